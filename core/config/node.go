@@ -19,15 +19,17 @@ type Listener struct {
 
 // Node is a broker's settings, validated. It is never changed after Load; With gives a copy.
 type Node struct {
-	NodeID     int32
-	ClusterID  string // from CLUSTER_ID; "": make one, or take what meta.properties has
-	Rack       string // broker.rack; "": none
-	Listeners  []Listener
-	Advertised []Listener // one for each of Listeners, in their order; Host "" or Port 0: as the listener got it
-	LogDir     string
-	Admin      string // admin.listener, host:port
-	Flush      FlushPolicy
-	Shards     int32 // 0: the driver chooses, min(4, cores/2), at least 1
+	NodeID              int32
+	ClusterID           string // from CLUSTER_ID; "": make one, or take what meta.properties has
+	Rack                string // broker.rack; "": none
+	Listeners           []Listener
+	Advertised          []Listener // one for each of Listeners, in their order; Host "" or Port 0: as the listener got it
+	ControllerListeners []Listener // those that controller.listener.names names
+	QuorumServers       []string   // controller.quorum.bootstrap.servers
+	LogDir              string
+	Admin               string // admin.listener, host:port
+	Flush               FlushPolicy
+	Shards              int32 // 0: the driver chooses, min(4, cores/2), at least 1
 
 	DiskReserveBytes       int64
 	AutoCreateTopics       bool
@@ -57,7 +59,6 @@ type Node struct {
 	GroupInitialRebalanceDelayMS int32
 	GroupMaxSize                 int32
 	MetadataSnapshotBytes        int64 // metadata.log.max.record.bytes.between.snapshots
-	ControllerQuorumBootstrap    []string
 
 	// Topic is what a topic gets that overrides nothing.
 	Topic Topic
