@@ -1,7 +1,5 @@
 package metadata
 
-import "github.com/seedlog/seedlog/core/assert"
-
 // Tag says which record follows in an entry. Tags are never given to another record.
 type Tag uint8
 
@@ -17,11 +15,14 @@ const (
 	tagRemoveTopic
 	tagConfig
 	tagProducerIDs
-	tagEnd
 )
 
 // Record is one change of the cluster's state. A record is never changed once it is proposed.
-type Record interface{ tag() Tag }
+type Record interface {
+	tag() Tag
+	encode(w *writer)
+	decode(r *reader)
+}
 
 // Listener is where clients and brokers reach a broker.
 type Listener struct {
@@ -135,5 +136,3 @@ type Entry struct {
 
 // MaxEntryBytes bounds an encoded entry.
 const MaxEntryBytes = 8 << 20
-
-func checkTag(t Tag) { assert.That(t >= tagNoOp && t < tagEnd, "metadata: unknown record") }
