@@ -18,28 +18,27 @@ func (s *State) groupCall(c *ColdCall, w coordinator.Waiter) {
 		w.Reply(refusal(c.Req, kerr.NotCoordinator))
 		return
 	}
-	client := group.ClientInfo{ID: c.ClientID, Host: c.Host}
 	switch q := c.Req.(type) {
 	case *kmsg.JoinGroupRequest:
-		g.JoinGroup(q, client, w)
+		g.JoinGroup(q, group.ClientInfo{ID: c.ClientID, Host: c.Host}, w)
 	case *kmsg.SyncGroupRequest:
-		g.SyncGroup(q, client, w)
+		g.SyncGroup(q, w)
 	case *kmsg.HeartbeatRequest:
-		g.Heartbeat(q, client, w)
+		g.Heartbeat(q, w)
 	case *kmsg.LeaveGroupRequest:
-		g.LeaveGroup(q, client, w)
+		g.LeaveGroup(q, w)
 	case *kmsg.OffsetCommitRequest:
-		g.OffsetCommit(q, client, w)
+		g.OffsetCommit(q, w)
 	case *kmsg.OffsetFetchRequest:
-		g.OffsetFetch(q, client, w)
+		g.OffsetFetch(q, w)
 	case *kmsg.OffsetDeleteRequest:
-		g.OffsetDelete(q, client, w)
+		g.OffsetDelete(q, w)
 	case *kmsg.DescribeGroupsRequest:
-		g.DescribeGroups(q, client, w)
+		g.DescribeGroups(q, w)
 	case *kmsg.ListGroupsRequest:
-		g.ListGroups(q, client, w)
+		g.ListGroups(q, w)
 	case *kmsg.DeleteGroupsRequest:
-		g.DeleteGroups(q, client, w)
+		g.DeleteGroups(q, w)
 	default:
 		w.Reply(refusal(c.Req, kerr.UnknownServerError))
 	}
@@ -62,11 +61,6 @@ func groupOf(req kmsg.Request) string {
 		return q.Group
 	}
 	return ""
-}
-
-// refusal is the answer where no coordinator can be asked.
-func refusal(req kmsg.Request, c kerr.Code) kmsg.Response {
-	return group.ErrorResponse(req, c)
 }
 
 // toGroup sends part slot of r to the coordinator of a group.
