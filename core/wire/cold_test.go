@@ -131,16 +131,21 @@ func TestAnAnnouncedLengthThatIsNotThereAllocatesNextToNothing(t *testing.T) {
 }
 
 func TestManyElementsInOneRequestAreRefusedRatherThanMultiplied(t *testing.T) {
-	// DescribeGroups v5, an array of strings of one byte each.
-	n := uint32(maxElements + 1)
-	body := append(AppendUvarint(nil, n+1), bytes.Repeat([]byte{1}, int(n)+2)...)
-	if _, ok := Cold(15, 5, body); ok {
-		t.Fatal("more elements than the limit are taken")
-	}
-	body = append(AppendUvarint(nil, n), bytes.Repeat([]byte{1}, int(n)-1)...)
-	body = append(body, 0, 0)
-	if _, ok := Cold(15, 5, body); !ok {
-		t.Fatal("as many elements as the limit are refused")
+	for _, version := range []int16{0, 5} { // DescribeGroups: an array of strings, classic and flexible
+		flex := Flexible(15, version)
+		body := func(n int) []byte {
+			b := AppendArray(nil, flex, n)
+			for range n {
+				b = AppendString(b, flex, "")
+			}
+			return append(b, 0, 0)
+		}
+		if _, ok := Cold(15, version, body(maxElements+1)); ok {
+			t.Errorf("v%d: more elements than the limit are taken", version)
+		}
+		if _, ok := Cold(15, version, body(maxElements)); !ok {
+			t.Errorf("v%d: as many elements as the limit are refused", version)
+		}
 	}
 }
 
@@ -154,6 +159,7 @@ func TestACompactLengthAboveTheSignBitReadsAsNullAsInKafka(t *testing.T) {
 		{"\x00\x00\x00\x05" + "\x00" + "\xff\xff\xff\xff\x0f", true}, // no tags
 		{"\x00\x00\x00\x05" + "\x00" + "\xff\xff\xff\xff\x7f", true}, // surplus bits
 		{"\x00\x00\x00\x05" + "\x00" + "\x80\x80\x80\x80\x08", true}, // the sign bit alone
+		{"\x00\x00\x00\x05" + "\x80\x80\x80\x80\x10" + "\x00", true}, // surplus bits, null
 		{"\x00\x00\x00\x05" + "\x80\x80\x80\x80\x08" + "\x00", false},
 		{"\x00\x00\x00\x05" + "\xf0\xff\xff\xff\x07" + "\x00", false},
 		{"\x00\x00\x00\x05" + "\xff\xff\xff\xff\xff\x0f" + "\x00", false},
