@@ -40,8 +40,8 @@ func (f *framer) need() int {
 	return lengthSize + int(binary.BigEndian.Uint32(f.lease.Bytes[f.r:]))
 }
 
-// space gives where the next read goes. It is never empty, but if grow is false and the lease is full: then the frames in it must be taken
-// first. If grow is true, no whole frame waits and the announced length is valid (next has said so). An announced length leases no more
+// space gives where the next read goes. It is never empty, but if grow is false and the lease is full, or holds largeLease: then the frames in
+// it must be taken first. If grow is true, no whole frame waits and the announced length is valid (next has said so). An announced length leases no more
 // than base, than twice what has arrived, and than what this connection has filled lately, whichever is largest.
 func (f *framer) space(p *buf.Pool, grow bool) []byte {
 	if f.lease == nil {
@@ -50,7 +50,7 @@ func (f *framer) space(p *buf.Pool, grow bool) []byte {
 	}
 	size, need, have := len(f.lease.Bytes), f.need(), f.w-f.r
 	if !grow {
-		return f.lease.Bytes[f.w:]
+		return f.lease.Bytes[f.w:max(f.w, min(size, largeLease))]
 	}
 	if f.w == size || f.r+need > size {
 		want := max(f.base(), min(need, max(2*have, f.largest)))

@@ -74,7 +74,7 @@ type stats struct {
 	pool                                                   *buf.Pool
 }
 
-const mailStats, mailExtent, mailExtentAnswer = 1, 2, 3
+const mailStats, mailExtent, mailExtentAnswer, mailResume, mailAccept = 1, 2, 3, 4, 5
 
 func (t *toy) token(o op) disk.Token {
 	t.next++
@@ -357,11 +357,11 @@ func (r *running) total() (s stats) {
 	return s
 }
 
-// settles asks for the sum until ok says so; the shards' rounds make the progress, so that nothing sleeps.
+// settles asks for the sum until ok says so; the time only guards against a hang.
 func (r *running) settles(what string, ok func(stats) bool) stats {
 	r.t.Helper()
 	var s stats
-	for range 20000 {
+	for began := time.Now(); time.Since(began) < 30*time.Second; {
 		if s = r.total(); ok(s) {
 			return s
 		}
@@ -369,6 +369,19 @@ func (r *running) settles(what string, ok func(stats) bool) stats {
 	}
 	r.t.Fatalf("never settled: %s; last %+v", what, s)
 	return s
+}
+
+// stalls waits until the number of frames has not changed during many rounds, and returns it.
+func (r *running) stalls() int {
+	last, same := -1, 0
+	for same < 3000 {
+		if n := r.total().Frames; n == last {
+			same++
+		} else {
+			last, same = n, 0
+		}
+	}
+	return last
 }
 
 type client struct {
@@ -436,4 +449,70 @@ func yes(t testing.TB, ok bool) {
 	if !ok {
 		t.Fatal("want true, got false")
 	}
+}
+
+// holder makes a toy hold each connection at its first frame, until mailResume. Then it echoes.
+type holder struct {
+	first   []network.Frame
+	resumed bool
+}
+
+func (h *holder) install(t *toy) {
+	t.onEvent = func(t *toy, ev *step.Event) bool {
+		switch {
+		case ev.Kind == step.FrameArrived && !h.resumed:
+			t.stats.Frames++
+			ev.Frame.Lease.Retain()
+			h.first = append(h.first, ev.Frame)
+			t.out.Hold = append(t.out.Hold, ev.Frame.Conn)
+			return true
+		case ev.Kind == step.MailArrived && ev.Mail.Kind == mailResume:
+			h.resumed = true
+			for _, f := range h.first {
+				t.answer(f.Conn, f.Bytes)
+				f.Lease.Release()
+				t.out.Resume = append(t.out.Resume, f.Conn)
+			}
+			return true
+		}
+		return false
+	}
+}
+
+// coldDisk says that nothing is cached, and warms only once released.
+type coldDisk struct {
+	*realdisk.Disk
+	mu    sync.Mutex
+	open  bool
+	n     int
+	later []func()
+}
+
+func (d *coldDisk) Cached(int, disk.Extent) bool { return false }
+
+func (d *coldDisk) Warm(shard int, x disk.Extent, key uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.n++
+	warm := func() { d.Disk.Warm(shard, x, key) }
+	if d.open {
+		warm()
+		return
+	}
+	d.later = append(d.later, warm)
+}
+
+func (d *coldDisk) release() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.open = true
+	for _, f := range d.later {
+		f()
+	}
+}
+
+func (d *coldDisk) warms() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.n
 }
