@@ -1,0 +1,48 @@
+package commitlog
+
+import (
+	"fmt"
+
+	"github.com/seedlog/seedlog/core/env"
+	"github.com/seedlog/seedlog/core/task"
+	"github.com/seedlog/seedlog/io/disk"
+)
+
+// wrap makes a completion's error a Go error that errors.As finds the disk.Err in.
+func wrap(what string, c *disk.Completion) error {
+	if c.Detail != "" {
+		return fmt.Errorf("%s: %w (%s)", what, c.Err, c.Detail)
+	}
+	return fmt.Errorf("%s: %w", what, c.Err)
+}
+
+// writeFile makes a small file of exactly these bytes, and syncs it if asked. Its name is the caller's to sync.
+func writeFile(t *task.Task, e *env.Env, path string, b []byte, sync bool) disk.Completion {
+	f := e.File()
+	c := t.Disk(disk.Request{Kind: disk.Open, File: f, Path: path, Flags: disk.Create})
+	if c.Err != disk.OK {
+		if !t.Stopped() {
+			e.FreeFile(f)
+		}
+		return c
+	}
+	if c.N > int64(len(b)) {
+		c = t.Disk(disk.Request{Kind: disk.Truncate, File: f, Size: 0})
+	}
+	if c.Err == disk.OK && len(b) > 0 {
+		c = t.Disk(disk.Request{Kind: disk.Write, File: f, Vec: [][]byte{b}})
+	}
+	if c.Err == disk.OK && sync {
+		c = t.Disk(disk.Request{Kind: disk.Sync, File: f})
+	}
+	closeFile(t, e, f)
+	return c
+}
+
+// closeFile closes a file and gives its number back.
+func closeFile(t *task.Task, e *env.Env, f disk.File) {
+	t.Disk(disk.Request{Kind: disk.Close, File: f})
+	if !t.Stopped() {
+		e.FreeFile(f)
+	}
+}
