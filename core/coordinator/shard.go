@@ -42,8 +42,9 @@ type Shard struct {
 	queue []pending        // what the high watermark has not passed, by last, ascending
 	dirty map[string]int64 // the last offset under a key; an entry goes when the high watermark passes it
 	floor int64            // the last offset that was loaded
-	next  int64            // the offset that Load expects or passes
-	stall timer.Timer      // set for the first entry of queue that has not stalled
+	build records.Builder
+	read  records.Scratch
+	stall timer.Timer // set for the first entry of queue that has not stalled
 }
 
 // pending is a batch above the high watermark. The batches that were loaded make one entry.
@@ -78,7 +79,7 @@ func (s *Shard) SetOptions(opt Options) { s.opt = opt }
 // in Loading, and is to be dropped.
 func (s *Shard) Load(v records.View) error {
 	assert.That(s.phase == Loading, "coordinator: loaded after Loaded or Drop")
-	if err := replayBatch(s.m, v); err != nil {
+	if err := replayBatch(s.m, v, &s.read); err != nil {
 		return err
 	}
 	s.floor = max(s.floor, v.LastOffset())
@@ -104,7 +105,7 @@ func (s *Shard) Write(key string, recs []Record) (last int64, code kerr.Code) {
 func (s *Shard) WriteFor(by Position, key string, recs []Record) (last int64, code kerr.Code) {
 	assert.That(s.phase == Active, "coordinator: write while not active")
 	assert.That(len(recs) > 0, "coordinator: empty write")
-	batch := buildBatch(by, int64(s.env.Now.Wall), recs)
+	batch := buildBatch(&s.build, by, int64(s.env.Now.Wall), recs)
 	if len(batch) > int(s.opt.MaxBatchBytes) {
 		return 0, kerr.MessageTooLarge
 	}

@@ -11,7 +11,11 @@ import (
 )
 
 // OffsetCommit handles OffsetCommit v2 to v10, v10 by topic id. What one request commits stands in one batch.
-func (c *Coordinator) OffsetCommit(req *kmsg.OffsetCommitRequest, w coordinator.Waiter) {
+func (c *Coordinator) OffsetCommit(req *kmsg.OffsetCommitRequest, _ ClientInfo, w coordinator.Waiter) {
+	if code := c.unavailable(); code != kerr.None {
+		coordinator.Reply(w, ErrorResponse(req, code))
+		return
+	}
 	resp := req.ResponseKind().(*kmsg.OffsetCommitResponse)
 	code := c.admitCommit(req)
 	recs := c.commitRecords(req, resp, code)
@@ -20,18 +24,11 @@ func (c *Coordinator) OffsetCommit(req *kmsg.OffsetCommitRequest, w coordinator.
 			c.Refuse(resp, code)
 		}
 	}
-	if code == kerr.CoordinatorLoadInProgress || !c.Active() {
-		coordinator.Reply(w, resp)
-		return
-	}
 	c.shard.Park(req.Group, w, resp)
 }
 
 // admitCommit says whether the sender may commit, and keeps its session alive.
 func (c *Coordinator) admitCommit(req *kmsg.OffsetCommitRequest) kerr.Code {
-	if code := c.unavailable(); code != kerr.None {
-		return code
-	}
 	g := c.groups[req.Group]
 	if g == nil {
 		switch {

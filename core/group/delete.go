@@ -12,24 +12,25 @@ import (
 const tombstonesPerBatch = 500
 
 // DeleteGroups handles DeleteGroups v0 to v2 for groups of this coordinator's partition, which must have no members.
-func (c *Coordinator) DeleteGroups(req *kmsg.DeleteGroupsRequest, w coordinator.Waiter) {
+func (c *Coordinator) DeleteGroups(req *kmsg.DeleteGroupsRequest, _ ClientInfo, w coordinator.Waiter) {
+	if code := c.unavailable(); code != kerr.None {
+		coordinator.Reply(w, ErrorResponse(req, code))
+		return
+	}
 	resp := req.ResponseKind().(*kmsg.DeleteGroupsResponse)
-	code := c.unavailable()
 	for _, id := range req.Groups {
-		one := code
-		if one == kerr.None {
-			one = c.deleteGroup(id)
-		}
-		resp.Groups = append(resp.Groups, kmsg.DeleteGroupsResponseGroup{Group: id, ErrorCode: int16(one)})
+		resp.Groups = append(resp.Groups, kmsg.DeleteGroupsResponseGroup{Group: id, ErrorCode: int16(c.deleteGroup(id))})
 	}
-	switch {
-	case code != kerr.None:
-		coordinator.Reply(w, resp)
-	case len(req.Groups) == 1:
-		c.shard.Park(req.Groups[0], w, resp)
-	default:
-		c.shard.ParkAll(w, resp)
+	c.parkFor(req.Groups, w, resp)
+}
+
+// parkFor answers once everything that was replayed for these groups is below the high watermark.
+func (c *Coordinator) parkFor(ids []string, w coordinator.Waiter, resp kmsg.Response) {
+	if len(ids) == 1 {
+		c.shard.Park(ids[0], w, resp)
+		return
 	}
+	c.shard.ParkAll(w, resp)
 }
 
 func (c *Coordinator) deleteGroup(id string) kerr.Code {
@@ -69,17 +70,16 @@ func (c *Coordinator) writeTombstones(id string, recs []coordinator.Record) kerr
 }
 
 // OffsetDelete handles OffsetDelete v0 (KIP-496). A live group must be one of consumers, none of which reads the topic.
-func (c *Coordinator) OffsetDelete(req *kmsg.OffsetDeleteRequest, w coordinator.Waiter) {
-	resp := req.ResponseKind().(*kmsg.OffsetDeleteResponse)
-	if code := c.admitDelete(req.Group); code != kerr.None {
-		resp.ErrorCode = int16(code)
-		if c.Active() {
-			c.shard.Park(req.Group, w, resp)
-		} else {
-			coordinator.Reply(w, resp)
-		}
+func (c *Coordinator) OffsetDelete(req *kmsg.OffsetDeleteRequest, _ ClientInfo, w coordinator.Waiter) {
+	if code := c.unavailable(); code != kerr.None {
+		coordinator.Reply(w, ErrorResponse(req, code))
 		return
 	}
+	if code := c.admitDelete(req.Group); code != kerr.None {
+		c.shard.Park(req.Group, w, ErrorResponse(req, code))
+		return
+	}
+	resp := req.ResponseKind().(*kmsg.OffsetDeleteResponse)
 	var recs []coordinator.Record
 	for i := range req.Topics {
 		t := &req.Topics[i]
@@ -103,9 +103,6 @@ func (c *Coordinator) OffsetDelete(req *kmsg.OffsetDeleteRequest, w coordinator.
 func (c *Coordinator) admitDelete(id string) kerr.Code {
 	if id == "" {
 		return kerr.InvalidGroupID
-	}
-	if code := c.unavailable(); code != kerr.None {
-		return code
 	}
 	g := c.groups[id]
 	if g == nil {

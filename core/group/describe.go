@@ -9,24 +9,16 @@ import (
 
 // DescribeGroups handles DescribeGroups v0 to v6 for groups of this coordinator's partition. Authorized operations are the
 // caller's to fill in.
-func (c *Coordinator) DescribeGroups(req *kmsg.DescribeGroupsRequest, w coordinator.Waiter) {
+func (c *Coordinator) DescribeGroups(req *kmsg.DescribeGroupsRequest, _ ClientInfo, w coordinator.Waiter) {
+	if code := c.unavailable(); code != kerr.None {
+		coordinator.Reply(w, ErrorResponse(req, code))
+		return
+	}
 	resp := req.ResponseKind().(*kmsg.DescribeGroupsResponse)
-	code := c.unavailable()
 	for _, id := range req.Groups {
-		if code != kerr.None {
-			resp.Groups = append(resp.Groups, describedError(id, code))
-			continue
-		}
 		resp.Groups = append(resp.Groups, c.describe(id, req.Version))
 	}
-	switch {
-	case code != kerr.None:
-		coordinator.Reply(w, resp)
-	case len(req.Groups) == 1:
-		c.shard.Park(req.Groups[0], w, resp)
-	default:
-		c.shard.ParkAll(w, resp)
-	}
+	c.parkFor(req.Groups, w, resp)
 }
 
 func described(id string) kmsg.DescribeGroupsResponseGroup {

@@ -9,35 +9,31 @@ import (
 
 // OffsetFetch handles OffsetFetch v1 to v10: one group up to v7, from v8 on several, each of which belongs to this coordinator's
 // partition; from v10 on by topic id.
-func (c *Coordinator) OffsetFetch(req *kmsg.OffsetFetchRequest, w coordinator.Waiter) {
+func (c *Coordinator) OffsetFetch(req *kmsg.OffsetFetchRequest, _ ClientInfo, w coordinator.Waiter) {
+	if code := c.unavailable(); code != kerr.None {
+		coordinator.Reply(w, ErrorResponse(req, code))
+		return
+	}
 	resp := req.ResponseKind().(*kmsg.OffsetFetchResponse)
-	code := c.unavailable()
 	if req.Version < 8 {
-		c.fetchOldForm(req, resp, code)
-	} else {
-		resp.Groups = make([]kmsg.OffsetFetchResponseGroup, len(req.Groups))
-		for i := range req.Groups {
-			resp.Groups[i] = c.fetchGroup(&req.Groups[i], req.Version >= 10, req.RequireStable, code)
-		}
-	}
-	switch {
-	case code != kerr.None:
-		coordinator.Reply(w, resp)
-	case req.Version >= 8 && len(req.Groups) > 1:
-		c.shard.ParkAll(w, resp)
-	case req.Version >= 8 && len(req.Groups) == 1:
-		c.shard.Park(req.Groups[0].Group, w, resp)
-	default:
+		c.fetchOldForm(req, resp)
 		c.shard.Park(req.Group, w, resp)
+		return
 	}
+	resp.Groups = make([]kmsg.OffsetFetchResponseGroup, len(req.Groups))
+	for i := range req.Groups {
+		resp.Groups[i] = c.fetchGroup(&req.Groups[i], req.Version >= 10, req.RequireStable)
+	}
+	if len(req.Groups) == 1 {
+		c.shard.Park(req.Groups[0].Group, w, resp)
+		return
+	}
+	c.shard.ParkAll(w, resp)
 }
 
 // fetchGroup reads one group. A group that does not exist has no offsets, and that is no error.
-func (c *Coordinator) fetchGroup(req *kmsg.OffsetFetchRequestGroup, byID, stable bool, code kerr.Code) kmsg.OffsetFetchResponseGroup {
-	out := kmsg.OffsetFetchResponseGroup{Group: req.Group, ErrorCode: int16(code)}
-	if code != kerr.None {
-		return out
-	}
+func (c *Coordinator) fetchGroup(req *kmsg.OffsetFetchRequestGroup, byID, stable bool) kmsg.OffsetFetchResponseGroup {
+	out := kmsg.OffsetFetchResponseGroup{Group: req.Group}
 	if req.Topics == nil {
 		out.Topics = c.fetchAll(req.Group, byID, stable)
 		return out
@@ -118,8 +114,8 @@ func (c *Coordinator) fetchWhole(group string, t *offsets.Topic, id [16]byte, st
 	return out
 }
 
-// fetchOldForm answers in the form up to v7. Before v2 an error could only stand at each partition.
-func (c *Coordinator) fetchOldForm(req *kmsg.OffsetFetchRequest, resp *kmsg.OffsetFetchResponse, code kerr.Code) {
+// fetchOldForm answers in the form up to v7.
+func (c *Coordinator) fetchOldForm(req *kmsg.OffsetFetchRequest, resp *kmsg.OffsetFetchResponse) {
 	one := kmsg.OffsetFetchRequestGroup{Group: req.Group}
 	if req.Topics != nil {
 		one.Topics = []kmsg.OffsetFetchRequestGroupTopic{}
@@ -127,27 +123,11 @@ func (c *Coordinator) fetchOldForm(req *kmsg.OffsetFetchRequest, resp *kmsg.Offs
 	for i := range req.Topics {
 		one.Topics = append(one.Topics, kmsg.OffsetFetchRequestGroupTopic{Topic: req.Topics[i].Topic, Partitions: req.Topics[i].Partitions})
 	}
-	got := c.fetchGroup(&one, false, req.RequireStable, code)
-	resp.ErrorCode = got.ErrorCode
+	got := c.fetchGroup(&one, false, req.RequireStable)
 	for _, t := range got.Topics {
 		out := kmsg.OffsetFetchResponseTopic{Topic: t.Topic}
 		for _, p := range t.Partitions {
 			out.Partitions = append(out.Partitions, kmsg.OffsetFetchResponseTopicPartition(p))
-		}
-		resp.Topics = append(resp.Topics, out)
-	}
-	if code != kerr.None && req.Version < 2 {
-		refuseOldPartitions(req, resp, code)
-	}
-}
-
-func refuseOldPartitions(req *kmsg.OffsetFetchRequest, resp *kmsg.OffsetFetchResponse, code kerr.Code) {
-	for i := range req.Topics {
-		out := kmsg.OffsetFetchResponseTopic{Topic: req.Topics[i].Topic}
-		for _, p := range req.Topics[i].Partitions {
-			o := kmsg.OffsetFetchResponseTopicPartition(none(p))
-			o.ErrorCode = int16(code)
-			out.Partitions = append(out.Partitions, o)
 		}
 		resp.Topics = append(resp.Topics, out)
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // Heartbeat handles Heartbeat v0 to v4. It tells of soft state only, and is answered at once.
-func (c *Coordinator) Heartbeat(req *kmsg.HeartbeatRequest, w coordinator.Waiter) {
+func (c *Coordinator) Heartbeat(req *kmsg.HeartbeatRequest, _ ClientInfo, w coordinator.Waiter) {
 	resp := req.ResponseKind().(*kmsg.HeartbeatResponse)
 	resp.ErrorCode = int16(c.heartbeat(req))
 	coordinator.Reply(w, resp)

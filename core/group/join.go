@@ -20,6 +20,14 @@ type join struct {
 	protocols []classic.Protocol
 }
 
+// rebalanceMS is what v0 does not say apart from the session.
+func (j *join) rebalanceMS() int32 {
+	if j.req.Version == 0 {
+		return j.req.SessionTimeoutMillis
+	}
+	return j.req.RebalanceTimeoutMillis
+}
+
 func (j *join) refuse(memberID string, code kerr.Code) {
 	j.resp.MemberID, j.resp.ErrorCode = memberID, int16(code)
 	coordinator.Reply(j.w, j.resp)
@@ -31,9 +39,6 @@ func (c *Coordinator) JoinGroup(req *kmsg.JoinGroupRequest, client ClientInfo, w
 	if code := c.admitJoin(j); code != kerr.None {
 		j.refuse(req.MemberID, code)
 		return
-	}
-	if req.Version == 0 {
-		req.RebalanceTimeoutMillis = req.SessionTimeoutMillis
 	}
 	g := c.groups[req.Group]
 	switch {
@@ -192,7 +197,7 @@ func (c *Coordinator) rejoinStable(g *classic.Group, m *classic.Member, j *join)
 // fillJoin completes an answer for the present generation; the leader gets everybody's subscription.
 func fillJoin(g *classic.Group, m *classic.Member, r *kmsg.JoinGroupResponse) {
 	r.MemberID, r.LeaderID, r.Generation = m.ID, g.Leader, g.Generation
-	r.Protocol, r.ProtocolType = g.Protocol, &g.ProtocolType
+	r.Protocol, r.ProtocolType = protocolOf(g)
 	if !g.IsLeader(m.ID) {
 		return
 	}
@@ -200,6 +205,12 @@ func fillJoin(g *classic.Group, m *classic.Member, r *kmsg.JoinGroupResponse) {
 	for i, o := range g.Members {
 		r.Members[i] = kmsg.JoinGroupResponseMember{MemberID: o.ID, InstanceID: o.InstanceID, ProtocolMetadata: o.Metadata(*g.Protocol)}
 	}
+}
+
+// protocolOf gives the generation's protocol and its type. Answers may go to another shard: they hold nothing that changes.
+func protocolOf(g *classic.Group) (name, kind *string) {
+	k := g.ProtocolType
+	return g.Protocol, &k
 }
 
 // memberOf finds the member that a request names. Source: ClassicGroup.validateMember.
@@ -223,7 +234,7 @@ func memberOf(g *classic.Group, id string, instanceID *string) (*classic.Member,
 func (c *Coordinator) addMember(g *classic.Group, j *join, id string) {
 	m := &classic.Member{
 		ID: id, InstanceID: cloneString(j.req.InstanceID), ClientID: j.client.ID, ClientHost: j.client.Host,
-		RebalanceTimeoutMS: j.req.RebalanceTimeoutMillis, SessionTimeoutMS: j.req.SessionTimeoutMillis,
+		RebalanceTimeoutMS: j.rebalanceMS(), SessionTimeoutMS: j.req.SessionTimeoutMillis,
 		ProtocolType: j.req.ProtocolType, Protocols: j.protocols, IsNew: true,
 	}
 	if g.State == classic.PreparingRebalance && g.Previous == classic.Empty {
@@ -237,7 +248,7 @@ func (c *Coordinator) addMember(g *classic.Group, j *join, id string) {
 
 // updateMember takes a member's new word, and rebalances.
 func (c *Coordinator) updateMember(g *classic.Group, m *classic.Member, j *join) {
-	g.Update(m, j.protocols, j.req.RebalanceTimeoutMillis, j.req.SessionTimeoutMillis)
+	g.Update(m, j.protocols, j.rebalanceMS(), j.req.SessionTimeoutMillis)
 	g.ParkJoin(m, j.w, j.resp)
 	c.rebalanceOrComplete(g)
 }

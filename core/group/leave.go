@@ -8,17 +8,16 @@ import (
 )
 
 // LeaveGroup handles LeaveGroup v0 to v5: one member by its id, or several, also by instance id (KIP-345).
-func (c *Coordinator) LeaveGroup(req *kmsg.LeaveGroupRequest, w coordinator.Waiter) {
-	resp := req.ResponseKind().(*kmsg.LeaveGroupResponse)
+func (c *Coordinator) LeaveGroup(req *kmsg.LeaveGroupRequest, _ ClientInfo, w coordinator.Waiter) {
 	code := c.unavailable()
 	if req.Group == "" {
 		code = kerr.InvalidGroupID
 	}
 	if code != kerr.None {
-		resp.ErrorCode = int16(code)
-		coordinator.Reply(w, resp)
+		coordinator.Reply(w, ErrorResponse(req, code))
 		return
 	}
+	resp := req.ResponseKind().(*kmsg.LeaveGroupResponse)
 	members := req.Members
 	if req.Version < 3 {
 		members = []kmsg.LeaveGroupRequestMember{{MemberID: req.MemberID}}

@@ -12,13 +12,12 @@ import (
 const groupType = "classic"
 
 // ListGroups handles ListGroups v0 to v5, with filters by state (KIP-518) and type. Groups come by id.
-func (c *Coordinator) ListGroups(req *kmsg.ListGroupsRequest, w coordinator.Waiter) {
-	resp := req.ResponseKind().(*kmsg.ListGroupsResponse)
+func (c *Coordinator) ListGroups(req *kmsg.ListGroupsRequest, _ ClientInfo, w coordinator.Waiter) {
 	if code := c.unavailable(); code != kerr.None {
-		resp.ErrorCode = int16(code)
-		coordinator.Reply(w, resp)
+		coordinator.Reply(w, ErrorResponse(req, code))
 		return
 	}
+	resp := req.ResponseKind().(*kmsg.ListGroupsResponse)
 	if matches(req.TypesFilter, groupType) {
 		for _, id := range sortedKeys(c.groups) {
 			g := c.groups[id]

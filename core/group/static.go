@@ -22,7 +22,7 @@ func (c *Coordinator) joinStatic(g *classic.Group, j *join) {
 	g.RefuseSync(old, kerr.FencedInstanceID)
 	m := g.Replace(old, id)
 	g.KeepAlive(m, m.SessionTimeoutMS)
-	g.Update(m, j.protocols, j.req.RebalanceTimeoutMillis, j.req.SessionTimeoutMillis)
+	g.Update(m, j.protocols, j.rebalanceMS(), j.req.SessionTimeoutMillis)
 	switch {
 	case g.State == classic.Stable && g.ProtocolName() == g.SelectProtocol():
 		c.storeReplaced(g, m, j, &before, leader)
@@ -44,7 +44,7 @@ func (c *Coordinator) storeReplaced(g *classic.Group, m *classic.Member, j *join
 		back := g.Replace(m, before.ID)
 		g.KeepAlive(back, back.SessionTimeoutMS)
 		j.resp.Generation, j.resp.LeaderID = g.Generation, leader
-		j.resp.Protocol, j.resp.ProtocolType = g.Protocol, &g.ProtocolType
+		j.resp.Protocol, j.resp.ProtocolType = protocolOf(g)
 		j.refuse("", code)
 		return
 	}
@@ -68,7 +68,7 @@ func (c *Coordinator) answerReplaced(g *classic.Group, last int64) {
 			}
 			// Older clients must not learn that they lead, or they would assign: they are told the leader of before.
 			resp.MemberID, resp.LeaderID, resp.Generation = m.ID, r.Leader, g.Generation
-			resp.Protocol, resp.ProtocolType = g.Protocol, &g.ProtocolType
+			resp.Protocol, resp.ProtocolType = protocolOf(g)
 		})
 	}
 }

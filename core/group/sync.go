@@ -10,7 +10,7 @@ import (
 )
 
 // SyncGroup handles SyncGroup v0 to v5. The answer comes when the leader's assignment is on record.
-func (c *Coordinator) SyncGroup(req *kmsg.SyncGroupRequest, w coordinator.Waiter) {
+func (c *Coordinator) SyncGroup(req *kmsg.SyncGroupRequest, _ ClientInfo, w coordinator.Waiter) {
 	resp := req.ResponseKind().(*kmsg.SyncGroupResponse)
 	g, m, code := c.admitSync(req)
 	if code != kerr.None {
@@ -27,7 +27,8 @@ func (c *Coordinator) SyncGroup(req *kmsg.SyncGroupRequest, w coordinator.Waiter
 		}
 	case classic.Stable:
 		g.Synced(m)
-		resp.Protocol, resp.ProtocolType, resp.MemberAssignment = g.Protocol, &g.ProtocolType, m.Assignment
+		resp.MemberAssignment = m.Assignment
+		resp.Protocol, resp.ProtocolType = protocolOf(g)
 		coordinator.Reply(w, resp)
 	default:
 		resp.ErrorCode = int16(kerr.RebalanceInProgress)
@@ -112,7 +113,7 @@ func (c *Coordinator) propagate(g *classic.Group, code kerr.Code) {
 		answered := g.AnswerSync(m, func(r *kmsg.SyncGroupResponse) {
 			r.ErrorCode, r.MemberAssignment = int16(code), m.Assignment
 			if code == kerr.None {
-				r.Protocol, r.ProtocolType = g.Protocol, &g.ProtocolType
+				r.Protocol, r.ProtocolType = protocolOf(g)
 			}
 		})
 		if answered {
