@@ -36,7 +36,7 @@ type State struct {
 	FreeBytes int64   // of the log directory's file system when last asked, below 0 unknown
 	SinceFree int64   // bytes appended here since then
 	pids      pidBlock
-	Usage     [len(byKey)]Usage // by key
+	Usage     [maxKeys]Usage // by key
 
 	Scratch  *records.Scratch
 	parts    map[PartKey]*replica.Partition
