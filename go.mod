@@ -2,6 +2,8 @@ module github.com/seedlog/seedlog
 
 go 1.26.0
 
+require github.com/twmb/franz-go/pkg/kmsg v1.15.0
+
 require (
 	github.com/anishathalye/porcupine v1.3.1 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
@@ -9,7 +11,6 @@ require (
 	github.com/prometheus/client_golang v1.25.0 // indirect
 	github.com/stretchr/testify v1.12.1 // indirect
 	github.com/twmb/franz-go v1.22.2 // indirect
-	github.com/twmb/franz-go/pkg/kmsg v1.15.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/tools v0.52.0 // indirect
 	pgregory.net/rapid v1.3.0 // indirect

@@ -48,6 +48,9 @@ func (t *Task) resume() {
 	t.running = false
 }
 
+// Env is the environment of the task's shard.
+func (t *Task) Env() *env.Env { return t.env }
+
 // Stopped says that the task must return without further effects.
 func (t *Task) Stopped() bool { return t.stopped }
 

@@ -1,0 +1,141 @@
+package models
+
+import (
+	"fmt"
+	"sort"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/seedlog/seedlog/sim/history"
+)
+
+// Verdict of one check.
+type Verdict string
+
+// The verdicts. Unchecked is porcupine's Unknown: never a pass.
+const (
+	OK        Verdict = "ok"
+	Illegal   Verdict = "illegal"
+	Unchecked Verdict = "unchecked"
+)
+
+// Result is what one model says of one key.
+type Result struct {
+	Model   string  `json:"model"`
+	Key     string  `json:"key"`
+	Verdict Verdict `json:"verdict"`
+	Ops     int     `json:"ops"`
+	Strong  int     `json:"strong_reads,omitempty"`
+	Weak    int     `json:"weak_reads,omitempty"`
+	Detail  string  `json:"detail,omitempty"`
+}
+
+// Options of Check.
+type Options struct {
+	// Weak says that a read within [call, ret] may lag (M1w): the ledger shows a pause, a partition or skew on a node that led then.
+	// nil: every read is strong.
+	Weak func(call, ret int64) bool
+	// Timeout bounds each window's search in wall time; what it cuts off is unchecked. 0: 20 s.
+	Timeout time.Duration
+	// ProducersExpire says that the run lets producer ids expire while they are in use (F:L2), so that M2 allows forgetting.
+	ProducersExpire bool
+	// OffsetsExpire says the same of committed offsets, for M3.
+	OffsetsExpire bool
+}
+
+// windowOps is the size from which on a history is cut at its next quiescent point.
+const windowOps = 128
+
+// Check runs every model over a history, keys in order.
+func Check(events []*history.Event, opt Options) []Result {
+	if opt.Timeout == 0 {
+		opt.Timeout = 20 * time.Second
+	}
+	calls := Calls(events)
+	byLog, byGroup := map[string][]Call{}, map[string][]Call{}
+	for _, c := range calls {
+		switch c.Op.Kind {
+		case history.Send, history.Poll, history.ListOffsets:
+			byLog[c.Op.Key] = append(byLog[c.Op.Key], c)
+		case history.Commit, history.FetchOffsets:
+			byGroup[c.Op.Key] = append(byGroup[c.Op.Key], c)
+		}
+	}
+	var results []Result
+	for _, k := range keys(byLog) {
+		ex := excuses(events, k)
+		results = append(results, CheckLog(k, byLog[k], ex, opt))
+		results = append(results, CheckProducers(k, byLog[k], ex, opt)...)
+	}
+	for _, k := range keys(byGroup) {
+		results = append(results, CheckOffsets(k, byGroup[k], joins(calls, k), groupExcuses(events), opt))
+	}
+	return results
+}
+
+func keys(m map[string][]Call) []string {
+	ks := make([]string, 0, len(m))
+	for k := range m {
+		ks = append(ks, k)
+	}
+	sort.Strings(ks)
+	return ks
+}
+
+// search runs porcupine over windows of ops that no operation spans. next gives the model for a window that starts after `done`
+// operations; ops are sorted by Call.
+func search(ops []porcupine.Operation, timeout time.Duration, next func(before []porcupine.Operation) porcupine.Model) (Verdict, string) {
+	sort.SliceStable(ops, func(i, j int) bool { return ops[i].Call < ops[j].Call })
+	start, end := 0, int64(-1)
+	for i := range ops {
+		if i-start >= windowOps && ops[i].Call > end {
+			if v, d := window(ops[start:i], timeout, next(ops[:start])); v != OK {
+				return v, d
+			}
+			start = i
+		}
+		end = max(end, ops[i].Return)
+	}
+	return window(ops[start:], timeout, next(ops[:start]))
+}
+
+func window(ops []porcupine.Operation, timeout time.Duration, m porcupine.Model) (Verdict, string) {
+	if len(ops) == 0 {
+		return OK, ""
+	}
+	switch porcupine.CheckOperationsTimeout(m, ops, timeout) {
+	case porcupine.Ok:
+		return OK, ""
+	case porcupine.Unknown:
+		return Unchecked, fmt.Sprintf("no answer within %v over %d operations from event %d", timeout, len(ops), ops[0].Call)
+	}
+	return Illegal, blame(ops, timeout, m)
+}
+
+// blame finds the operation whose completion makes the window illegal: the shortest prefix, by return, that has no explanation.
+func blame(ops []porcupine.Operation, timeout time.Duration, m porcupine.Model) string {
+	byReturn := append([]porcupine.Operation(nil), ops...)
+	sort.SliceStable(byReturn, func(i, j int) bool { return byReturn[i].Return < byReturn[j].Return })
+	n := sort.Search(len(byReturn), func(n int) bool {
+		return porcupine.CheckOperationsTimeout(m, prefix(byReturn, n+1), timeout) == porcupine.Illegal
+	})
+	if n == len(byReturn) {
+		return fmt.Sprintf("illegal between events %d and %d", ops[0].Call, byReturn[n-1].Return)
+	}
+	o := byReturn[n]
+	return fmt.Sprintf("no order explains %s (events %d to %d)", m.DescribeOperation(o.Input, o.Output), o.Call, o.Return)
+}
+
+// prefix is the history as it stood when the n-th operation returned: what was called later is absent, what was still open may have
+// taken effect, so it stays with its output and an open end.
+func prefix(byReturn []porcupine.Operation, n int) []porcupine.Operation {
+	cut := byReturn[n-1].Return
+	var p []porcupine.Operation
+	for i, o := range byReturn {
+		if i < n || o.Call < cut {
+			p = append(p, o)
+		}
+	}
+	return p
+}

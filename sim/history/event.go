@@ -1,0 +1,182 @@
+package history
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/seedlog/seedlog/io/clock"
+)
+
+// Type says how an operation stands.
+type Type uint8
+
+// The types of event.
+const (
+	Invoke Type = iota + 1
+	OK          // it took effect
+	Fail        // it did not, for certain
+	Info        // unknown; also the type of notes, which have no invocation
+)
+
+var typeNames = [...]string{"", "invoke", "ok", "fail", "info"}
+
+// String gives the name as JSON has it.
+func (t Type) String() string { return typeNames[t] }
+
+// Kind names a micro-operation.
+type Kind uint8
+
+// The kinds of micro-operation. The first group are operations, the second notes that stand alone as Info events.
+const (
+	Send           Kind = iota + 1 // Key, Records, Acks, PID, Epoch, Seq
+	Poll                           // Key, From, Records, HW, Start, Batches
+	Commit                         // Key (GroupKey), Offset, Meta, Generation, Member
+	FetchOffsets                   // Key (GroupKey), Offset (-1: none), Meta
+	ListOffsets                    // Key, Offset, Timestamp (-1 latest, -2 earliest)
+	DeleteRecords                  // Key, Offset: asked for, and the low watermark in the answer
+	InitProducerID                 // PID, Epoch
+	Join                           // Key = group, Generation, Member
+	CreateTopic                    // Key = topic, Offset = partitions, Meta = settings "k=v,k=v"
+	DeleteTopic                    // Key = topic
+	Alter                          // Key = topic, Meta = settings
+	Probe                          // Meta = what, Want = error names allowed, joined by |; Got
+
+	Own      // Key (GroupKey), Generation, Member: the member starts to consume
+	Disown   // the same: it stopped
+	CaughtUp // Key, Offset: a final reader stands at the end
+	Caught   // the client's own finding: Meta = what is wrong, Got = what it saw (bad CRC, undecodable answer, …)
+	Unheard  // Meta = API name, Offset = virtual time of sending in ns, Timestamp = of giving up: a request without an answer
+	Excuse   // Key ("" all), Offset: what stood at or above it may be gone from now on. Written by the simulator's fault ledger
+	Phase    // Meta = safety | liveness | final
+	Fault    // Meta = the fault's id and parameters
+	Config   // Meta = "k=v,k=v": facts of the run that checks need, such as flush=ack
+)
+
+var kindNames = [...]string{"", "send", "poll", "commit", "fetch-offsets", "list-offsets", "delete-records", "init-producer-id", "join",
+	"create-topic", "delete-topic", "alter", "probe", "own", "disown", "caught-up", "caught", "unheard", "excuse", "phase", "fault", "config"}
+
+// String gives the name as JSON has it.
+func (k Kind) String() string { return kindNames[k] }
+
+// NoOffset stands where an offset is not known (null in JSON).
+const NoOffset = -1
+
+// Value is a record's value: client in the high 24 bits, count in the low 40. Text of another shape is interned by Decoder, bit 63 set.
+type Value uint64
+
+// MakeValue gives the n-th value of a client.
+func MakeValue(client int, n int64) Value { return Value(client)<<40 | Value(n&(1<<40-1)) }
+
+// Client gives the client that made the value.
+func (v Value) Client() int { return int(v >> 40) }
+
+// N gives its count.
+func (v Value) N() int64 { return int64(v & (1<<40 - 1)) }
+
+// AppendText appends the text form, "v3.17".
+func (v Value) AppendText(b []byte) []byte {
+	if v>>63 != 0 {
+		return strconv.AppendUint(append(b, '?'), uint64(v&^(1<<63)), 10)
+	}
+	b = strconv.AppendInt(append(b, 'v'), int64(v.Client()), 10)
+	return strconv.AppendInt(append(b, '.'), v.N(), 10)
+}
+
+// String gives the text form.
+func (v Value) String() string { return string(v.AppendText(nil)) }
+
+// ParseValue reads the text form, which ends at a space or at the end of b.
+func ParseValue(b []byte) (Value, bool) {
+	if len(b) < 4 || b[0] != 'v' {
+		return 0, false
+	}
+	var part [2]uint64
+	k, digits := 0, 0
+	for _, c := range b[1:] {
+		switch {
+		case c >= '0' && c <= '9':
+			part[k] = part[k]*10 + uint64(c-'0')
+			digits++
+		case c == '.' && k == 0 && digits > 0:
+			k, digits = 1, 0
+		case c == ' ' && k == 1 && digits > 0:
+			return MakeValue(int(part[0]), int64(part[1])), true
+		default:
+			return 0, false
+		}
+	}
+	return MakeValue(int(part[0]), int64(part[1])), k == 1 && digits > 0
+}
+
+// Record is a value at an offset (NoOffset if it is not known).
+type Record struct {
+	Offset int64
+	Value  Value
+}
+
+// Op is one micro-operation; which fields are set, Kind says.
+type Op struct {
+	Kind       Kind
+	Acks       int16
+	Epoch      int16 // producer epoch
+	Generation int32
+	Seq        int32 // first sequence of the batch; only with PID >= 0
+	Batches    int32 // how many batches a poll brought, each with its CRC checked
+	Attempts   int32 // how often a send left the client; more than one may mean more than one copy if it is not idempotent
+	PID        int64 // producer id, or -1
+	Offset     int64
+	From       int64 // position that a poll asked for
+	HW         int64 // high watermark in the answer; -1 unknown
+	Start      int64 // log start offset in the answer; -1 unknown
+	Timestamp  int64
+	Key        string
+	Member     string
+	Meta       string
+	Want, Got  string
+	Records    []Record
+}
+
+// Event is one line of the history. Readers do not change it.
+type Event struct {
+	I       int64 // global sequence number, from 0
+	Process int32
+	Type    Type
+	F       string // the operation's name; that of its first micro-operation where there is one
+	Time    clock.Time
+	Ops     []Op
+	Keys    []string // of assign and subscribe
+	Err     string   // with Fail and Info: the error's name
+}
+
+// Nemesis is the process of notes that no client wrote.
+const Nemesis = -1
+
+// Slots is how many processes a client has.
+const Slots = 16
+
+// ProcessOf gives a client's process. Slot 0 is its main line of work.
+func ProcessOf(client, slot int) int32 { return int32(client*Slots + slot) }
+
+// ClientOf gives the client that a process belongs to.
+func ClientOf(process int32) int { return int(process) / Slots }
+
+// Key gives the key of a partition, "topic/0".
+func Key(topic string, partition int32) string {
+	return topic + "/" + strconv.FormatInt(int64(partition), 10)
+}
+
+// GroupKey gives the key of a group's offset of a partition, "group|topic/0".
+func GroupKey(group, key string) string { return group + "|" + key }
+
+// SplitKey takes a partition's key apart.
+func SplitKey(key string) (topic string, partition int32) {
+	i := strings.LastIndexByte(key, '/')
+	if i < 0 {
+		return key, 0
+	}
+	n, err := strconv.ParseInt(key[i+1:], 10, 32)
+	if err != nil {
+		return key, 0
+	}
+	return key[:i], int32(n)
+}
