@@ -3,6 +3,7 @@
 //	sim run [-seed n] [-plan f] [-flush ack|os] [-mutant P1] [-secs n] [-jobs n] [-out dir] [-system broker|toy]
 //	sim trace SEED       one line an event
 //	sim check HISTORY.jsonl
+//	sim twice [SEED…]    each seed in two fresh processes: the traces' hashes must be equal
 //	sim mutants [-only P1,P2]
 //
 // Flags default to the environment: SEED, PLAN, FLUSH, MUTANT, SECS, JOBS, OUT, SYSTEM, ONLY. Standard output is for machines: one JSON line a seed.
@@ -66,10 +67,12 @@ func dispatch(cmd string, args []string) int {
 			return fail(fmt.Errorf("check takes one file"))
 		}
 		return check(rest[0])
+	case "twice":
+		return twice(o, rest)
 	case "mutants":
 		return mutants(o)
 	}
-	return fail(fmt.Errorf("unknown command %q; use run, trace, check or mutants", cmd))
+	return fail(fmt.Errorf("unknown command %q; use run, twice, trace, check or mutants", cmd))
 }
 
 func parse(cmd string, args []string) (*options, []string, error) {
