@@ -1,7 +1,10 @@
 package broker
 
 import (
+	"strconv"
+
 	"github.com/seedlog/seedlog/core/commitlog"
+	"github.com/seedlog/seedlog/core/metadata/datadir"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/core/task"
@@ -11,7 +14,6 @@ import (
 
 // Names of the files of the log directory itself, as Kafka has them.
 const (
-	lockName   = ".lock"
 	cleanName  = ".kafka_cleanshutdown"
 	pointsName = "recovery-point-offset-checkpoint"
 	startsName = "log-start-offset-checkpoint"
@@ -24,7 +26,7 @@ const checkpointEach = clock.Second
 type directory struct {
 	points   map[int32][]commitlog.Entry // by shard
 	starts   map[int32][]commitlog.Entry
-	lock     disk.File
+	opened   *datadir.Dir
 	writing  bool
 	changed  bool
 	closed   int   // shards that have closed their logs
@@ -116,16 +118,11 @@ func (s *Shard) writeCheckpoints(t *task.Task) error {
 // readDirectory locks the directory and reads what recovery needs. A text other than "" ends the node.
 func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 	dir := s.node.LogDir
-	if c := t.Disk(disk.Request{Kind: disk.Mkdir, Path: dir}); c.Err != disk.OK {
-		return nil, "cannot create the data directory " + dir + " (" + c.Err.Error() + "); choose another with --data"
+	opened, err := datadir.Open(t, s.env, dir, s.node.NodeID, s.node.ClusterID)
+	if err != nil {
+		return nil, err.Error()
 	}
-	s.dir.lock = s.env.File()
-	if c := t.Disk(disk.Request{Kind: disk.Open, File: s.dir.lock, Path: dir + "/" + lockName, Flags: disk.Create}); c.Err != disk.OK {
-		return nil, "cannot write to the data directory " + dir + " (" + c.Err.Error() + "); make it writable or choose another with --data"
-	}
-	if c := t.Disk(disk.Request{Kind: disk.Lock, File: s.dir.lock}); c.Err != disk.OK {
-		return nil, "the data directory " + dir + " is in use by another process; stop that one or choose another directory with --data"
-	}
+	s.dir.opened = opened
 	b = &bootData{points: map[string]int64{}, starts: map[string]int64{}}
 	names := t.Disk(disk.Request{Kind: disk.List, Path: dir})
 	if names.Err != disk.OK {
@@ -150,7 +147,7 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 			s.env.Warnf("%s/%s cannot be used (%v); logs are scanned instead", dir, x.name, err)
 		}
 		for _, e := range entries {
-			x.into[e.Name()] = e.Offset
+			x.into[e.Topic+"-"+strconv.Itoa(int(e.Partition))] = e.Offset
 		}
 	}
 	return b, ""

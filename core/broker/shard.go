@@ -3,6 +3,7 @@ package broker
 import (
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/assert"
+	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/metadata"
@@ -63,6 +64,7 @@ func New(o Options) *Shard {
 	s.state.Image, s.applied = metadata.Empty(), metadata.Empty()
 	s.state.Replier = s
 	s.opening.s = s
+	s.dir.points, s.dir.starts = map[int32][]commitlog.Entry{}, map[int32][]commitlog.Entry{}
 	for i := range s.timers {
 		s.timers[i].Owner, s.timers[i].Kind = s, uint8(i)
 	}

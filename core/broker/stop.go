@@ -99,7 +99,7 @@ func (s *Shard) maybeFinish() {
 			return
 		}
 		s.control.close(t)
-		t.Disk(disk.Request{Kind: disk.Close, File: s.dir.lock})
+		s.dir.opened.Close(t, s.env)
 		if t.Stopped() {
 			return
 		}
