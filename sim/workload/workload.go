@@ -35,11 +35,11 @@ type Program struct {
 
 // Hints steer a draw. The zero value lets everything be.
 type Hints struct {
-	Nodes       int    `json:"nodes,omitempty"`       // default 1
-	L1          bool   `json:"l1,omitempty"`          // tiny segments, retention, DeleteRecords
-	L3          bool   `json:"l3,omitempty"`          // a misbehaver for certain
-	Focus       string `json:"focus,omitempty"`       // idempotent | groups | fetch | misbehave | storage: more of that
-	NoGroups    bool   `json:"no_groups,omitempty"`   // until the broker has them
+	Nodes       int    `json:"nodes,omitempty"`     // default 1
+	L1          bool   `json:"l1,omitempty"`        // tiny segments, retention, DeleteRecords
+	L3          bool   `json:"l3,omitempty"`        // a misbehaver for certain
+	Focus       string `json:"focus,omitempty"`     // idempotent | groups | fetch | misbehave | storage: more of that
+	NoGroups    bool   `json:"no_groups,omitempty"` // until the broker has them
 	NoRetention bool   `json:"no_retention,omitempty"`
 }
 
