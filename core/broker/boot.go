@@ -38,7 +38,7 @@ func (s *Shard) bootNode(t *task.Task) {
 		return
 	}
 	c := s.control
-	opened, err := solo.Open(t, s.env, s.node)
+	m, err := solo.Open(t, s.env, s.node)
 	if t.Stopped() {
 		return
 	}
@@ -46,19 +46,20 @@ func (s *Shard) bootNode(t *task.Task) {
 		s.fatal(1, err.Error())
 		return
 	}
-	c.log, c.boot = opened.Log, boot
-	c.store = metadata.NewStore(opened.Image, c)
-	c.machine = controller.NewMachine(s.node, opened.Image, c.log, s.env.Rand, nil)
+	s.dir.meta = m
+	c.log, c.boot = m.Log, boot
+	c.store = metadata.NewStore(m.Image, c)
+	c.machine = controller.NewMachine(s.node, m.Image, m.Log, s.env.Rand, nil)
 	c.store.Watchers = []metadata.Watcher{c, c.machine}
-	c.log.SetCommitter(c.store)
+	m.Log.SetCommitter(c.store)
 	s.state.Control = c
-	c.machine.Submit(s.registration(opened), &registered{s: s})
+	c.machine.Submit(s.registration(), &registered{s: s})
 }
 
 // registration is what this broker says of itself, under a new incarnation.
-func (s *Shard) registration(o *solo.Opened) kmsg.Request {
+func (s *Shard) registration() kmsg.Request {
 	q := kmsg.NewPtrBrokerRegistrationRequest()
-	q.BrokerID, q.ClusterID = s.node.NodeID, o.ClusterID
+	q.BrokerID, q.ClusterID = s.node.NodeID, s.dir.meta.ClusterID
 	s.env.Rand.Fill(q.IncarnationID[:])
 	for _, l := range s.node.Advertised {
 		x := kmsg.NewBrokerRegistrationRequestListener()
@@ -69,7 +70,7 @@ func (s *Shard) registration(o *solo.Opened) kmsg.Request {
 		rack := s.node.Rack
 		q.Rack = &rack
 	}
-	q.LogDirs = [][16]byte{o.DirectoryID}
+	q.LogDirs = [][16]byte{s.dir.meta.DirectoryID}
 	return q
 }
 

@@ -1,7 +1,10 @@
 package broker
 
 import (
+	"strconv"
+
 	"github.com/seedlog/seedlog/core/commitlog"
+	"github.com/seedlog/seedlog/core/metadata/solo"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/core/task"
@@ -25,6 +28,7 @@ type directory struct {
 	points   map[int32][]commitlog.Entry // by shard
 	starts   map[int32][]commitlog.Entry
 	lock     disk.File
+	meta     *solo.Opened
 	writing  bool
 	changed  bool
 	closed   int   // shards that have closed their logs
@@ -123,8 +127,10 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 	if c := t.Disk(disk.Request{Kind: disk.Open, File: s.dir.lock, Path: dir + "/" + lockName, Flags: disk.Create}); c.Err != disk.OK {
 		return nil, "cannot write to the data directory " + dir + " (" + c.Err.Error() + "); make it writable or choose another with --data"
 	}
-	if c := t.Disk(disk.Request{Kind: disk.Lock, File: s.dir.lock}); c.Err != disk.OK {
+	if c := t.Disk(disk.Request{Kind: disk.Lock, File: s.dir.lock}); c.Err == disk.ErrLocked {
 		return nil, "the data directory " + dir + " is in use by another process; stop that one or choose another directory with --data"
+	} else if c.Err != disk.OK {
+		return nil, "cannot lock the data directory " + dir + " (" + c.Err.Error() + "); check the file system or choose another with --data"
 	}
 	b = &bootData{points: map[string]int64{}, starts: map[string]int64{}}
 	names := t.Disk(disk.Request{Kind: disk.List, Path: dir})
@@ -150,7 +156,7 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 			s.env.Warnf("%s/%s cannot be used (%v); logs are scanned instead", dir, x.name, err)
 		}
 		for _, e := range entries {
-			x.into[e.Name()] = e.Offset
+			x.into[e.Topic+"-"+strconv.Itoa(int(e.Partition))] = e.Offset
 		}
 	}
 	return b, ""

@@ -230,3 +230,12 @@ func (p *Partition) Told(point, start int64) bool {
 	p.toldPoint, p.toldStart, p.told = point, start, true
 	return news
 }
+
+// CheckInvariants asserts what must hold between two steps.
+func (p *Partition) CheckInvariants() {
+	l := p.Log
+	assert.That(l.Start() <= l.End(), "replica: log start above log end")
+	assert.That(p.hw <= l.WrittenEnd(), "replica: high watermark above the written end")
+	assert.That(!p.FlushAck || p.hw <= l.SyncedEnd(), "replica: high watermark above the synced end")
+	assert.That(l.SyncedEnd() <= l.WrittenEnd() && l.WrittenEnd() <= l.End(), "replica: synced, written and log end out of order")
+}

@@ -36,7 +36,9 @@ const (
 var _ = engine.Describe(kindRound, "round shard=%d life=%d") &&
 	engine.Describe(kindDeadline, "deadline shard=%d") &&
 	engine.Describe(kindMail, "mail from<<8|to=%#x") &&
-	engine.Describe(kindStep, "step kind=%d mono=%d wall=%d") &&
+	engine.DescribeFunc(kindStep, func(a, b, c int64) string {
+		return fmt.Sprintf("step %s mono=%d wall=%d", stepName[a], b, c)
+	}) &&
 	engine.Describe(kindDigest, "state=%#x steps=%d deadline=%d") &&
 	engine.Describe(kindNode, "node") &&
 	engine.Describe(kindRestart, "restart after life=%d") &&
@@ -47,6 +49,8 @@ var _ = engine.Describe(kindRound, "round shard=%d life=%d") &&
 	engine.Describe(kindUndo, "fault i=%d ends") &&
 	engine.Describe(kindLog, "log") &&
 	engine.Describe(kindHeal, "heal")
+
+var stepName = [...]string{"?", "Start", "Tick", "FrameArrived", "ConnOpened", "ConnClosed", "DiskDone", "SendDone", "MailArrived", "Flush", "Stop"}
 
 // Judge sees a run as it goes and says what is wrong. An error that has a Broken method names its property; another is "oracle".
 type Judge interface {

@@ -20,7 +20,14 @@ const (
 )
 
 var _ = engine.Describe(kindDone, "disk done slot=%d life=%d") &&
-	engine.Describe(kindData, "disk result kind<<32|file=%#x n=%d sum<<8|err=%#x") &&
+	engine.DescribeFunc(kindData, func(a, n, c int64) string {
+		f := disk.File(a)
+		s := fmt.Sprintf("%s file=%d:%d n=%d sum=%#x", kindName[a>>32], f.Shard(), f.Index(), n, c>>8)
+		if err := disk.Err(c & 255); err != disk.OK {
+			s += ": " + err.Error()
+		}
+		return s
+	}) &&
 	engine.Describe(kindCrash, "disk crash power=%d unsynced=%d names=%d") &&
 	engine.Describe(kindFault, "disk fault")
 

@@ -27,6 +27,9 @@ const (
 	Panic     = "panic"      // an assertion of the node fails now and then
 )
 
+// Bugs are all of them.
+var Bugs = []string{EarlyAck, NoSync, NoSyncDir, NoCut, FreeEarly, Deaf, TwoWrites, Panic}
+
 const (
 	mailAppend = iota + 1
 	mailRead
