@@ -77,9 +77,9 @@ func (r *Request) producePart(i int) (kerr.Code, string) {
 	if set.Compression >= 0 && set.Compression != v.Codec() {
 		b, err := records.Recompress(v, set.Compression, s.Scratch)
 		if err != nil {
-			return kerr.CorruptMessage, ""
+			return kerr.CorruptMessage, "the batch does not decompress"
 		}
-		v, lease = b, nil // memory of its own
+		v, lease = append(records.View(nil), b...), nil // b is the scratch's
 	}
 	if int32(len(v)) > set.MaxMessageBytes {
 		return kerr.MessageTooLarge, ""
