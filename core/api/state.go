@@ -65,7 +65,7 @@ func NewState(e *env.Env, node *config.Node, shards int) *State {
 		Env: e, Node: node, Shard: e.Shard, Shards: shards, Scratch: &records.Scratch{},
 		parts: map[PartKey]*replica.Partition{}, Groups: map[int32]*group.Coordinator{},
 		configs: map[[16]byte]*config.Topic{}, watching: map[watchKey]*call{},
-		sessions: newSessions(node),
+		sessions: newSessions(node), FreeBytes: -1,
 	}
 }
 
@@ -111,6 +111,11 @@ func (s *State) Settings(t *metadata.Topic) *config.Topic {
 	c := config.Resolve(s.Node, t.Configs)
 	s.configs[t.ID] = &c
 	return &c
+}
+
+// full says whether what is free is kept for the broker's own topics, for its metadata and for deleting records (disk.reserve.bytes).
+func (s *State) full() bool {
+	return s.FreeBytes >= 0 && s.FreeBytes-s.SinceFree < s.Node.DiskReserveBytes
 }
 
 // Usage counts one API's requests.

@@ -68,7 +68,7 @@ func (s *Shard) mailArrived(m *step.Mail) {
 	case mailFailed:
 		s.offline(m.Body.(string))
 	case mailSpace:
-		s.state.FreeBytes, s.state.SinceFree = m.A, 0
+		s.space(m.A)
 	case mailClosed:
 		s.dir.closed++
 		s.dir.unclosed += m.A
