@@ -246,3 +246,6 @@ func valueOf(rec []byte) (history.Value, int64, bool) {
 	}
 	return 0, 0, false
 }
+
+// crcOf gives the CRC that a batch should carry.
+func crcOf(b []byte) uint32 { return crc32.Checksum(b[batchAttributes:], castagnoli) }
