@@ -65,6 +65,7 @@ func (l *Log) dropNewSegments() {
 		l.segs[len(l.segs)-1] = nil
 		l.segs = l.segs[:len(l.segs)-1]
 		s.doomed = true
+		l.doomed = append(l.doomed, s)
 		if s.opened {
 			l.spawn(func(t *task.Task) { l.drop(t, s) })
 		}

@@ -10,8 +10,8 @@ import (
 // A recovery begins at the newest snapshot of producer state, so what it would have to read before that must stand on the disk
 // when the snapshot appears. Hence the order, here and in seal: index entries, sync, leader epochs, then the snapshot.
 const (
-	indexPage   = 256       // index entries that are kept in memory before they go to the file
-	persistMost = 64 << 20  // bytes without a snapshot, at most
+	indexPage   = 256      // index entries that are kept in memory before they go to the file
+	persistMost = 64 << 20 // bytes without a snapshot, at most
 	persistGap  = clock.Second
 )
 
@@ -176,16 +176,17 @@ func (l *Log) seal(s *segment) {
 func (l *Log) sealNow(t *task.Task, s *segment) {
 	s.tail.noteTime(s)
 	ok := l.flushIndex(t, s, true) && l.saveEpochs(t)
-	if t.Stopped() || s.doomed {
+	if ok && s.snapshot != nil {
+		ok = l.saveSnapshot(t, s.end, s.snapshot)
+	}
+	if t.Stopped() {
 		return
 	}
-	if ok && s.snapshot != nil {
-		l.saveSnapshot(t, s.end, s.snapshot)
+	if !ok {
+		s.sealing = false // Retain tries again
+		return
 	}
-	s.snapshot = nil
-	if ok {
-		s.tail = nil
-	}
+	s.snapshot, s.tail = nil, nil
 	l.cool(t)
 }
 

@@ -92,6 +92,7 @@ func leftover(name string) bool {
 }
 
 func (r *recovery) openSegments() error {
+	r.opt.RecoveryPoint = max(r.opt.RecoveryPoint, r.segs[0].base) // what was before has been removed
 	for i, s := range r.segs {
 		s.file = r.env.File()
 		c := r.t.Disk(disk.Request{Kind: disk.Open, File: s.file, Path: s.name(r.Log)})

@@ -12,38 +12,23 @@ import (
 	"github.com/seedlog/seedlog/io/disk"
 )
 
-// Dir is an opened data directory.
+// Dir is what meta.properties says.
 type Dir struct {
 	Path      string
 	NodeID    int32
 	ClusterID string
 	ID        [16]byte // directory.id (KIP-858)
 	Fresh     bool     // made just now
-	lock      disk.File
 }
 
-const (
-	lockName = ".lock"
-	fileName = "meta.properties"
-)
+const fileName = "meta.properties"
 
-// Open makes the directory if it is not there, locks it, and checks it against nodeID and clusterID; clusterID "" takes what the
-// directory says, or a random one. An error reads "WHAT; DO THIS".
+// Open makes the directory if it is not there, and checks it against nodeID and clusterID; clusterID "" takes what the directory says,
+// or a random one. The caller holds the directory's lock. An error reads "WHAT; DO THIS".
 func Open(t *task.Task, e *env.Env, path string, nodeID int32, clusterID string) (*Dir, error) {
-	d := &Dir{Path: path, NodeID: nodeID, ClusterID: clusterID, lock: e.File()}
+	d := &Dir{Path: path, NodeID: nodeID, ClusterID: clusterID}
 	if c := t.Disk(disk.Request{Kind: disk.Mkdir, Path: path}); c.Err != disk.OK {
 		return nil, fmt.Errorf("cannot make the data directory %s: %s; choose another with --data", path, why(&c))
-	}
-	c := t.Disk(disk.Request{Kind: disk.Open, File: d.lock, Path: path + "/" + lockName, Flags: disk.Create})
-	if c.Err == disk.OK {
-		c = t.Disk(disk.Request{Kind: disk.Lock, File: d.lock})
-	}
-	switch c.Err {
-	case disk.OK:
-	case disk.ErrLocked:
-		return nil, fmt.Errorf("the data directory %s is in use by another process; stop that one, or choose another directory with --data", path)
-	default:
-		return nil, fmt.Errorf("cannot lock the data directory %s: %s; check its rights, or choose another with --data", path, why(&c))
 	}
 	text, found, err := read(t, e, path+"/"+fileName)
 	if err != nil {
@@ -59,13 +44,6 @@ func Open(t *task.Task, e *env.Env, path string, nodeID int32, clusterID string)
 		d.ClusterID = text64(id)
 	}
 	return d, d.write(t, e)
-}
-
-// Close gives the lock back.
-func (d *Dir) Close(t *task.Task, e *env.Env) {
-	if c := t.Disk(disk.Request{Kind: disk.Close, File: d.lock}); !t.Stopped() && c.Err == disk.OK {
-		e.FreeFile(d.lock)
-	}
 }
 
 // check compares what meta.properties says with what was configured, and takes the rest from it.

@@ -1,5 +1,6 @@
-// Package datadir opens a data directory: it locks it, and reads or makes Kafka's meta.properties, which says whose it is.
+// Package datadir reads or makes Kafka's meta.properties, the file of a data directory that says whose it is.
 //
-// It promises that no two processes work in one directory, and that a directory of another node or another cluster is refused with a line
-// that says what to do. It runs inside a task, before everything else. Read next: datadir.go; core/metadata/solo.
+// It promises that a directory of another node or another cluster is refused with a line that says what to do, and that the file is
+// there whole or not at all. It runs inside a task, before anything else is read. It does not lock the directory: the broker does.
+// Read next: datadir.go; core/metadata/solo.
 package datadir

@@ -16,7 +16,7 @@ const perEntry = 256 << 10
 func (l *Log) startCompaction() {
 	l.state = compacting
 	l.compact = task.Go(l.env, func(t *task.Task) {
-		what, err := l.checkpoint(t, l.image())
+		what, err := l.checkpoint(t, l.store.Image())
 		switch {
 		case t.Stopped() || l.state != compacting:
 			return

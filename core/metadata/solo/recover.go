@@ -6,8 +6,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/metadata/datadir"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/disk"
@@ -19,17 +21,31 @@ const Dir = "__cluster_metadata-0"
 // errStopped ends a recovery whose task was stopped.
 var errStopped = errors.New("stopped")
 
-// Open recovers the log under dataDir, or makes it, and gives the image of all that was ever committed. An error reads "WHAT; DO THIS".
-func Open(t *task.Task, e *env.Env, dataDir string, opt Options) (*Log, *metadata.Image, error) {
-	if opt.SnapshotBytes <= 0 {
-		opt.SnapshotBytes = 20 << 20
+// Opened is what Open gives.
+type Opened struct {
+	Log         *Log
+	Image       *metadata.Image // of all that was ever committed
+	ClusterID   string
+	DirectoryID [16]byte
+	Fresh       bool // the data directory was empty
+}
+
+// Open reads or makes meta.properties in the node's data directory, and recovers the log there, or makes it. SetCommitter comes next.
+// An error reads "WHAT; DO THIS".
+func Open(t *task.Task, e *env.Env, n *config.Node) (*Opened, error) {
+	d, err := datadir.Open(t, e, n.LogDir, n.NodeID, n.ClusterID)
+	if err != nil {
+		return nil, err
 	}
-	l := &Log{env: e, dir: dataDir + "/" + Dir, opt: opt}
+	l := &Log{env: e, dir: n.LogDir + "/" + Dir, snapshotBytes: n.MetadataSnapshotBytes}
 	r := recovery{t: t, l: l, img: metadata.Empty()}
-	if err := r.run(dataDir); err != nil {
-		return nil, nil, err
+	if err := r.run(n.LogDir); err != nil {
+		return nil, err
 	}
-	return l, r.img, nil
+	if id := r.img.ClusterID(); id != "" && id != d.ClusterID {
+		return nil, fmt.Errorf("%s is of cluster %s, and meta.properties beside it of %s; restore the one that belongs there", l.dir, id, d.ClusterID)
+	}
+	return &Opened{Log: l, Image: r.img, ClusterID: d.ClusterID, DirectoryID: d.ID, Fresh: d.Fresh}, nil
 }
 
 type recovery struct {

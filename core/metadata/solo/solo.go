@@ -10,22 +10,15 @@ import (
 	"github.com/seedlog/seedlog/io/disk"
 )
 
-// Options of a Log.
-type Options struct {
-	// SnapshotBytes is how far the log may grow before a checkpoint replaces it; 0: 20 MiB, as in Kafka.
-	SnapshotBytes int64
-}
-
 // MaxQueued bounds the proposals that wait for the one in flight. The controller has one at a time.
 const MaxQueued = 64
 
 // Log is the log. Its methods are called from within its shard's step.
 type Log struct {
-	env       *env.Env
-	dir       string
-	opt       Options
-	committer metadata.Committer
-	image     func() *metadata.Image
+	env           *env.Env
+	dir           string
+	store         *metadata.Store // who hears of commits
+	snapshotBytes int64           // how far the log may grow before a checkpoint replaces it
 
 	term  int64 // of this run: one more than the newest on disk
 	next  int64 // index of the next entry
@@ -66,10 +59,10 @@ const (
 	closed
 )
 
-// Attach says who hears of commits, and where the newest image is. It is called once, after Open and before the first Propose.
-func (l *Log) Attach(c metadata.Committer, image func() *metadata.Image) {
-	assert.That(l.committer == nil, "solo: attached twice")
-	l.committer, l.image = c, image
+// SetCommitter says who hears of commits. It is called once, after Open and before the first Propose.
+func (l *Log) SetCommitter(s *metadata.Store) {
+	assert.That(l.store == nil, "solo: committer set twice")
+	l.store = s
 }
 
 // Leader is always true while the log works.
@@ -83,7 +76,7 @@ func (l *Log) Next() int64 { return l.next }
 
 // Propose queues an entry. All that is queued becomes one batch once the batch in flight is synced.
 func (l *Log) Propose(token disk.Token, _ int64, entry []byte) {
-	assert.That(l.committer != nil, "solo: proposed before Attach")
+	assert.That(l.store != nil, "solo: proposed before SetCommitter")
 	assert.That(token != 0, "solo: proposal without a token")
 	assert.That(len(entry) <= metadata.MaxEntryBytes, "solo: entry above its bound")
 	if l.state == failed || l.state == closed {
@@ -150,12 +143,12 @@ func (l *Log) deliver(err disk.Err) {
 	l.state = delivering
 	for _, p := range l.current {
 		if err != disk.OK {
-			l.committer.Refused(p.token, err)
+			l.store.Refused(p.token, err)
 			continue
 		}
 		index := l.next
 		l.next++
-		l.committer.Committed(index, l.term, p.entry, p.token)
+		l.store.Committed(index, l.term, p.entry, p.token)
 	}
 	clear(l.current)
 	l.current = l.current[:0]
@@ -166,7 +159,7 @@ func (l *Log) deliver(err disk.Err) {
 	if cap(l.buf) > 1<<20 {
 		l.buf = nil
 	}
-	if l.grown >= l.opt.SnapshotBytes {
+	if l.grown >= l.snapshotBytes {
 		l.startCompaction()
 		return
 	}
@@ -176,7 +169,7 @@ func (l *Log) deliver(err disk.Err) {
 func (l *Log) fail(err disk.Err, what string) {
 	l.state = failed
 	l.queue, l.current = nil, nil
-	l.committer.Failed(err, what)
+	l.store.Failed(err, what)
 }
 
 // Close ends the log: no proposal may be in flight. What it still asked of the disk is left to itself.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/metadata/memdisk"
@@ -34,13 +35,15 @@ func start(d *memdisk.Disk, seed uint64, snapshotBytes int64) *node {
 	n := &node{e: d.Env(seed)}
 	done := false
 	task.Go(n.e, func(t *task.Task) {
-		l, img, err := Open(t, n.e, "data", Options{SnapshotBytes: snapshotBytes})
+		cfg := *config.DefaultNode()
+		cfg.LogDir, cfg.MetadataSnapshotBytes, cfg.ClusterID = "data", snapshotBytes, "c"
+		o, err := Open(t, n.e, &cfg)
 		if n.openErr = err; err != nil || t.Stopped() {
 			return
 		}
-		n.l, n.store = l, metadata.NewStore(img, n)
+		n.l, n.store = o.Log, metadata.NewStore(o.Image, n)
 		n.store.Watchers = []metadata.Watcher{n}
-		l.Attach(n.store, n.store.Image)
+		n.l.SetCommitter(n.store)
 		done = true
 	})
 	d.Run(n.e)
