@@ -38,7 +38,8 @@ const (
 type Shard struct {
 	env      *env.Env
 	state    *api.State
-	node     *config.Node
+	static   *config.Node // as loaded
+	node     *config.Node // under what AlterConfigs set
 	seed     uint64
 	shards   int
 	phase    phase
@@ -60,7 +61,7 @@ var _ step.Stepper = (*Shard)(nil)
 // New makes a shard. It does nothing before its Start event.
 func New(o Options) *Shard {
 	e := env.New(o.Shard, o.Pool, prng.Keyed(o.Seed, "shard"))
-	s := &Shard{env: e, node: o.Node, seed: o.Seed, shards: o.Shards, state: api.NewState(e, o.Node, o.Shards)}
+	s := &Shard{env: e, static: o.Node, node: o.Node, seed: o.Seed, shards: o.Shards, state: api.NewState(e, o.Node, o.Shards)}
 	s.state.Image, s.applied = metadata.Empty(), metadata.Empty()
 	s.state.Replier = s
 	s.opening.s = s
