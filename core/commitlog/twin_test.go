@@ -272,7 +272,8 @@ func TestALogAgreesWithItsTwinThroughRollsReadsCrashesAndFullDisks(t *testing.T)
 				if m.cfg.FlushAck {
 					m.w.disk.space = rapid.Int64Range(0, 500).Draw(m.t, "space")
 					m.append()
-					m.w.settle()
+					for i := 0; i < 400 && m.w.step(); i++ {
+					}
 					m.w.disk.space = -1
 				}
 			},
