@@ -79,6 +79,7 @@ func (l *Log) dropNewSegments() {
 		s := l.active()
 		l.segs[len(l.segs)-1] = nil
 		l.segs = l.segs[:len(l.segs)-1]
+		l.nextOrd = s.ord // ordinals have no gaps
 		s.doomed = true
 		l.doomed = append(l.doomed, s)
 		if s.opened {

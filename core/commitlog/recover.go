@@ -323,6 +323,7 @@ func (r *recovery) cutTail() error {
 		if err := r.removeSegment(r.segs[i]); err != nil {
 			return err
 		}
+		r.nextOrd = r.segs[i].ord
 		r.segs = r.segs[:i]
 	}
 	s := r.active()

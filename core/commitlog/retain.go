@@ -112,12 +112,14 @@ func (l *Log) drop(t *task.Task, s *segment) bool {
 		closeFile(t, l.env, f)
 	}
 	ok := l.unlink(t, s, suffixIndex, suffixTimeIndex, suffixTxnIndex) && l.saveLast(t, s) && l.unlink(t, s, suffixLog)
-	for ok && len(l.snapshots.list) > 0 && l.snapshots.list[0] < l.segs[0].base && l.snapshots.list[0] <= s.base && !t.Stopped() {
+	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: l.dir}); c.Err != disk.OK || t.Stopped() {
+		ok = false
+	}
+	for ok && len(l.snapshots.list) > 0 && l.snapshots.list[0] <= s.base && l.snapshots.list[0] < l.segs[0].base && !t.Stopped() {
 		o := l.snapshots.list[0]
 		l.snapshots.remove(o)
 		t.Disk(disk.Request{Kind: disk.Remove, Path: l.path(o, suffixSnapshot)})
 	}
-	t.Disk(disk.Request{Kind: disk.SyncDir, Path: l.dir})
 	if t.Stopped() {
 		return false
 	}
