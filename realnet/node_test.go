@@ -178,7 +178,7 @@ func TestExtentsOfAnotherShardsFileArriveWhole(t *testing.T) {
 }
 
 func TestManyExtentsAndHeadsOfOneConnectionKeepTheirOrder(t *testing.T) {
-	r := start(t, 2, func(c *realnet.Config) { c.SendBuf = 32 << 10 })
+	r := start(t, 2, func(c *realnet.Config) { c.SendBuf = 64 << 10 })
 	a, b := r.dial(), r.dial()
 	want := make([]byte, 1<<20)
 	rand.New(rand.NewSource(2)).Read(want)
@@ -206,6 +206,22 @@ func TestManyExtentsAndHeadsOfOneConnectionKeepTheirOrder(t *testing.T) {
 			got[0]++
 		}
 		equal(t, 300, got[1])
+	}
+}
+
+// A send buffer below two segments is filled by what the kernel keeps back for more to follow. If that is not pushed, only TCP's timers move it,
+// 200 ms and more for each extent: this then takes four times as long, and at worst stops.
+func TestASmallSendBufferDoesNotStallExtents(t *testing.T) {
+	r := start(t, 1, func(c *realnet.Config) { c.SendBuf = 32 << 10 })
+	c := r.dial()
+	want := make([]byte, 1<<20)
+	rand.New(rand.NewSource(4)).Read(want)
+	c.send([]byte{'a'}, want)
+	c.recv()
+	for i := range 20 {
+		if got := c.call(fetchFrame('f', i*7, 70000)); !bytes.Equal(got, want[i*7:i*7+70000]) {
+			t.Fatalf("extent %d differs", i)
+		}
 	}
 }
 
