@@ -21,6 +21,7 @@ type job struct {
 
 // worker is what one thread keeps for itself.
 type worker struct {
+	job     job // in hand
 	iov     iovecs
 	scratch []byte
 }
@@ -88,10 +89,11 @@ func (c *crew) run() {
 	c.mu.Lock()
 	for {
 		if c.head < len(c.queue) {
-			j := c.take()
+			w.job = c.take()
 			c.mu.Unlock()
-			c.do(w, &j)
+			c.do(w, &w.job)
 			c.mu.Lock()
+			w.job = job{}
 			continue
 		}
 		if c.closed {
