@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/io/disk"
+	"github.com/seedlog/seedlog/io/network"
 	"github.com/seedlog/seedlog/realdisk"
 	"github.com/seedlog/seedlog/realnet"
 )
@@ -318,6 +320,37 @@ func TestAHeldConnectionThatItsPeerLeavesIsClosed(t *testing.T) {
 			r.settles("closed", func(s stats) bool { return s.Closed == 1 })
 		})
 	}
+}
+
+func TestLateEffectsForADeadConnectionMissItsSuccessor(t *testing.T) {
+	var dead network.Conn
+	r := start(t, 1, nil, func(y *toy) {
+		y.onEvent = func(y *toy, ev *step.Event) bool {
+			switch {
+			case ev.Kind == step.ConnOpened && dead == 0:
+				dead = ev.Conn.Conn
+			case ev.Kind == step.FrameArrived && ev.Frame.Conn != dead:
+				if uint32(ev.Frame.Conn) != uint32(dead) {
+					panic("the slot was not used again: this tests nothing")
+				}
+				y.answer(dead, []byte("late"))
+				y.extent(dead, disk.Extent{File: y.file, Len: 1})
+				y.out.Hold = append(y.out.Hold, dead)
+				y.out.Close = append(y.out.Close, dead)
+			}
+			return false
+		}
+	})
+	a := r.dial()
+	equal(t, "e", string(a.call([]byte("e"))))
+	a.Close()
+	r.settles("closed", func(s stats) bool { return s.Closed == 1 })
+	b := r.dial()
+	for range 3 {
+		equal(t, "eb", string(b.call([]byte("eb"))))
+	}
+	s := r.settles("tokens are answered", func(s stats) bool { return s.SendDone == 3 })
+	equal(t, 1, s.Closed)
 }
 
 func TestConnectionsAreDealtOutEvenly(t *testing.T) {
