@@ -116,38 +116,61 @@ func (c *crowd) assigned(a *actor, r *kmsg.SyncGroupResponse) {
 
 func (c *crowd) pick() *actor { return rapid.SampledFrom(c.actors).Draw(c.t, "actor") }
 
+func (c *crowd) join(t *rapid.T, a *actor) {
+	r := c.w.request("join", args{"protocols": rapid.SampledFrom([]string{"range:t1", "range:t1,sticky:t1", "range:t2"}).Draw(t, "protocols"), "rebalance": "8000"}).(*kmsg.JoinGroupRequest)
+	r.Version = rapid.Int16Range(3, 9).Draw(t, "version")
+	r.MemberID = a.member
+	if r.InstanceID = a.instance; a.instance != nil {
+		r.Version = max(r.Version, 5)
+		if rapid.Bool().Draw(t, "restarted") {
+			r.MemberID = ""
+		}
+	}
+	c.send(a, r)
+}
+
+// sync assigns three partitions, each to one member that the leader was told of.
+func (c *crowd) sync(t *rapid.T, a *actor) {
+	r := c.w.request("sync", args{"v": "4"}).(*kmsg.SyncGroupRequest)
+	r.MemberID, r.Generation = a.member, a.gen
+	got := map[string][]string{}
+	if len(a.members) > 0 {
+		for p := range 3 {
+			m := rapid.SampledFrom(a.members).Draw(t, "owner")
+			got[m] = append(got[m], fmt.Sprint(p))
+		}
+	}
+	for _, m := range sortedKeys(got) {
+		r.GroupAssignment = append(r.GroupAssignment, kmsg.SyncGroupRequestGroupAssignment{MemberID: m, MemberAssignment: []byte(strings.Join(got[m], " "))})
+	}
+	c.send(a, r)
+}
+
+// allJoin makes a generation of several members likely.
+func (c *crowd) allJoin(t *rapid.T) {
+	for range 2 {
+		for _, a := range c.actors {
+			c.join(t, a)
+		}
+	}
+	c.w.advance(rapid.SampledFrom([]int64{1, 3000, 8000}).Draw(t, "ms"))
+}
+
+func (c *crowd) someSync(t *rapid.T) {
+	for _, a := range c.actors {
+		if rapid.Bool().Draw(t, a.name+" syncs") {
+			c.sync(t, a)
+		}
+	}
+}
+
 func (c *crowd) actions() map[string]func(*rapid.T) {
 	w := c.w
 	return map[string]func(*rapid.T){
-		"join": func(t *rapid.T) {
-			a := c.pick()
-			r := w.request("join", args{"protocols": rapid.SampledFrom([]string{"range:t1", "range:t1,sticky:t1", "range:t2"}).Draw(t, "protocols"), "rebalance": "8000"}).(*kmsg.JoinGroupRequest)
-			r.Version = rapid.Int16Range(3, 9).Draw(t, "version")
-			r.MemberID = a.member
-			if r.InstanceID = a.instance; a.instance != nil {
-				r.Version = max(r.Version, 5)
-				if rapid.Bool().Draw(t, "restarted") {
-					r.MemberID = ""
-				}
-			}
-			c.send(a, r)
-		},
-		"sync": func(t *rapid.T) {
-			a := c.pick()
-			r := w.request("sync", args{"v": "4"}).(*kmsg.SyncGroupRequest)
-			r.MemberID, r.Generation = a.member, a.gen
-			got := map[string][]string{}
-			if len(a.members) > 0 {
-				for p := range 3 {
-					m := rapid.SampledFrom(a.members).Draw(t, "owner")
-					got[m] = append(got[m], fmt.Sprint(p))
-				}
-			}
-			for _, m := range sortedKeys(got) {
-				r.GroupAssignment = append(r.GroupAssignment, kmsg.SyncGroupRequestGroupAssignment{MemberID: m, MemberAssignment: []byte(strings.Join(got[m], " "))})
-			}
-			c.send(a, r)
-		},
+		"join":      func(t *rapid.T) { c.join(t, c.pick()) },
+		"sync":      func(t *rapid.T) { c.sync(t, c.pick()) },
+		"all join":  c.allJoin,
+		"some sync": c.someSync,
 		"heartbeat": func(t *rapid.T) {
 			a := c.pick()
 			r := w.request("heartbeat", args{}).(*kmsg.HeartbeatRequest)

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/seedlog/seedlog/core/kerr"
@@ -15,12 +16,23 @@ type twin struct {
 	at          map[string]int64 // where that record stands
 	generations map[string]int32
 	last        map[string]int64 // a group's last record
-	stored      map[string]int64 // "group generation": its first record with members
-	regressed   string           // a generation that went back
+	values      []stored
+	regressed   string // a generation that went back
+}
+
+type stored struct {
+	group string
+	value *kmsg.GroupMetadataValue
+}
+
+func (t *twin) each(f func(group string, v *kmsg.GroupMetadataValue)) {
+	for _, s := range t.values {
+		f(s.group, s.value)
+	}
 }
 
 func fold(batches []records.View) *twin {
-	t := &twin{map[string]int64{}, map[string]int64{}, map[string]int32{}, map[string]int64{}, map[string]int64{}, ""}
+	t := &twin{map[string]int64{}, map[string]int64{}, map[string]int32{}, map[string]int64{}, nil, ""}
 	for _, b := range batches {
 		r := records.NewReader(b, nil)
 		for {
@@ -67,17 +79,12 @@ func (t *twin) group(at int64, key, value []byte) {
 		t.regressed = fmt.Sprintf("group %s went back from generation %d to %d at @%d", k.Group, t.generations[k.Group], v.Generation, at)
 	}
 	t.generations[k.Group] = v.Generation
-	if id := fmt.Sprint(k.Group, " ", v.Generation); len(v.Members) > 0 {
-		if _, ok := t.stored[id]; !ok {
-			t.stored[id] = at
-		}
-	}
+	t.values = append(t.values, stored{k.Group, &v})
 }
 
 // checkCovered notes an answer that tells of a record which is not below the high watermark. Answers that are checked while other
 // records of the same group came meanwhile are not held to those: only what they say counts.
 func (w *world) checkCovered(req kmsg.Request, resp kmsg.Response) {
-	t := fold(w.log.batches)
 	bad := func(format string, a ...any) {
 		w.early = append(w.early, fmt.Sprintf(format, a...)+fmt.Sprintf(" while the high watermark is %d", w.log.hw))
 	}
@@ -103,10 +110,26 @@ func (w *world) checkCovered(req kmsg.Request, resp kmsg.Response) {
 		}
 	case *kmsg.SyncGroupResponse:
 		q := req.(*kmsg.SyncGroupRequest)
-		if at, ok := t.stored[fmt.Sprint(q.Group, " ", q.Generation)]; r.ErrorCode == int16(kerr.None) && (!ok || at >= w.log.hw) {
-			bad("generation %d of %s, on record at @%d (%v), was given out", q.Generation, q.Group, at, ok)
+		if r.ErrorCode == int16(kerr.None) && !w.assignedBelow(q, r.MemberAssignment) {
+			bad("%s got %q in generation %d of %s", w.short(q.MemberID), r.MemberAssignment, q.Generation, q.Group)
 		}
 	}
+}
+
+// assignedBelow says whether some record below the high watermark assigns this.
+func (w *world) assignedBelow(q *kmsg.SyncGroupRequest, assignment []byte) bool {
+	found := false
+	for _, b := range w.log.batches {
+		if b.BaseOffset() >= w.log.hw {
+			break
+		}
+		fold([]records.View{b}).each(func(group string, v *kmsg.GroupMetadataValue) {
+			for i := range v.Members {
+				found = found || group == q.Group && v.Generation == q.Generation && v.Members[i].MemberID == q.MemberID && bytes.Equal(v.Members[i].Assignment, assignment)
+			}
+		})
+	}
+	return found
 }
 
 // committedBelow says whether some record below the high watermark commits this offset.
