@@ -45,6 +45,7 @@ type Shard struct {
 	phase    phase
 	conns    []*conn // by the low half of their number
 	nConns   int
+	accepted int64 // connections since the start
 	freeConn []*conn
 	timers   [timerKinds]timer.Timer
 	boot     *bootData

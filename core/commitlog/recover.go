@@ -243,6 +243,9 @@ func (r *recovery) scanSegment(i int) error {
 		r.take(s, v, pos)
 	}
 	s.writtenEnd, s.syncedEnd = s.end, s.end
+	if i+1 < len(r.segs) {
+		s.snapshot = r.producers.AppendSnapshot(nil)
+	}
 	return nil
 }
 
@@ -320,10 +323,11 @@ func (r *recovery) cutTail() error {
 		if err := r.removeSegment(r.segs[i]); err != nil {
 			return err
 		}
+		r.nextOrd = r.segs[i].ord
 		r.segs = r.segs[:i]
 	}
 	s := r.active()
-	s.sealed, s.sealing = false, false
+	s.sealed, s.sealing, s.snapshot = false, false, nil
 	r.recent.cut(s.end, s.ord)
 	r.coarse.cut(s.end, s.ord)
 	return r.cutFiles()

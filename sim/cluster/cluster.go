@@ -12,6 +12,7 @@ import (
 	"github.com/seedlog/seedlog/sim/engine"
 	"github.com/seedlog/seedlog/sim/fault"
 	"github.com/seedlog/seedlog/sim/plan"
+	"github.com/seedlog/seedlog/sim/simdisk"
 	"github.com/seedlog/seedlog/sim/simnet"
 )
 
@@ -58,6 +59,8 @@ type Judge interface {
 	Stepped(node, shard int) error
 	// Heard is called after each call of a client, when the history may have grown.
 	Heard() error
+	// Crashing is called before a node's process ends: what it acknowledged without a sync may be gone from now on.
+	Crashing(node int, power bool)
 	// Ended is called once, after the liveness phase.
 	Ended() error
 }
@@ -183,10 +186,8 @@ func (c *Cluster) Stepper(node, shard int) step.Stepper {
 	return nil
 }
 
-// File gives the visible bytes of a file of a node. Costly.
-func (c *Cluster) File(node int, path string) ([]byte, bool) {
-	return c.nodes[node].disk.ReadFile(path)
-}
+// Disk is a node's disk, to be read.
+func (c *Cluster) Disk(node int) *simdisk.Disk { return c.nodes[node].disk }
 
 // name is what a node is told of the other end of a connection.
 func (c *Cluster) name(e simnet.End) string {

@@ -296,3 +296,18 @@ func (d *Disk) ReadFile(path string) ([]byte, bool) {
 	}
 	return f.img.bytes(0, f.img.size), true
 }
+
+// ReadAt fills p with the visible bytes of a path from off, and says how many there were.
+func (d *Disk) ReadAt(path string, p []byte, off int64) int {
+	f := d.walk(path)
+	if f == nil || f.isDir {
+		return 0
+	}
+	return f.img.readAt(p, off)
+}
+
+// List gives the visible names of a directory, sorted; nil if there is none.
+func (d *Disk) List(path string) []string {
+	names, _ := d.list(path)
+	return names
+}
