@@ -112,6 +112,9 @@ func (l *Log) drop(t *task.Task, s *segment) bool {
 		closeFile(t, l.env, f)
 	}
 	ok := l.unlink(t, s, suffixIndex, suffixTimeIndex, suffixTxnIndex) && l.saveLast(t, s) && l.unlink(t, s, suffixLog)
+	if ok {
+		l.saveEpochs(t)
+	}
 	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: l.dir}); c.Err != disk.OK || t.Stopped() {
 		ok = false
 	}
