@@ -15,6 +15,7 @@ type Facts struct {
 	Copies          bool   // a network that repeats requests on second connections (F:N4) was on
 	ProducersExpire bool   // F:L2 on producer ids
 	OffsetsExpire   bool   // F:L2 on committed offsets
+	Retention       bool   // the broker's own settings let every topic be shortened
 }
 
 // ReadFacts adds what a config note says.
@@ -27,6 +28,8 @@ func (f *Facts) ReadFacts(meta string) {
 			f.Copies = v == "1"
 		case "producers-expire":
 			f.ProducersExpire = v == "1"
+		case "retention":
+			f.Retention = v == "1"
 		case "offsets-expire":
 			f.OffsetsExpire = v == "1"
 		}
