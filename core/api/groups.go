@@ -64,11 +64,6 @@ func groupOf(req kmsg.Request) string {
 	return ""
 }
 
-// refusal is the answer where no coordinator can be asked.
-func refusal(req kmsg.Request, c kerr.Code) kmsg.Response {
-	return group.ErrorResponse(req, c)
-}
-
 // toGroup sends part slot of r to the coordinator of a group.
 func (r *Request) toGroup(slot int32, id string, req kmsg.Request) {
 	n, owner, t := r.s.groupPlace(id)

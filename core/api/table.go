@@ -19,8 +19,11 @@ type Entry struct {
 // librdkafka asks for them, and refused, as Kafka does (KIP-896).
 var Table []Entry
 
-// byKey finds an entry; the array is as long as the highest key.
-var byKey [96]*Entry
+// maxKeys is above the highest key.
+const maxKeys = 96
+
+// byKey finds an entry.
+var byKey [maxKeys]*Entry
 
 func init() {
 	Table = []Entry{

@@ -2,8 +2,8 @@ package commitlog
 
 // epochs is the leader epoch cache (KIP-101): where each epoch began. Epochs and starts strictly ascend.
 type epochs struct {
-	list    []epochStart
-	durable int // list[:durable] stand in leader-epoch-checkpoint on the disk
+	list  []epochStart
+	saved bool // leader-epoch-checkpoint holds the list, or is being given it
 }
 
 type epochStart struct {
@@ -17,13 +17,14 @@ func (e *epochs) add(epoch int32, offset int64) bool {
 		return false
 	}
 	e.list = append(e.list, epochStart{epoch, offset})
+	e.saved = false
 	return true
 }
 
 // removeLast takes back the newest epoch.
 func (e *epochs) removeLast() {
 	e.list = e.list[:len(e.list)-1]
-	e.durable = min(e.durable, len(e.list))
+	e.saved = false
 }
 
 // latest gives the newest epoch, -1 if none.
@@ -37,9 +38,8 @@ func (e *epochs) latest() int32 {
 // cutEnd forgets epochs that begin at or after end.
 func (e *epochs) cutEnd(end int64) {
 	for len(e.list) > 0 && e.list[len(e.list)-1].start >= end {
-		e.list = e.list[:len(e.list)-1]
+		e.removeLast()
 	}
-	e.durable = min(e.durable, len(e.list))
 }
 
 // cutStart forgets epochs that end at or before start; the one that holds start begins there (Kafka's truncateFromStart).
@@ -53,7 +53,7 @@ func (e *epochs) cutStart(start int64) {
 	}
 	e.list = append(e.list[:0], e.list[i:]...)
 	e.list[0].start = max(e.list[0].start, start)
-	e.durable = max(e.durable-i, 0)
+	e.saved = false
 }
 
 // EpochEnd answers OffsetForLeaderEpoch (KIP-320): the greatest known epoch not above the one asked for, and where it ends.

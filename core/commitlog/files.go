@@ -46,3 +46,53 @@ func closeFile(t *task.Task, e *env.Env, f disk.File) {
 		e.FreeFile(f)
 	}
 }
+
+// maxSmallFile bounds what readFile reads: checkpoints and snapshots.
+const maxSmallFile = 64 << 20
+
+// readFile reads a small file whole.
+func readFile(t *task.Task, e *env.Env, path string) ([]byte, disk.Completion) {
+	f := e.File()
+	c := t.Disk(disk.Request{Kind: disk.Open, File: f, Path: path, Flags: disk.ReadOnly})
+	if c.Err != disk.OK {
+		if !t.Stopped() {
+			e.FreeFile(f)
+		}
+		return nil, c
+	}
+	var b []byte
+	if c.N > maxSmallFile {
+		c.Err = disk.ErrUnsupported
+	} else if c.N > 0 {
+		b = make([]byte, c.N)
+		c = t.Disk(disk.Request{Kind: disk.Read, File: f, Bytes: b})
+		b = b[:max(c.N, 0)]
+	}
+	closeFile(t, e, f)
+	return b, c
+}
+
+// cutFile makes a file that may not exist no longer than size, durably.
+func cutFile(t *task.Task, e *env.Env, path string, size int64) error {
+	f := e.File()
+	c := t.Disk(disk.Request{Kind: disk.Open, File: f, Path: path})
+	if c.Err != disk.OK {
+		if !t.Stopped() {
+			e.FreeFile(f)
+		}
+		if c.Err == disk.ErrNotExist {
+			return nil
+		}
+		return wrap("open "+path, &c)
+	}
+	if c.N > size {
+		if c = t.Disk(disk.Request{Kind: disk.Truncate, File: f, Size: size}); c.Err == disk.OK {
+			c = t.Disk(disk.Request{Kind: disk.Sync, File: f})
+		}
+	}
+	closeFile(t, e, f)
+	if c.Err != disk.OK {
+		return wrap("truncate "+path, &c)
+	}
+	return nil
+}

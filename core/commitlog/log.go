@@ -8,6 +8,7 @@ import (
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/io/buf"
+	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/io/disk"
 )
 
@@ -50,6 +51,13 @@ type Log struct {
 	failed, closing, filling bool // filling: no space; a truncation takes the partial write back
 	born, birthing           bool // the directory itself and partition.metadata are durable; they are being synced
 	startMoved               bool // the listener has not been told
+	persisting, savingEpochs bool
+
+	snapshots             snapshots
+	appended, persistedAt int64 // bytes appended since Open; what of them the newest snapshot covers
+	persistedTime         clock.Time
+	trimmedAt             int64
+	doomed                []*segment // taken out of segs, not unlinked yet
 }
 
 // Start is the first offset that can be read.
@@ -149,6 +157,7 @@ func (l *Log) place(v records.View, lease *buf.Lease) {
 	s.note(v)
 	s.tail.note(s, v, l.cfg.IndexIntervalBytes)
 	l.size += int64(len(v))
+	l.appended += int64(len(v))
 	l.end = s.end
 	l.remember(s)
 	l.mark()
@@ -162,7 +171,7 @@ func (s *segment) note(v records.View) {
 	if v.MaxTimestamp() > s.maxTimestamp {
 		s.maxTimestamp, s.maxTSOffset = v.MaxTimestamp(), v.LastOffset()
 	}
-	s.size += int64(len(v))
+	s.size += int64(v.Size())
 	s.end = v.NextOffset()
 }
 

@@ -15,6 +15,7 @@ type tail struct {
 	lastTime int64 // timestamp of the last time entry, in file or in times; -1 none
 	fileTime int64 // timestamp of the last time entry in the file; -1 none
 	dirty    bool  // the files have been written and not synced
+	flushing bool  // a task is writing them
 }
 
 func newTail() *tail { return &tail{lastTime: -1, fileTime: -1} }
@@ -22,11 +23,11 @@ func newTail() *tail { return &tail{lastTime: -1, fileTime: -1} }
 // note counts a batch that segment s has just taken in: its end is s.size.
 func (t *tail) note(s *segment, v records.View, interval int32) {
 	if t.since > int64(interval) {
-		t.entries = append(t.entries, index.Entry{Rel: int32(v.LastOffset() - s.base), Pos: int32(s.size - int64(len(v)))})
+		t.entries = append(t.entries, index.Entry{Rel: int32(v.LastOffset() - s.base), Pos: int32(s.size - int64(v.Size()))})
 		t.noteTime(s)
 		t.since = 0
 	}
-	t.since += int64(len(v))
+	t.since += int64(v.Size())
 }
 
 // noteTime adds a time entry if the greatest timestamp has grown since the last.

@@ -49,20 +49,23 @@ type Partition struct {
 	Observer    Observer
 	Stats       Stats
 
-	env     *env.Env
-	hw      int64 // never goes back
-	leader  queue // acks=1, by last offset
-	all     queue // acks=all, by last offset
-	sizes   sizes // batches above the high watermark, so that watches can count bytes
-	visible int64 // bytes below the high watermark that were appended since the log was opened
-	watches []*Watch
-	failed  bool
+	env                  *env.Env
+	hw                   int64 // never goes back
+	leader               queue // acks=1, by last offset
+	all                  queue // acks=all, by last offset
+	sizes                sizes // batches above the high watermark, so that watches can count bytes
+	visible              int64 // bytes below the high watermark that were appended since the log was opened
+	watches              []*Watch
+	failed               bool
+	told                 bool // the checkpoints have the next two
+	toldPoint, toldStart int64
+	missing              int64 // bytes that the last taken-back batches would have needed
 }
 
 // Stats are plain counters; whoever shows them reads them between steps.
 type Stats struct {
-	BytesIn, BytesOut, RecordsIn int64
-	LastAppend                   int64 // wall milliseconds of the last append, 0 none
+	BytesIn, BytesOut, RecordsIn, RecordsOut int64
+	LastAppend                               int64 // wall milliseconds of the last append, 0 none
 }
 
 // New wraps an opened log. All that recovery kept counts as committed: under ack it is synced, under os it is what Kafka counts too.
@@ -81,6 +84,9 @@ func (p *Partition) Opened(l *commitlog.Log) {
 
 // HighWatermark is the offset below which everything is committed.
 func (p *Partition) HighWatermark() int64 { return p.hw }
+
+// Missing gives the bytes that the disk had no room for when it was last full.
+func (p *Partition) Missing() int64 { return p.missing }
 
 // Offline says that the partition's directory failed.
 func (p *Partition) Offline() bool { return p.failed }
@@ -163,7 +169,7 @@ func (p *Partition) advance(to int64) {
 // LogFull is the log's call: what stood from offset from on did not fit and is taken back.
 func (p *Partition) LogFull(_ *commitlog.Log, from int64) {
 	assert.That(from >= p.hw, "replica: committed records taken back")
-	p.sizes.drop(from)
+	p.missing = p.sizes.drop(from)
 	p.leader.fail(from, kerr.KafkaStorageError)
 	p.all.fail(from, kerr.KafkaStorageError)
 	p.Observer.TakenBack(p, from)
@@ -201,3 +207,35 @@ func (p *Partition) Close(code kerr.Code) {
 
 // Waiting is the number of appends that are not answered.
 func (p *Partition) Waiting() int { return p.leader.n() + p.all.n() }
+
+// AppendOwn adds a batch that the broker itself wrote (a coordinator's), and gives the offset of its last record. Whoever calls it waits
+// for the high watermark by itself.
+func (p *Partition) AppendOwn(b []byte) (last int64, code kerr.Code) {
+	if p.failed {
+		return -1, kerr.KafkaStorageError
+	}
+	v := records.View(b)
+	base := p.Log.Append(v, p.LeaderEpoch, nil)
+	last = base + int64(v.LastOffsetDelta())
+	p.sizes.push(last, int64(len(b)))
+	p.Stats.BytesIn += int64(len(b))
+	p.Stats.RecordsIn += int64(v.Count())
+	p.Stats.LastAppend = int64(p.env.Now.Wall)
+	return last, kerr.None
+}
+
+// Told notes the recovery point and log start that the checkpoints have, and says whether either is news.
+func (p *Partition) Told(point, start int64) bool {
+	news := p.toldPoint != point || p.toldStart != start || !p.told
+	p.toldPoint, p.toldStart, p.told = point, start, true
+	return news
+}
+
+// CheckInvariants asserts what must hold between two steps.
+func (p *Partition) CheckInvariants() {
+	l := p.Log
+	assert.That(l.Start() <= l.End(), "replica: log start above log end")
+	assert.That(p.hw <= l.WrittenEnd(), "replica: high watermark above the written end")
+	assert.That(!p.FlushAck || p.hw <= l.SyncedEnd(), "replica: high watermark above the synced end")
+	assert.That(l.SyncedEnd() <= l.WrittenEnd() && l.WrittenEnd() <= l.End(), "replica: synced, written and log end out of order")
+}

@@ -79,9 +79,11 @@ func (s *sizes) pop(end int64) (sum int64) {
 	return sum
 }
 
-// drop forgets the batches that end at or above from.
-func (s *sizes) drop(from int64) {
+// drop forgets the batches that end at or above from and gives the sum of their bytes.
+func (s *sizes) drop(from int64) (sum int64) {
 	for len(s.items) > s.head && s.items[len(s.items)-1].last >= from {
+		sum += s.items[len(s.items)-1].bytes
 		s.items = s.items[:len(s.items)-1]
 	}
+	return sum
 }

@@ -3,13 +3,16 @@ package wire
 import "github.com/twmb/franz-go/pkg/kmsg"
 
 // Cold decodes the body of a request of any API through kmsg. It reports false for an unknown API or version and for a malformed body. The
-// strings of the request are copies; its byte slices alias the body.
+// strings of the request are copies; its byte slices alias the body, in which lengths may be rewritten (see walk).
 func Cold(key, version int16, body []byte) (kmsg.Request, bool) {
 	if !Known(key) || version < 0 {
 		return nil, false
 	}
 	req := kmsg.RequestForKey(key)
 	if version > req.MaxVersion() {
+		return nil, false
+	}
+	if !wellFormed(key, version, body) {
 		return nil, false
 	}
 	req.SetVersion(version)
