@@ -52,8 +52,8 @@ type recovery struct {
 	t     *task.Task
 	l     *Log
 	img   *metadata.Image
-	term  int64 // newest seen
-	end   int64 // the index after the last log's last entry
+	term  int64    // newest seen
+	end   int64    // the index after the last log's last entry
 	from  int64    // the index after the checkpoint
 	stale []string // names that nothing needs any more
 }
