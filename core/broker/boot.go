@@ -38,7 +38,7 @@ func (s *Shard) bootNode(t *task.Task) {
 		return
 	}
 	c := s.control
-	log, img, err := solo.Open(t, s.env, s.node.LogDir, solo.Options{SnapshotBytes: s.node.MetadataSnapshotBytes})
+	m, err := solo.Open(t, s.env, s.node)
 	if t.Stopped() {
 		return
 	}
@@ -46,11 +46,12 @@ func (s *Shard) bootNode(t *task.Task) {
 		s.fatal(1, err.Error())
 		return
 	}
-	c.log, c.boot = log, boot
-	c.store = metadata.NewStore(img, c)
-	c.machine = controller.NewMachine(s.node, img, log, s.env.Rand, nil)
+	s.dir.meta = m
+	c.log, c.boot = m.Log, boot
+	c.store = metadata.NewStore(m.Image, c)
+	c.machine = controller.NewMachine(s.node, m.Image, m.Log, s.env.Rand, nil)
 	c.store.Watchers = []metadata.Watcher{c, c.machine}
-	log.Attach(c.store, c.store.Image)
+	m.Log.SetCommitter(c.store)
 	s.state.Control = c
 	c.machine.Submit(s.registration(), &registered{s: s})
 }
@@ -58,7 +59,7 @@ func (s *Shard) bootNode(t *task.Task) {
 // registration is what this broker says of itself, under a new incarnation.
 func (s *Shard) registration() kmsg.Request {
 	q := kmsg.NewPtrBrokerRegistrationRequest()
-	q.BrokerID, q.ClusterID = s.node.NodeID, s.dir.opened.ClusterID
+	q.BrokerID, q.ClusterID = s.node.NodeID, s.dir.meta.ClusterID
 	s.env.Rand.Fill(q.IncarnationID[:])
 	for _, l := range s.node.Advertised {
 		x := kmsg.NewBrokerRegistrationRequestListener()
@@ -69,7 +70,7 @@ func (s *Shard) registration() kmsg.Request {
 		rack := s.node.Rack
 		q.Rack = &rack
 	}
-	q.LogDirs = [][16]byte{s.dir.opened.ID}
+	q.LogDirs = [][16]byte{s.dir.meta.DirectoryID}
 	return q
 }
 

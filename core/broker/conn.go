@@ -50,6 +50,7 @@ func (s *Shard) opened(info *network.Info) {
 	}
 	s.conns[i] = &conn{id: info.Conn, client: api.Client{Host: "/" + strings.Trim(host, "[]"), Listener: info.Listener}}
 	s.nConns++
+	s.accepted++
 }
 
 func (s *Shard) closed(id network.Conn) {

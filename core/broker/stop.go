@@ -99,7 +99,7 @@ func (s *Shard) maybeFinish() {
 			return
 		}
 		s.control.close(t)
-		s.dir.opened.Close(t, s.env)
+		t.Disk(disk.Request{Kind: disk.Close, File: s.dir.lock})
 		if t.Stopped() {
 			return
 		}

@@ -56,6 +56,8 @@ type Log struct {
 	snapshots             snapshots
 	appended, persistedAt int64 // bytes appended since Open; what of them the newest snapshot covers
 	persistedTime         clock.Time
+	trimmedAt             int64
+	doomed                []*segment // taken out of segs, not unlinked yet
 }
 
 // Start is the first offset that can be read.

@@ -10,8 +10,8 @@ import (
 // A recovery begins at the newest snapshot of producer state, so what it would have to read before that must stand on the disk
 // when the snapshot appears. Hence the order, here and in seal: index entries, sync, leader epochs, then the snapshot.
 const (
-	indexPage   = 256       // index entries that are kept in memory before they go to the file
-	persistMost = 64 << 20  // bytes without a snapshot, at most
+	indexPage   = 256      // index entries that are kept in memory before they go to the file
+	persistMost = 64 << 20 // bytes without a snapshot, at most
 	persistGap  = clock.Second
 )
 
@@ -65,11 +65,12 @@ func (l *Log) saveSnapshot(t *task.Task, offset int64, state []byte) bool {
 	return l.pruneSnapshots(t)
 }
 
-// pruneSnapshots removes those that neither stand at a segment's base nor are among the newest two.
+// pruneSnapshots removes those that neither stand at a segment's base nor are among the newest two; a recovery needs the one
+// at the base of the first segment that it finds, which may be one that is on its way out.
 func (l *Log) pruneSnapshots(t *task.Task) bool {
 	for i := 0; i < len(l.snapshots.list)-2; {
 		o := l.snapshots.list[i]
-		if k := l.segmentAt(o); o >= l.segs[0].base && l.segs[k].base == o {
+		if k := l.segmentAt(o); o < l.segs[0].base || l.segs[k].base == o { // the former go with their segment
 			i++
 			continue
 		}
@@ -176,16 +177,17 @@ func (l *Log) seal(s *segment) {
 func (l *Log) sealNow(t *task.Task, s *segment) {
 	s.tail.noteTime(s)
 	ok := l.flushIndex(t, s, true) && l.saveEpochs(t)
-	if t.Stopped() || s.doomed {
+	if ok && s.snapshot != nil {
+		ok = l.saveSnapshot(t, s.end, s.snapshot)
+	}
+	if t.Stopped() {
 		return
 	}
-	if ok && s.snapshot != nil {
-		l.saveSnapshot(t, s.end, s.snapshot)
+	if !ok {
+		s.sealing = false // Retain tries again
+		return
 	}
-	s.snapshot = nil
-	if ok {
-		s.tail = nil
-	}
+	s.snapshot, s.tail = nil, nil
 	l.cool(t)
 }
 

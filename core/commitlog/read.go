@@ -2,7 +2,6 @@ package commitlog
 
 import (
 	"github.com/seedlog/seedlog/core/commitlog/index"
-	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/disk"
 )
@@ -209,9 +208,6 @@ func (l *Log) ReadBatches(t *task.Task, offset, limit int64, max int) ([]byte, d
 	}
 	if c.Err != disk.OK {
 		return nil, c.Err
-	}
-	if _, ok := records.View(b).NextOffset(), len(b) >= records.HeaderSize; !ok {
-		return nil, disk.ErrIO
 	}
 	return b, disk.OK
 }

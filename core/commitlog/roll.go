@@ -93,7 +93,9 @@ func (l *Log) openSegment(t *task.Task, s *segment) {
 
 func (l *Log) openFailed(s *segment, c *disk.Completion) {
 	switch {
-	case s.doomed || l.failed:
+	case s.doomed:
+		l.buried(s)
+	case l.failed:
 	case c.Err == disk.ErrNoSpace && !l.writing:
 		l.rewind()
 	case c.Err == disk.ErrNoSpace:

@@ -26,6 +26,7 @@ type segment struct {
 	named                      bool   // its directory entry is durable
 	doomed                     bool   // removed from the log; closed and unlinked at zero pins
 	refused                    bool   // its file could not be made for want of space
+	opening                    bool   // a task opens its file
 	sealing                    bool   // its indexes are being completed, or are
 	jitterMS                   int64  // of segment.jitter.ms
 	snapshot                   []byte // producer state at its end, from the roll until it is written

@@ -336,6 +336,7 @@ func (g *Group) tick() {
 		g.commit()
 	}
 	g.fetch()
+	g.finish()
 }
 
 // leave goes away: with LeaveGroup, or as a crash would. A static member never says that it leaves.

@@ -12,6 +12,7 @@ import (
 	"github.com/seedlog/seedlog/sim/engine"
 	"github.com/seedlog/seedlog/sim/fault"
 	"github.com/seedlog/seedlog/sim/plan"
+	"github.com/seedlog/seedlog/sim/simdisk"
 	"github.com/seedlog/seedlog/sim/simnet"
 )
 
@@ -36,7 +37,9 @@ const (
 var _ = engine.Describe(kindRound, "round shard=%d life=%d") &&
 	engine.Describe(kindDeadline, "deadline shard=%d") &&
 	engine.Describe(kindMail, "mail from<<8|to=%#x") &&
-	engine.Describe(kindStep, "step kind=%d mono=%d wall=%d") &&
+	engine.DescribeFunc(kindStep, func(a, b, c int64) string {
+		return fmt.Sprintf("step %s mono=%d wall=%d", stepName[a], b, c)
+	}) &&
 	engine.Describe(kindDigest, "state=%#x steps=%d deadline=%d") &&
 	engine.Describe(kindNode, "node") &&
 	engine.Describe(kindRestart, "restart after life=%d") &&
@@ -48,12 +51,16 @@ var _ = engine.Describe(kindRound, "round shard=%d life=%d") &&
 	engine.Describe(kindLog, "log") &&
 	engine.Describe(kindHeal, "heal")
 
+var stepName = [...]string{"?", "Start", "Tick", "FrameArrived", "ConnOpened", "ConnClosed", "DiskDone", "SendDone", "MailArrived", "Flush", "Stop"}
+
 // Judge sees a run as it goes and says what is wrong. An error that has a Broken method names its property; another is "oracle".
 type Judge interface {
 	// Stepped is called after each round of a shard.
 	Stepped(node, shard int) error
 	// Heard is called after each call of a client, when the history may have grown.
 	Heard() error
+	// Crashing is called before a node's process ends: what it acknowledged without a sync may be gone from now on.
+	Crashing(node int, power bool)
 	// Ended is called once, after the liveness phase.
 	Ended() error
 }
@@ -179,10 +186,8 @@ func (c *Cluster) Stepper(node, shard int) step.Stepper {
 	return nil
 }
 
-// File gives the visible bytes of a file of a node. Costly.
-func (c *Cluster) File(node int, path string) ([]byte, bool) {
-	return c.nodes[node].disk.ReadFile(path)
-}
+// Disk is a node's disk, to be read.
+func (c *Cluster) Disk(node int) *simdisk.Disk { return c.nodes[node].disk }
 
 // name is what a node is told of the other end of a connection.
 func (c *Cluster) name(e simnet.End) string {

@@ -132,6 +132,9 @@ func (n *Node) crash(power bool, class fault.Class, down clock.Duration) {
 		return
 	}
 	c := n.c
+	if c.opt.Judge != nil {
+		c.opt.Judge.Crashing(n.index, power)
+	}
 	n.up, n.dark, n.paused = false, power, false
 	if n.clock.Frozen() {
 		n.clock.Thaw(c.eng.Now())

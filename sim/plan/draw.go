@@ -16,7 +16,7 @@ type Source interface {
 
 // Menu is what Draw may draw from.
 type Menu struct {
-	Flush   string        // "" draws it
+	Flush   string        // "": as drawn
 	Nodes   int           // 0: one
 	Classes []fault.Class // nil: One
 	MaxMS   int64         // of the safety phase; 0: 60 s
@@ -33,9 +33,10 @@ func FromSeed(seed uint64, m Menu) *Plan {
 
 // Draw draws a plan. Package workload fills in the client programs and the settings that go with L1 and L2.
 func Draw(seed uint64, src Source, m Menu) *Plan {
-	p := &Plan{Version: Version, Seed: seed, Nodes: max(1, m.Nodes), Flush: m.Flush}
-	if p.Flush == "" {
-		p.Flush = []string{"ack", "os"}[src.Between(0, 1)]
+	p := &Plan{Version: Version, Seed: seed, Nodes: max(1, m.Nodes)}
+	p.Flush = []string{"ack", "os"}[src.Between(0, 1)]
+	if m.Flush != "" {
+		p.Flush = m.Flush
 	}
 	if m.MaxMS == 0 {
 		m.MaxMS = 60000

@@ -20,7 +20,14 @@ const (
 )
 
 var _ = engine.Describe(kindDone, "disk done slot=%d life=%d") &&
-	engine.Describe(kindData, "disk result kind<<32|file=%#x n=%d sum<<8|err=%#x") &&
+	engine.DescribeFunc(kindData, func(a, n, c int64) string {
+		f := disk.File(a)
+		s := fmt.Sprintf("%s file=%d:%d n=%d sum=%#x", kindName[a>>32], f.Shard(), f.Index(), n, c>>8)
+		if err := disk.Err(c & 255); err != disk.OK {
+			s += ": " + err.Error()
+		}
+		return s
+	}) &&
 	engine.Describe(kindCrash, "disk crash power=%d unsynced=%d names=%d") &&
 	engine.Describe(kindFault, "disk fault")
 
@@ -288,4 +295,19 @@ func (d *Disk) ReadFile(path string) ([]byte, bool) {
 		return nil, false
 	}
 	return f.img.bytes(0, f.img.size), true
+}
+
+// ReadAt fills p with the visible bytes of a path from off, and says how many there were.
+func (d *Disk) ReadAt(path string, p []byte, off int64) int {
+	f := d.walk(path)
+	if f == nil || f.isDir {
+		return 0
+	}
+	return f.img.readAt(p, off)
+}
+
+// List gives the visible names of a directory, sorted; nil if there is none.
+func (d *Disk) List(path string) []string {
+	names, _ := d.list(path)
+	return names
 }

@@ -27,6 +27,7 @@ type Half struct {
 	open    bool // Opened was called
 	closed  bool // the owner has closed
 	told    bool // the owner knows that it is over
+	shut    bool // half-closed by F:N8: nothing more is sent, answers may come
 	reading bool
 
 	queue   []item
@@ -41,7 +42,7 @@ type Half struct {
 	turn    bool  // within the pump's own event: an extent may leave
 	pieces  int   // pieces in flight from here
 
-	delay, cut, n1, n2, n3, n4 prng.Source
+	delay, cut, n1, n2, n3, n4, n8 prng.Source
 }
 
 // item is one queued send: bytes, then an extent.
@@ -114,6 +115,7 @@ func (n *Net) newHalf(owner End, key engine.Key) *Half {
 	h := &Half{num: int64(len(n.halves)), owner: owner, cutAt: -1, reading: true, wants: -1}
 	h.delay, h.cut = key.Sub(1).Source(), key.Sub(8).Source()
 	h.n1, h.n2, h.n3, h.n4 = key.Sub(11).Source(), key.Sub(12).Source(), key.Sub(13).Source(), key.Sub(14).Source()
+	h.n8 = key.Sub(18).Source()
 	n.halves = append(n.halves, h)
 	n.live = append(n.live, h)
 	return h

@@ -26,7 +26,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // SendFrame queues a frame of a client: its length and its bytes, which are copied. Faults that hit single requests are drawn here.
 func (n *Net) SendFrame(h *Half, frame []byte) {
-	if h.over || h.closed {
+	if h.over || h.closed || h.shut {
 		return
 	}
 	b := n.buffer(4 + len(frame))
@@ -35,6 +35,11 @@ func (n *Net) SendFrame(h *Half, frame []byte) {
 	it := item{b: b}
 	n.strike(h, &it)
 	n.enqueue(h, it)
+	if k, ok := n.knob(fault.N8); ok && h.n8.Permille(k.P/40) && !h.over {
+		n.ledger.Hit(fault.N8)
+		h.shut = true
+		n.enqueue(h, item{fin: true})
+	}
 }
 
 // SendBytes queues bytes that hold their own lengths, then an extent; b is copied. tok is answered by Host.Sent, if not 0.

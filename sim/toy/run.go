@@ -8,6 +8,7 @@ import (
 
 	"github.com/seedlog/seedlog/sim/client"
 	"github.com/seedlog/seedlog/sim/cluster"
+	"github.com/seedlog/seedlog/sim/fault"
 	"github.com/seedlog/seedlog/sim/plan"
 )
 
@@ -40,6 +41,9 @@ func (j *Judge) found() error {
 // Stepped, Heard and Ended are the cluster's calls.
 func (j *Judge) Stepped(int, int) error { return nil }
 
+// Crashing does not concern the toy: it acknowledges only what is synced.
+func (j *Judge) Crashing(int, bool) {}
+
 // Heard looks for findings.
 func (j *Judge) Heard() error { return j.found() }
 
@@ -63,4 +67,23 @@ func Options(p *plan.Plan, bug string, count, size int) (cluster.Options, *Judge
 		opt.Clients = append(opt.Clients, client.Client(c))
 	}
 	return opt, j
+}
+
+// Checks is how many records were read back and compared.
+func (j *Judge) Checks() (n int64) {
+	for _, c := range j.Clients {
+		n += int64(c.Reads)
+	}
+	return n
+}
+
+// Survives gives the fault classes under which the toy keeps its promise: all but lying disks.
+func Survives() []fault.Class {
+	var cs []fault.Class
+	for _, c := range plan.One {
+		if c != fault.D2 {
+			cs = append(cs, c)
+		}
+	}
+	return cs
 }

@@ -27,6 +27,9 @@ const (
 	Panic     = "panic"      // an assertion of the node fails now and then
 )
 
+// Bugs are all of them.
+var Bugs = []string{EarlyAck, NoSync, NoSyncDir, NoCut, FreeEarly, Deaf, TwoWrites, Panic}
+
 const (
 	mailAppend = iota + 1
 	mailRead
@@ -49,7 +52,6 @@ type Shard struct {
 	id   int
 	env  *env.Env
 	file disk.File
-	task *task.Task
 
 	ready   bool
 	end     int64 // positions: next to assign, written, synced
@@ -100,7 +102,7 @@ func (s *Shard) Step(now clock.Now, ev *step.Event, out *step.Effects) {
 	s.env.Now, s.env.Out = now, out
 	switch ev.Kind {
 	case step.Start:
-		s.task = task.Go(s.env, s.recover)
+		task.Go(s.env, s.recover)
 	case step.FrameArrived:
 		s.frame(ev)
 	case step.MailArrived:
@@ -126,12 +128,8 @@ func (s *Shard) Digest() uint64 {
 	return uint64(s.end)<<40 ^ uint64(s.written)<<20 ^ uint64(s.synced) ^ uint64(len(s.queue))<<60
 }
 
-// Crash stops the recovery, if it runs.
-func (s *Shard) Crash() {
-	if s.task != nil {
-		s.task.Stop()
-	}
-}
+// Crash stops the tasks that run.
+func (s *Shard) Crash() { s.env.StopTasks() }
 
 func (s *Shard) path() string { return fmt.Sprintf("%s/shard-%d.log", s.cfg.DataDir, s.id) }
 

@@ -15,13 +15,7 @@ func run(p *plan.Plan, bug string) *cluster.Result {
 }
 
 func drawn(seed uint64) *plan.Plan {
-	var cs []fault.Class
-	for _, c := range plan.One {
-		if c != fault.D2 {
-			cs = append(cs, c)
-		}
-	}
-	return plan.FromSeed(seed, plan.Menu{Flush: "ack", Classes: cs, MaxMS: 20000})
+	return plan.FromSeed(seed, plan.Menu{Flush: "ack", Classes: Survives(), MaxMS: 20000})
 }
 
 func TestASoundToySurvivesEveryFaultThatItPromisesToSurvive(t *testing.T) {
