@@ -26,16 +26,19 @@ type Task struct {
 	stopped bool
 	running bool
 	ended   bool
+	slot    int // of the environment's list
 }
 
 // Go starts f as a task and runs it to its first await.
 func Go(e *env.Env, f func(t *Task)) *Task {
 	t := &Task{env: e}
 	t.timer.Owner = t
+	t.slot = e.TaskBegan(t)
 	t.next, t.stop = iter.Pull(func(yield func(struct{}) bool) {
 		t.yield = yield
 		f(t)
 		t.ended = true
+		e.TaskEnded(t.slot)
 	})
 	t.resume()
 	return t
@@ -47,6 +50,9 @@ func (t *Task) resume() {
 	t.next()
 	t.running = false
 }
+
+// Env is the environment of the task's shard.
+func (t *Task) Env() *env.Env { return t.env }
 
 // Stopped says that the task must return without further effects.
 func (t *Task) Stopped() bool { return t.stopped }

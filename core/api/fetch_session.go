@@ -1,0 +1,248 @@
+package api
+
+import (
+	"github.com/seedlog/seedlog/core/config"
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/wire"
+	"github.com/seedlog/seedlog/io/clock"
+)
+
+// Incremental fetch sessions (KIP-227). A session lives on the shard that accepted its connection and its id carries that shard, so that a
+// foreign id is answered with FETCH_SESSION_ID_NOT_FOUND. The cache is bounded by max.incremental.fetch.session.cache.slots.
+
+// evictAfter is how long a session must be unused before a new one may take its slot (min.incremental.fetch.session.eviction.ms).
+const evictAfter = 2 * clock.Minute
+
+type sessions struct {
+	slots  int
+	byID   map[int32]*session
+	oldest *session // by last use, doubly linked
+	newest *session
+}
+
+type session struct {
+	id         int32
+	epoch      int32 // that the next request must carry
+	byID       bool  // version 13 or later: topic ids
+	used       clock.Time
+	parts      map[sessionKey]*sessionPart
+	first      *sessionPart
+	last       *sessionPart
+	prev, next *session
+}
+
+type sessionKey struct {
+	name   string
+	id     [16]byte
+	number int32
+}
+
+// sessionPart is what the broker remembers of one partition between two requests.
+type sessionPart struct {
+	key        sessionKey
+	q          wire.FetchPart // Topic is empty: the key's name stands for it
+	topic      []byte
+	hw, start  int64 // as last told to the client
+	prev, next *sessionPart
+}
+
+// fetchContext is a request's relation to its session.
+type fetchContext struct {
+	code        kerr.Code
+	id          int32 // session id of the response
+	incremental bool
+	sess        *session
+}
+
+func newSessions(node *config.Node) sessions {
+	return sessions{slots: int(node.FetchSessionSlots), byID: map[int32]*session{}}
+}
+
+// begin finds or makes the session of r and adds the items that are to be read.
+func (ss *sessions) begin(s *State, r *Request) fetchContext {
+	q := &r.fetch.req
+	if r.Version < 7 || q.SessionEpoch == 0 || q.SessionEpoch == -1 {
+		if old := ss.byID[q.SessionID]; q.SessionID != 0 && old != nil {
+			ss.drop(old)
+		}
+		ctx := fetchContext{}
+		if r.Version >= 7 && q.SessionEpoch == 0 && len(q.Parts) > 0 {
+			ctx.sess = ss.create(s, r.Version >= 13)
+		}
+		for i := range q.Parts {
+			p := fetchPart{id: q.Parts[i].TopicID, number: q.Parts[i].Partition}
+			if ctx.sess != nil {
+				p.sess = ctx.sess.put(&q.Parts[i])
+			}
+			r.fetchItem(p, &q.Parts[i])
+		}
+		if ctx.sess != nil {
+			ctx.id = ctx.sess.id
+		}
+		return ctx
+	}
+	return ss.resume(s, r)
+}
+
+// resume goes on with an existing session.
+func (ss *sessions) resume(s *State, r *Request) fetchContext {
+	q := &r.fetch.req
+	x := ss.byID[q.SessionID]
+	switch {
+	case x == nil:
+		return fetchContext{code: kerr.FetchSessionIDNotFound}
+	case x.byID != (r.Version >= 13):
+		return fetchContext{code: kerr.FetchSessionTopicIDError}
+	case x.epoch != q.SessionEpoch:
+		return fetchContext{code: kerr.InvalidFetchSessionEpoch}
+	}
+	for i := range q.Forgotten {
+		x.forget(&q.Forgotten[i])
+	}
+	for i := range q.Parts {
+		x.put(&q.Parts[i])
+	}
+	ctx := fetchContext{incremental: true, sess: x, id: x.id}
+	if x.first == nil {
+		ss.drop(x)
+		return fetchContext{}
+	}
+	x.epoch++
+	if x.epoch <= 0 {
+		x.epoch = 1
+	}
+	ss.touch(s, x)
+	for p := x.first; p != nil; p = p.next {
+		q := p.q
+		q.Topic = p.topic
+		r.fetchItem(fetchPart{name: p.key.name, id: p.key.id, number: p.key.number, sess: p}, &q)
+	}
+	return ctx
+}
+
+// include says whether the response names the item, and remembers what it told.
+func (c *fetchContext) include(it *Item, p *sessionPart) bool {
+	if c.sess == nil || p == nil {
+		return true
+	}
+	data := it.Ext.Len > 0 && it.Arg != trimmed
+	changed := it.Code != kerr.None || data || p.hw != it.HW || p.start != it.Start
+	p.hw, p.start = it.HW, it.Start
+	if it.Code != kerr.None {
+		p.hw = -1 // so that the next answer without error is told
+	}
+	if data && c.incremental {
+		c.sess.toEnd(p) // the others come first next time
+	}
+	return changed || !c.incremental
+}
+
+func keyOf(q *wire.FetchPart, byID bool) sessionKey {
+	if byID {
+		return sessionKey{id: q.TopicID, number: q.Partition}
+	}
+	return sessionKey{name: string(q.Topic), number: q.Partition}
+}
+
+func (x *session) put(q *wire.FetchPart) *sessionPart {
+	k := keyOf(q, x.byID)
+	p := x.parts[k]
+	if p == nil {
+		p = &sessionPart{key: k, topic: []byte(k.name), hw: -1, start: -1}
+		x.parts[k] = p
+		x.link(p)
+	}
+	p.q = *q
+	p.q.Topic = nil // it aliases the frame
+	return p
+}
+
+func (x *session) forget(q *wire.FetchPart) {
+	k := keyOf(q, x.byID)
+	if p := x.parts[k]; p != nil {
+		delete(x.parts, k)
+		x.unlink(p)
+	}
+}
+
+func (x *session) link(p *sessionPart) {
+	p.prev, p.next = x.last, nil
+	if x.last == nil {
+		x.first = p
+	} else {
+		x.last.next = p
+	}
+	x.last = p
+}
+
+func (x *session) unlink(p *sessionPart) {
+	if p.prev == nil {
+		x.first = p.next
+	} else {
+		p.prev.next = p.next
+	}
+	if p.next == nil {
+		x.last = p.prev
+	} else {
+		p.next.prev = p.prev
+	}
+}
+
+func (x *session) toEnd(p *sessionPart) {
+	if x.parts[p.key] == p && x.last != p {
+		x.unlink(p)
+		x.link(p)
+	}
+}
+
+// create makes a session, or nil where every slot is taken by one in use: the client then goes on without.
+func (ss *sessions) create(s *State, byID bool) *session {
+	if len(ss.byID) >= ss.slots {
+		if ss.oldest == nil || s.Env.Now.Mono.Sub(ss.oldest.used) < evictAfter {
+			return nil
+		}
+		ss.drop(ss.oldest)
+	}
+	id := int32(0)
+	for id == 0 || ss.byID[id] != nil {
+		id = int32(s.Env.Rand.Uint64()&0x7fffff00) | int32(s.Shard)
+	}
+	x := &session{id: id, epoch: 1, byID: byID, parts: map[sessionKey]*sessionPart{}}
+	ss.byID[id] = x
+	ss.add(s, x)
+	return x
+}
+
+func (ss *sessions) add(s *State, x *session) {
+	x.used = s.Env.Now.Mono
+	x.prev, x.next = ss.newest, nil
+	if ss.newest == nil {
+		ss.oldest = x
+	} else {
+		ss.newest.next = x
+	}
+	ss.newest = x
+}
+
+func (ss *sessions) remove(x *session) {
+	if x.prev == nil {
+		ss.oldest = x.next
+	} else {
+		x.prev.next = x.next
+	}
+	if x.next == nil {
+		ss.newest = x.prev
+	} else {
+		x.next.prev = x.prev
+	}
+}
+
+func (ss *sessions) touch(s *State, x *session) {
+	ss.remove(x)
+	ss.add(s, x)
+}
+
+func (ss *sessions) drop(x *session) {
+	delete(ss.byID, x.id)
+	ss.remove(x)
+}

@@ -1,0 +1,161 @@
+package api
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/seedlog/seedlog/core/config"
+	"github.com/seedlog/seedlog/core/coordinator"
+	"github.com/seedlog/seedlog/core/env"
+	"github.com/seedlog/seedlog/core/flight"
+	"github.com/seedlog/seedlog/core/group"
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/replica"
+	"github.com/seedlog/seedlog/core/stats"
+	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/core/wire"
+	"github.com/seedlog/seedlog/io/disk"
+	"github.com/seedlog/seedlog/io/network"
+)
+
+// PartKey names a partition for good: topic ids are never used again.
+type PartKey struct {
+	ID     [16]byte
+	Number int32
+}
+
+// State is what the handlers of one shard see.
+type State struct {
+	Env       *env.Env
+	Node      *config.Node
+	Shard     int
+	Shards    int
+	Image     *metadata.Image
+	Replier   Replier
+	Control   Control // the controller; only shard 0 has one
+	Offline   bool    // the log directory failed
+	FreeBytes int64   // of the log directory's file system when last asked, below 0 unknown
+	SinceFree int64   // bytes appended here since then
+	pids      pidBlock
+	Usage     [maxKeys]Usage // by key
+
+	Scratch  *records.Scratch
+	parts    map[PartKey]*replica.Partition
+	Parts    []*replica.Partition         // in the order in which they were opened
+	Groups   map[int32]*group.Coordinator // by partition of __consumer_offsets
+	configs  map[[16]byte]*config.Topic   // of the present image
+	flights  flight.Table[*Request]       // mail that this shard waits for
+	watching map[watchKey]*call           // other shards' watches here
+	sessions sessions
+
+	produceResp  wire.ProduceResponse // reused by each encode
+	nextWatch    disk.Token
+	freeRequests []*Request
+	requests     int
+}
+
+// Control is the controller, as handlers of its shard call it.
+type Control interface {
+	// Submit decides req; w is told once, after every shard of this broker has the image that resulted.
+	Submit(req kmsg.Request, w coordinator.Waiter)
+}
+
+// NewState makes a shard's state; the broker fills in the rest.
+func NewState(e *env.Env, node *config.Node, shards int) *State {
+	return &State{
+		Env: e, Node: node, Shard: e.Shard, Shards: shards, Scratch: &records.Scratch{},
+		parts: map[PartKey]*replica.Partition{}, Groups: map[int32]*group.Coordinator{},
+		configs: map[[16]byte]*config.Topic{}, watching: map[watchKey]*call{},
+		sessions: newSessions(node), FreeBytes: -1,
+	}
+}
+
+// Owner gives the shard that owns a partition: a topic's partitions are spread evenly.
+func Owner(id [16]byte, number int32, shards int) int {
+	h := uint32(id[0])<<8 | uint32(id[1])
+	return int((h + uint32(number)) % uint32(shards))
+}
+
+// Partition gives a partition that this shard owns, or nil.
+func (s *State) Partition(id [16]byte, number int32) *replica.Partition {
+	return s.parts[PartKey{id, number}]
+}
+
+// AddPartition makes an opened partition known.
+func (s *State) AddPartition(p *replica.Partition) {
+	s.parts[PartKey{p.TopicID, p.Number}] = p
+	s.Parts = append(s.Parts, p)
+}
+
+// DropPartition forgets a partition.
+func (s *State) DropPartition(p *replica.Partition) {
+	delete(s.parts, PartKey{p.TopicID, p.Number})
+	for i, x := range s.Parts {
+		if x == p {
+			s.Parts = append(s.Parts[:i], s.Parts[i+1:]...)
+			return
+		}
+	}
+}
+
+// SetImage takes in a newer image; settings are resolved again when they are next asked for.
+func (s *State) SetImage(img *metadata.Image) {
+	s.Image = img
+	clear(s.configs)
+}
+
+// Settings gives a topic's effective settings.
+func (s *State) Settings(t *metadata.Topic) *config.Topic {
+	if c := s.configs[t.ID]; c != nil {
+		return c
+	}
+	c := config.Resolve(s.Node, t.Configs)
+	s.configs[t.ID] = &c
+	return &c
+}
+
+// full says whether what is free is kept for the broker's own topics, for its metadata and for deleting records (disk.reserve.bytes).
+func (s *State) full() bool {
+	return s.FreeBytes >= 0 && s.FreeBytes-s.SinceFree < s.Node.DiskReserveBytes
+}
+
+// Usage counts one API's requests.
+type Usage struct {
+	Errors  int64 // requests with an error anywhere in the answer
+	Latency stats.Histogram
+}
+
+func (s *State) count(r *Request) {
+	if r.Key < 0 || int(r.Key) >= len(s.Usage) {
+		return
+	}
+	u := &s.Usage[r.Key]
+	u.Latency.Observe(int64(s.Env.Now.Mono.Sub(r.Began)))
+	if r.failed() {
+		u.Errors++
+	}
+}
+
+func (s *State) send(r *Request, from int) {
+	out := s.Env.Out
+	out.Send = append(out.Send, network.Send{Conn: r.Conn, A: int32(from), B: int32(len(out.Arena))})
+}
+
+func (s *State) mail(m step.Mail) {
+	m.From = int32(s.Shard)
+	s.Env.Out.Mail = append(s.Env.Out.Mail, m)
+}
+
+// failed says whether a hot request's answer has an error; cold ones are counted where they are refused as a whole.
+func (r *Request) failed() bool {
+	if r.CloseAfter || r.fetch.ctx.code != kerr.None {
+		return true
+	}
+	for i := range r.items {
+		if r.items[i].Code != kerr.None {
+			return true
+		}
+	}
+	return false
+}

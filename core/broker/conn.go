@@ -1,0 +1,204 @@
+package broker
+
+import (
+	"strings"
+
+	"github.com/seedlog/seedlog/core/api"
+	"github.com/seedlog/seedlog/core/assert"
+	"github.com/seedlog/seedlog/core/wire"
+	"github.com/seedlog/seedlog/io/network"
+)
+
+// maxProduceInFlight is how many Produce requests of one connection may be in progress together, as an idempotent producer sends them.
+const maxProduceInFlight = 5
+
+// keyProduce is the one API whose requests overlap on a connection.
+const keyProduce = 0
+
+// conn is one connection's requests. They are answered in order; a later one begins before the earlier is answered only if both are
+// Produce, at most maxProduceInFlight of them. What may not begin waits in queue, and the driver is told to hold the connection, so that
+// queue never holds more than what one read brought.
+type conn struct {
+	id         network.Conn
+	client     api.Client
+	head, tail *api.Request // begun and not drained, in order
+	n          int
+	queue      []network.Frame
+	held       bool
+	closing    bool // Close was emitted
+	gone       bool // ConnClosed came
+	busy       bool // begin is on the stack
+}
+
+func (s *Shard) connOf(id network.Conn) *conn {
+	i := int(uint32(id))
+	if i >= len(s.conns) || s.conns[i] == nil || s.conns[i].id != id {
+		return nil
+	}
+	return s.conns[i]
+}
+
+func (s *Shard) opened(info *network.Info) {
+	i := int(uint32(info.Conn))
+	for i >= len(s.conns) {
+		s.conns = append(s.conns, nil)
+	}
+	assert.That(s.conns[i] == nil, "broker: connection number in use")
+	host := info.Peer
+	if k := strings.LastIndexByte(host, ':'); k >= 0 {
+		host = host[:k]
+	}
+	s.conns[i] = &conn{id: info.Conn, client: api.Client{Host: "/" + strings.Trim(host, "[]"), Listener: info.Listener}}
+	s.nConns++
+	s.accepted++
+}
+
+func (s *Shard) closed(id network.Conn) {
+	c := s.connOf(id)
+	if c == nil {
+		return
+	}
+	s.conns[uint32(id)] = nil
+	s.nConns--
+	c.gone = true
+	for i := range c.queue {
+		c.queue[i].Lease.Release()
+	}
+	c.queue = nil
+	c.busy = true // nothing is drained, and so released, while the list is walked
+	for r := c.head; r != nil; r = r.Next {
+		if !r.IsDone() {
+			s.state.Abandon(r)
+		}
+	}
+	c.busy = false
+	s.flushConn(c)
+}
+
+// frame takes in one request.
+func (s *Shard) frame(f *network.Frame) {
+	c := s.connOf(f.Conn)
+	if c == nil || c.closing || s.phase >= draining {
+		return
+	}
+	if len(c.queue) > 0 || !s.mayBegin(c, f.Bytes) {
+		f.Lease.Retain()
+		c.queue = append(c.queue, *f)
+		s.hold(c)
+		return
+	}
+	s.begin(c, f)
+	s.flushConn(c)
+}
+
+func (s *Shard) mayBegin(c *conn, b []byte) bool {
+	if c.n == 0 {
+		return true
+	}
+	return c.n < maxProduceInFlight && c.tail.Key == keyProduce && len(b) >= 2 && b[0] == 0 && b[1] == keyProduce
+}
+
+func (s *Shard) hold(c *conn) {
+	if !c.held {
+		c.held = true
+		s.env.Out.Hold = append(s.env.Out.Hold, c.id)
+	}
+}
+
+// begin parses a frame's header and starts the request.
+func (s *Shard) begin(c *conn, f *network.Frame) {
+	h, body, ok := wire.ParseHeader(f.Bytes)
+	if !ok {
+		s.shut(c)
+		return
+	}
+	r := s.state.NewRequest(*f, h, body, c, &c.client)
+	if c.tail == nil {
+		c.head = r
+	} else {
+		c.tail.Next = r
+	}
+	c.tail = r
+	c.n++
+	busy := c.busy
+	c.busy = true
+	s.state.Start(r)
+	c.busy = busy
+}
+
+// shut closes a connection from our side, without an answer.
+func (s *Shard) shut(c *conn) {
+	if !c.closing && !c.gone {
+		c.closing = true
+		s.env.Out.Close = append(s.env.Out.Close, c.id)
+	}
+}
+
+// Done is api.Replier: a request's response is known.
+func (s *Shard) Done(r *api.Request) {
+	if c := s.owner(r); c != nil && !c.busy {
+		s.flushConn(c)
+	}
+}
+
+// owner finds the connection of a request; one that is gone is kept alive by its requests alone.
+func (s *Shard) owner(r *api.Request) *conn { return r.Owner.(*conn) }
+
+// flushConn sends what is done, in order, and begins what may begin now.
+func (s *Shard) flushConn(c *conn) {
+	if c.busy {
+		return
+	}
+	c.busy = true
+	for {
+		s.drainConn(c)
+		if len(c.queue) == 0 || c.gone || c.closing || !s.mayBegin(c, c.queue[0].Bytes) {
+			break
+		}
+		f := c.queue[0]
+		c.queue[0] = network.Frame{}
+		c.queue = c.queue[1:]
+		s.begin(c, &f)
+		f.Lease.Release()
+	}
+	c.busy = false
+	if len(c.queue) == 0 {
+		c.queue = nil
+		if c.held && !c.gone && !c.closing {
+			c.held = false
+			s.env.Out.Resume = append(s.env.Out.Resume, c.id)
+		}
+	}
+}
+
+func (s *Shard) drainConn(c *conn) {
+	for c.head != nil && c.head.IsDone() {
+		r := c.head
+		c.head = r.Next
+		if c.head == nil {
+			c.tail = nil
+		}
+		c.n--
+		switch {
+		case c.gone || c.closing:
+			s.state.Discard(r)
+		case r.CloseAfter:
+			s.shut(c)
+			s.state.Discard(r)
+		case r.NoReply:
+		default:
+			s.state.Encode(r)
+		}
+		s.state.Drained(r)
+	}
+}
+
+// inFlight counts the requests that are not answered.
+func (s *Shard) inFlight() (n int) {
+	for _, c := range s.conns {
+		if c != nil {
+			n += c.n
+		}
+	}
+	return n
+}

@@ -1,0 +1,207 @@
+package broker
+
+import (
+	"strconv"
+
+	"github.com/seedlog/seedlog/core/commitlog"
+	"github.com/seedlog/seedlog/core/metadata/solo"
+	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/core/task"
+	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/io/disk"
+)
+
+// Names of the files of the log directory itself, as Kafka has them.
+const (
+	lockName   = ".lock"
+	cleanName  = ".kafka_cleanshutdown"
+	pointsName = "recovery-point-offset-checkpoint"
+	startsName = "log-start-offset-checkpoint"
+)
+
+// checkpointEach is how often recovery points are gathered: recovery reads at most what was written since, and what was not synced.
+const checkpointEach = clock.Second
+
+// directory is shard 0's care for the log directory: the lock, the checkpoints of all shards, the clean-shutdown marker.
+type directory struct {
+	points   map[int32][]commitlog.Entry // by shard
+	starts   map[int32][]commitlog.Entry
+	lock     disk.File
+	meta     *solo.Opened
+	writing  bool
+	changed  bool
+	closed   int   // shards that have closed their logs
+	low      bool  // less than the reserve is free
+	unclosed int64 // logs that could not be closed: no marker then
+}
+
+// checkpoint gathers the recovery points and log starts of this shard's logs; shard 0 writes everybody's.
+func (s *Shard) checkpoint() {
+	if s.phase >= closing {
+		return
+	}
+	s.gatherPoints()
+	if s.env.Shard == 0 {
+		s.writePoints()
+		task.Go(s.env, s.askSpace)
+	}
+	s.env.After(&s.timers[timerCheckpoint], checkpointEach)
+}
+
+// gatherPoints hands this shard's entries to shard 0, if any has moved.
+func (s *Shard) gatherPoints() {
+	var points, starts []commitlog.Entry
+	moved := false
+	for _, p := range s.state.Parts {
+		if p.Log == nil || p.Offline() {
+			continue
+		}
+		a, b := p.Log.RecoveryPoint(), p.Log.Start()
+		moved = moved || p.Told(a, b)
+		points = append(points, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: a})
+		if b > 0 {
+			starts = append(starts, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: b})
+		}
+	}
+	if !moved {
+		return
+	}
+	s.toZero(step.Mail{Kind: mailStarts, Body: starts})
+	s.toZero(step.Mail{Kind: mailPoints, Body: points})
+}
+
+// toZero sends to shard 0, or does it at once there.
+func (s *Shard) toZero(m step.Mail) {
+	m.From, m.To = int32(s.env.Shard), 0
+	if s.env.Shard == 0 {
+		s.mailArrived(&m)
+		return
+	}
+	s.send(m)
+}
+
+// writePoints writes both checkpoints, one task at a time.
+func (s *Shard) writePoints() {
+	d := &s.dir
+	if d.writing || !d.changed {
+		return
+	}
+	d.writing, d.changed = true, false
+	task.Go(s.env, func(t *task.Task) {
+		err := s.writeCheckpoints(t)
+		if t.Stopped() {
+			return
+		}
+		d.writing = false
+		if err != nil && !s.state.Offline {
+			d.changed = true // tried again at the next tick; until then recovery reads a little more
+			s.env.Warnf("cannot write the checkpoints of %s: %v", s.node.LogDir, err)
+		}
+	})
+}
+
+// askSpace asks how much room is left and tells every shard.
+func (s *Shard) askSpace(t *task.Task) {
+	free := t.Disk(disk.Request{Kind: disk.Free, Path: s.node.LogDir})
+	if t.Stopped() || free.Err != disk.OK {
+		return
+	}
+	s.space(free.N)
+	s.broadcast(step.Mail{Kind: mailSpace, A: free.N})
+	reserve := s.node.DiskReserveBytes
+	if low := free.N < reserve; low != s.dir.low {
+		s.dir.low = low
+		if low {
+			s.env.Warnf("%s has %d bytes free, %d fewer than disk.reserve.bytes: producers are refused until there is room; free space, lower retention.bytes or delete records", s.node.LogDir, free.N, reserve-free.N)
+		} else {
+			s.env.Infof("%s has room again (%d bytes free): producers are served", s.node.LogDir, free.N)
+		}
+	}
+}
+
+// space takes in how many bytes are free.
+func (s *Shard) space(free int64) { s.state.FreeBytes, s.state.SinceFree = free, 0 }
+
+func (s *Shard) writeCheckpoints(t *task.Task) error {
+	var points, starts []commitlog.Entry
+	for i := int32(0); i < int32(s.shards); i++ {
+		points = append(points, s.dir.points[i]...)
+		starts = append(starts, s.dir.starts[i]...)
+	}
+	if err := commitlog.WriteCheckpoint(t, s.node.LogDir+"/"+startsName, starts); err != nil {
+		return err
+	}
+	return commitlog.WriteCheckpoint(t, s.node.LogDir+"/"+pointsName, points)
+}
+
+// readDirectory locks the directory and reads what recovery needs. A text other than "" ends the node.
+func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
+	dir := s.node.LogDir
+	if c := t.Disk(disk.Request{Kind: disk.Mkdir, Path: dir}); c.Err != disk.OK {
+		return nil, "cannot create the data directory " + dir + " (" + c.Err.Error() + "); choose another with --data"
+	}
+	s.dir.lock = s.env.File()
+	if c := t.Disk(disk.Request{Kind: disk.Open, File: s.dir.lock, Path: dir + "/" + lockName, Flags: disk.Create}); c.Err != disk.OK {
+		return nil, "cannot write to the data directory " + dir + " (" + c.Err.Error() + "); make it writable or choose another with --data"
+	}
+	if c := t.Disk(disk.Request{Kind: disk.Lock, File: s.dir.lock}); c.Err == disk.ErrLocked {
+		return nil, "the data directory " + dir + " is in use by another process; stop that one or choose another directory with --data"
+	} else if c.Err != disk.OK {
+		return nil, "cannot lock the data directory " + dir + " (" + c.Err.Error() + "); check the file system or choose another with --data"
+	}
+	b = &bootData{points: map[string]int64{}, starts: map[string]int64{}}
+	names := t.Disk(disk.Request{Kind: disk.List, Path: dir})
+	if names.Err != disk.OK {
+		return nil, "cannot list the data directory " + dir + " (" + names.Err.Error() + "); check the disk"
+	}
+	for _, n := range names.Names {
+		b.clean = b.clean || n == cleanName
+	}
+	if b.clean && !plant.On(plant.S1) {
+		// The marker goes before anything is loaded: a crash while loading must not look like a clean stop (KAFKA-10471).
+		if text := s.dropMarker(t); text != "" {
+			return nil, text
+		}
+	}
+	for _, x := range [...]struct {
+		name string
+		into map[string]int64
+	}{{pointsName, b.points}, {startsName, b.starts}} {
+		entries, err := commitlog.ReadCheckpoint(t, dir+"/"+x.name)
+		if err != nil {
+			// Without it more is read, nothing is lost: every log is scanned from its start.
+			s.env.Warnf("%s/%s cannot be used (%v); logs are scanned instead", dir, x.name, err)
+		}
+		for _, e := range entries {
+			x.into[e.Topic+"-"+strconv.Itoa(int(e.Partition))] = e.Offset
+		}
+	}
+	return b, ""
+}
+
+func (s *Shard) dropMarker(t *task.Task) string {
+	dir := s.node.LogDir
+	if c := t.Disk(disk.Request{Kind: disk.Remove, Path: dir + "/" + cleanName}); c.Err != disk.OK {
+		return "cannot remove " + dir + "/" + cleanName + " (" + c.Err.Error() + "); check the disk"
+	}
+	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: dir}); c.Err != disk.OK {
+		return "cannot sync the data directory " + dir + " (" + c.Err.Error() + "); check the disk"
+	}
+	return ""
+}
+
+// markClean says that every log was closed with everything synced.
+func (s *Shard) markClean(t *task.Task) disk.Err {
+	f := s.env.File()
+	dir := s.node.LogDir
+	c := t.Disk(disk.Request{Kind: disk.Open, File: f, Path: dir + "/" + cleanName, Flags: disk.Create})
+	if c.Err != disk.OK {
+		return c.Err
+	}
+	if c = t.Disk(disk.Request{Kind: disk.Sync, File: f}); c.Err != disk.OK {
+		return c.Err
+	}
+	t.Disk(disk.Request{Kind: disk.Close, File: f})
+	return t.Disk(disk.Request{Kind: disk.SyncDir, Path: dir}).Err
+}

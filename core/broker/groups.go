@@ -1,0 +1,121 @@
+package broker
+
+import (
+	"github.com/seedlog/seedlog/core/group"
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/replica"
+	"github.com/seedlog/seedlog/core/task"
+	"github.com/seedlog/seedlog/io/disk"
+)
+
+const offsetsTopic = "__consumer_offsets"
+
+// loadChunk is how many bytes of a coordinator's partition are read at a time.
+const loadChunk = 1 << 20
+
+func (s *Shard) groupOf(p *replica.Partition) *group.Coordinator {
+	if p.Topic != offsetsTopic {
+		return nil
+	}
+	return s.state.Groups[p.Number]
+}
+
+// loadGroup makes the coordinator of a partition of __consumer_offsets and replays the partition into it.
+func (s *Shard) loadGroup(p *replica.Partition) {
+	if p.Topic != offsetsTopic {
+		return
+	}
+	g := group.New(s.env, groupLog{p}, s.groupConfig(p), topicNames{s})
+	s.state.Groups[p.Number] = g
+	if p.Log.End() == p.Log.Start() {
+		g.Loaded()
+		return
+	}
+	task.Go(s.env, func(t *task.Task) { s.replay(t, p, g) })
+}
+
+func (s *Shard) replay(t *task.Task, p *replica.Partition, g *group.Coordinator) {
+	end := p.Log.End()
+	for at := p.Log.Start(); at < end; {
+		b, err := p.Log.ReadBatches(t, at, end, loadChunk)
+		if t.Stopped() || s.state.Groups[p.Number] != g {
+			return
+		}
+		if err != disk.OK || len(b) == 0 {
+			s.directoryFailed("cannot load groups from " + p.Log.Dir() + ": " + err.Error())
+			return
+		}
+		for len(b) > 0 {
+			v, rest, ok := records.Split(b)
+			if !ok {
+				break
+			}
+			if v.LastOffset() >= at {
+				if err := g.Load(v); err != nil {
+					s.env.Errorf("%s: the batch at offset %d cannot be read (%v); its groups are not served. A newer broker may have written it: run that version, or delete the groups' offsets there", p.Log.Dir(), v.BaseOffset(), err)
+					s.unloadGroup(p, kerr.NotCoordinator)
+					return
+				}
+			}
+			at, b = v.NextOffset(), rest
+		}
+	}
+	g.Loaded()
+	g.HighWatermarkMoved(p.HighWatermark())
+}
+
+func (s *Shard) unloadGroup(p *replica.Partition, c kerr.Code) {
+	if g := s.groupOf(p); g != nil {
+		delete(s.state.Groups, p.Number)
+		g.Unload(c)
+	}
+}
+
+// topicNames is group.Topics: the image, as the coordinator may see it.
+type topicNames struct{ s *Shard }
+
+// TopicID gives a topic's id.
+func (n topicNames) TopicID(name string) (id [16]byte, ok bool) {
+	if t := n.s.state.Image.TopicByName(name); t != nil {
+		return t.ID, true
+	}
+	return id, false
+}
+
+// TopicName gives the name of an id.
+func (n topicNames) TopicName(id [16]byte) (string, bool) {
+	if t := n.s.state.Image.TopicByID(id); t != nil {
+		return t.Name, true
+	}
+	return "", false
+}
+
+// Partitions gives the number of a topic's partitions.
+func (n topicNames) Partitions(name string) int32 {
+	if t := n.s.state.Image.TopicByName(name); t != nil {
+		return int32(len(t.Partitions))
+	}
+	return 0
+}
+
+func (s *Shard) groupConfig(p *replica.Partition) *group.Config {
+	c, n := group.DefaultConfig(), s.node
+	c.MinSessionTimeoutMS, c.MaxSessionTimeoutMS = n.GroupMinSessionTimeoutMS, n.GroupMaxSessionTimeoutMS
+	c.InitialRebalanceDelayMS, c.MaxSize = n.GroupInitialRebalanceDelayMS, n.GroupMaxSize
+	c.OffsetMetadataMaxBytes, c.OffsetsRetentionMS = n.OffsetMetadataMaxBytes, n.OffsetsRetentionMS
+	c.RetentionCheckIntervalMS, c.CommitTimeoutMS = int32(n.OffsetsRetentionCheckMS), n.OffsetsCommitTimeoutMS
+	if t := s.applied.TopicByID(p.TopicID); t != nil {
+		c.MaxBatchBytes = s.state.Settings(t).MaxMessageBytes
+	}
+	return c
+}
+
+// groupLog is coordinator.Log over a partition.
+type groupLog struct{ *replica.Partition }
+
+// Append is coordinator.Log.
+func (l groupLog) Append(batch []byte) (int64, kerr.Code) { return l.AppendOwn(batch) }
+
+// End is coordinator.Log.
+func (l groupLog) End() int64 { return l.Log.End() }

@@ -1,0 +1,82 @@
+package broker
+
+import (
+	"github.com/seedlog/seedlog/core/api"
+	"github.com/seedlog/seedlog/core/commitlog"
+	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/step"
+)
+
+// The kinds of mail that the shards of a node send each other, beside the calls of package api.
+const (
+	mailImage   = api.MailBroker + iota // to all: Body *imageMail
+	mailApplied                         // to shard 0: A = index of the image that the sender's partitions follow
+	mailPoints                          // to shard 0: Body []commitlog.Entry recovery points, the sender's all
+	mailStarts                          // to shard 0: Body []commitlog.Entry log starts, the sender's all
+	mailServe                           // to all: every shard has recovered; accept
+	mailFailed                          // to all: the log directory failed; Body string says how
+	mailSpace                           // to all: A = bytes free, below 0 unknown
+	mailClosed                          // to shard 0: the sender has closed its logs, but for A of them
+	MailStats                           // from outside: answered with Body *stats.Snapshot
+	MailTimes                           // from outside: Body []TimeQuery, answered with Body []TimeQuery
+)
+
+// imageMail brings a newer image; the first one brings what recovery needs.
+type imageMail struct {
+	img  *metadata.Image
+	boot *bootData
+}
+
+// bootData is what shard 0 read from the directory before any log was opened.
+type bootData struct {
+	clean  bool // the last run stopped cleanly
+	points map[string]int64
+	starts map[string]int64
+}
+
+func (s *Shard) send(m step.Mail) {
+	m.From = int32(s.env.Shard)
+	s.env.Out.Mail = append(s.env.Out.Mail, m)
+}
+
+// broadcast sends to every shard but this one.
+func (s *Shard) broadcast(m step.Mail) {
+	for i := 0; i < s.shards; i++ {
+		if i != s.env.Shard {
+			m.To = int32(i)
+			s.send(m)
+		}
+	}
+}
+
+func (s *Shard) mailArrived(m *step.Mail) {
+	if m.Kind < api.MailBroker {
+		s.state.Mail(m)
+		return
+	}
+	switch m.Kind {
+	case mailImage:
+		b := m.Body.(*imageMail)
+		s.image(b.img, b.boot)
+	case mailApplied:
+		s.control.appliedBy(int(m.From), m.A)
+	case mailPoints:
+		s.dir.points[m.From], s.dir.changed = m.Body.([]commitlog.Entry), true
+	case mailStarts:
+		s.dir.starts[m.From], s.dir.changed = m.Body.([]commitlog.Entry), true
+	case mailServe:
+		s.serve()
+	case mailFailed:
+		s.offline(m.Body.(string))
+	case mailSpace:
+		s.space(m.A)
+	case mailClosed:
+		s.dir.closed++
+		s.dir.unclosed += m.A
+		s.maybeFinish()
+	case MailStats:
+		s.stats(m)
+	case MailTimes:
+		s.times(m)
+	}
+}

@@ -1,0 +1,137 @@
+package broker
+
+import (
+	"github.com/seedlog/seedlog/core/api"
+	"github.com/seedlog/seedlog/core/assert"
+	"github.com/seedlog/seedlog/core/commitlog"
+	"github.com/seedlog/seedlog/core/config"
+	"github.com/seedlog/seedlog/core/env"
+	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/prng"
+	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/core/timer"
+	"github.com/seedlog/seedlog/io/buf"
+	"github.com/seedlog/seedlog/io/clock"
+)
+
+// Options make a shard.
+type Options struct {
+	Node   *config.Node
+	Shard  int
+	Shards int
+	Pool   *buf.Pool // that the driver leases this shard's frames from
+	Seed   uint64    // of the shard's random stream; production draws it from the system
+}
+
+// phase is where a shard is in its life.
+type phase uint8
+
+const (
+	booting  phase = iota // recovering; nothing is accepted
+	serving               // connections are accepted
+	draining              // no new requests; what is in flight is answered
+	closing               // logs are being closed
+	stopped
+)
+
+// Shard is one actor of a broker: it owns the connections that it accepted and the partitions that hash to it.
+type Shard struct {
+	env      *env.Env
+	state    *api.State
+	static   *config.Node // as loaded
+	node     *config.Node // under what AlterConfigs set
+	seed     uint64
+	shards   int
+	phase    phase
+	conns    []*conn // by the low half of their number
+	nConns   int
+	accepted int64 // connections since the start
+	freeConn []*conn
+	timers   [timerKinds]timer.Timer
+	boot     *bootData
+	opening  opener
+	applied  *metadata.Image // partitions follow this image
+	control  *control        // shard 0 only
+	dir      directory       // shard 0 only: checkpoints and the clean-shutdown marker
+	drainBy  clock.Time
+	fault    string
+}
+
+var _ step.Stepper = (*Shard)(nil)
+
+// New makes a shard. It does nothing before its Start event.
+func New(o Options) *Shard {
+	e := env.New(o.Shard, o.Pool, prng.Keyed(o.Seed, "shard"))
+	s := &Shard{env: e, static: o.Node, node: o.Node, seed: o.Seed, shards: o.Shards, state: api.NewState(e, o.Node, o.Shards)}
+	s.state.Image, s.applied = metadata.Empty(), metadata.Empty()
+	s.state.Replier = s
+	s.opening.s = s
+	s.dir.points, s.dir.starts = map[int32][]commitlog.Entry{}, map[int32][]commitlog.Entry{}
+	for i := range s.timers {
+		s.timers[i].Owner, s.timers[i].Kind = s, uint8(i)
+	}
+	return s
+}
+
+// Step is the only way in.
+func (s *Shard) Step(now clock.Now, ev *step.Event, out *step.Effects) {
+	e := s.env
+	e.Now, e.Out = now, out
+	switch ev.Kind {
+	case step.FrameArrived:
+		s.frame(&ev.Frame)
+	case step.DiskDone:
+		e.Done(&ev.Disk)
+	case step.SendDone:
+		e.Sent(ev.Sent)
+	case step.MailArrived:
+		s.mailArrived(&ev.Mail)
+	case step.Flush:
+		e.FlushDirty()
+	case step.Tick:
+	case step.ConnOpened:
+		s.opened(&ev.Conn)
+	case step.ConnClosed:
+		s.closed(ev.Conn.Conn)
+	case step.Start:
+		s.start()
+	case step.Stop:
+		s.stop()
+	default:
+		assert.Never("broker: unknown event")
+	}
+	for t := e.Timers.Expired(now.Mono); t != nil; t = e.Timers.Expired(now.Mono) {
+		t.Owner.TimerFired(t)
+	}
+	out.Deadline = e.Timers.Next()
+	if assert.Invariants {
+		s.checkInvariants()
+	}
+}
+
+// The shard's own timers.
+const (
+	timerRetention = iota
+	timerCheckpoint
+	timerDrain
+	timerKinds
+)
+
+// TimerFired is the heap's call.
+func (s *Shard) TimerFired(t *timer.Timer) {
+	switch t.Kind {
+	case timerRetention:
+		s.retain()
+	case timerCheckpoint:
+		s.checkpoint()
+	case timerDrain:
+		s.drain()
+	}
+}
+
+// fatal ends the node; what is known to be lost has been answered.
+func (s *Shard) fatal(code int, text string) {
+	if s.env.Out.Fatal == "" {
+		s.env.Out.Fatal, s.env.Out.FatalCode = text, code
+	}
+}

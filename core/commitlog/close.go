@@ -1,0 +1,123 @@
+package commitlog
+
+import (
+	"strings"
+
+	"github.com/seedlog/seedlog/core/env"
+	"github.com/seedlog/seedlog/core/task"
+	"github.com/seedlog/seedlog/io/disk"
+)
+
+// RecoveryPoint is what recovery-point-offset-checkpoint may hold of this log: everything below is synced.
+func (l *Log) RecoveryPoint() int64 { return l.synced }
+
+// Close ends the log. Clean: everything is written and synced first, and a snapshot at the end spares the next Open its scan.
+// Otherwise what is queued is written and no more. Responses that hold extents must have left, or it waits for them. The
+// result is not OK if the log cannot be called clean.
+func (l *Log) Close(t *task.Task, clean bool) disk.Err {
+	for l.queue.len() > 0 && !l.failed && !t.Stopped() {
+		t.Sleep(pollGap)
+	}
+	for clean && !l.failed && l.synced < l.end && !t.Stopped() {
+		l.SyncNow()
+		t.Sleep(pollGap)
+	}
+	l.closing = true
+	l.env.Timers.Cancel(&l.age)
+	for (l.jobs > 0 || l.writing || l.syncing || l.filling || l.held()) && !t.Stopped() {
+		t.Sleep(pollGap)
+	}
+	if t.Stopped() {
+		return disk.ErrIO
+	}
+	ok := !l.failed
+	if clean && ok && l.end > 0 {
+		s := l.active()
+		ok = l.flushIndex(t, s, true) && l.saveEpochs(t)
+		if ok && l.snapshots.newest() != l.end {
+			ok = l.saveSnapshot(t, l.end, l.producers.AppendSnapshot(nil))
+		}
+		ok = ok && t.Disk(disk.Request{Kind: disk.SyncDir, Path: l.dir}).Err == disk.OK
+	}
+	l.closeFiles(t)
+	if !ok {
+		return disk.ErrIO
+	}
+	return disk.OK
+}
+
+// held says whether a response or a task still reads one of the files.
+func (l *Log) held() bool {
+	for _, s := range l.segs {
+		if s.pins > 0 {
+			return true
+		}
+	}
+	return len(l.doomed) > 0
+}
+
+func (l *Log) closeFiles(t *task.Task) {
+	for _, s := range l.segs {
+		if s.file != 0 && !t.Stopped() {
+			f := s.file
+			s.file, s.opened = 0, false
+			closeFile(t, l.env, f)
+		}
+	}
+}
+
+// deleteSuffix ends the name of a directory whose log is being removed; what a crash leaves of it goes with RemoveDir.
+const deleteSuffix = "-delete"
+
+// IsRemoved says whether a directory's name, without its path, is that of a log whose removal was interrupted.
+func IsRemoved(name string) bool {
+	return strings.HasSuffix(strings.TrimSuffix(name, "/"), deleteSuffix)
+}
+
+// Remove closes the log and unlinks its directory. The directory is renamed first, so that a crash leaves all of it or a name
+// that IsRemoved knows, and a new log of the same name finds no old file.
+func (l *Log) Remove(t *task.Task) disk.Err {
+	l.failed = true // nothing more is written
+	l.dropUnwritten()
+	l.Close(t, false)
+	if t.Stopped() {
+		return disk.ErrIO
+	}
+	gone := l.dir + "." + hex(l.env.Rand.Uint64()) + deleteSuffix
+	if c := t.Disk(disk.Request{Kind: disk.Rename, Path: l.dir, NewPath: gone}); c.Err != disk.OK {
+		return c.Err
+	}
+	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: parent(l.dir)}); c.Err != disk.OK {
+		return c.Err
+	}
+	return RemoveDir(t, l.env, gone)
+}
+
+func (l *Log) dropUnwritten() {
+	if !l.writing && !l.filling {
+		l.dropQueue()
+	}
+}
+
+// RemoveDir unlinks a log's directory with all that is in it.
+func RemoveDir(t *task.Task, _ *env.Env, dir string) disk.Err {
+	c := t.Disk(disk.Request{Kind: disk.List, Path: dir})
+	if c.Err != disk.OK {
+		return c.Err
+	}
+	for _, n := range c.Names {
+		if c := t.Disk(disk.Request{Kind: disk.Remove, Path: dir + "/" + n}); c.Err != disk.OK {
+			return c.Err
+		}
+	}
+	return t.Disk(disk.Request{Kind: disk.Remove, Path: dir}).Err
+}
+
+func hex(v uint64) string {
+	var b [16]byte
+	for i := range b {
+		b[i] = "0123456789abcdef"[v>>60]
+		v <<= 4
+	}
+	return string(b[:])
+}

@@ -1,0 +1,88 @@
+package commitlog
+
+// epochs is the leader epoch cache (KIP-101): where each epoch began. Epochs and starts strictly ascend.
+type epochs struct {
+	list  []epochStart
+	saved bool // leader-epoch-checkpoint holds the list, or is being given it
+}
+
+type epochStart struct {
+	epoch int32
+	start int64
+}
+
+// add notes that a batch of this epoch stands at offset, and says whether the epoch is new.
+func (e *epochs) add(epoch int32, offset int64) bool {
+	if epoch < 0 || epoch <= e.latest() {
+		return false
+	}
+	e.list = append(e.list, epochStart{epoch, offset})
+	e.saved = false
+	return true
+}
+
+// removeLast takes back the newest epoch.
+func (e *epochs) removeLast() {
+	e.list = e.list[:len(e.list)-1]
+	e.saved = false
+}
+
+// latest gives the newest epoch, -1 if none.
+func (e *epochs) latest() int32 {
+	if len(e.list) == 0 {
+		return -1
+	}
+	return e.list[len(e.list)-1].epoch
+}
+
+// cutEnd forgets epochs that begin at or after end.
+func (e *epochs) cutEnd(end int64) {
+	for len(e.list) > 0 && e.list[len(e.list)-1].start >= end {
+		e.removeLast()
+	}
+}
+
+// cutStart forgets epochs that end at or before start; the one that holds start begins there (Kafka's truncateFromStart).
+func (e *epochs) cutStart(start int64) {
+	i := 0
+	for i+1 < len(e.list) && e.list[i+1].start <= start {
+		i++
+	}
+	if len(e.list) == 0 || e.list[0].start >= start {
+		return
+	}
+	e.list = append(e.list[:0], e.list[i:]...)
+	e.list[0].start = max(e.list[0].start, start)
+	e.saved = false
+}
+
+// EpochEnd answers OffsetForLeaderEpoch (KIP-320): the greatest known epoch not above the one asked for, and where it ends.
+// -1, -1 if nothing is known of it.
+func (l *Log) EpochEnd(epoch int32) (foundEpoch int32, endOffset int64) {
+	list := l.epochs.list
+	if epoch < 0 || len(list) == 0 || epoch > l.epochs.latest() {
+		return -1, -1
+	}
+	if epoch == l.epochs.latest() {
+		return epoch, l.end
+	}
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i].epoch <= epoch {
+			return list[i].epoch, list[i+1].start
+		}
+	}
+	return epoch, list[0].start
+}
+
+// LatestEpoch is the epoch of the newest batch, -1 if none.
+func (l *Log) LatestEpoch() int32 { return l.epochs.latest() }
+
+// EpochAt is the epoch of the batch at offset, -1 if not known.
+func (l *Log) EpochAt(offset int64) int32 {
+	for i := len(l.epochs.list) - 1; i >= 0; i-- {
+		if l.epochs.list[i].start <= offset {
+			return l.epochs.list[i].epoch
+		}
+	}
+	return -1
+}

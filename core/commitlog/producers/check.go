@@ -1,0 +1,79 @@
+package producers
+
+import (
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/io/clock"
+)
+
+// Verdict says what to do with a batch. A duplicate has Code None: it is answered with Base, and not before Base's own answer
+// could be given, since the original may still be unwritten.
+type Verdict struct {
+	Code          kerr.Code
+	Duplicate     bool
+	Base          int64 // of the original, if Duplicate
+	Last          int64 // last offset of the original, if Duplicate
+	LogAppendTime int64 // the original's max timestamp, as Kafka answers
+}
+
+// Check judges a client's batch against the producer's state, as ProducerAppendInfo of Kafka 4 does; it changes nothing.
+//
+//	same epoch, sequence range cached        duplicate
+//	epoch below the known one                INVALID_PRODUCER_EPOCH
+//	new epoch, first sequence not 0          OUT_OF_ORDER_SEQUENCE_NUMBER, unless nothing is known of the producer
+//	same epoch, not the next sequence        OUT_OF_ORDER_SEQUENCE_NUMBER
+//	unknown producer                         accepted at any sequence: its records may have been deleted or it expired
+func (t *Table) Check(v records.View, now clock.Wall) Verdict {
+	e := t.byID[v.ProducerID()]
+	if v.ProducerID() < 0 || e == nil || v.IsControl() {
+		return Verdict{}
+	}
+	if !plant.On(plant.I1) {
+		if b, ok := e.duplicate(v); ok {
+			return t.repeat(b)
+		}
+	}
+	if v.ProducerEpoch() < e.Epoch {
+		return Verdict{Code: kerr.InvalidProducerEpoch}
+	}
+	if v.ProducerEpoch() != e.Epoch {
+		if v.BaseSequence() != 0 && e.Epoch != noEpoch {
+			return Verdict{Code: kerr.OutOfOrderSequenceNumber}
+		}
+		return Verdict{}
+	}
+	last, _ := e.last()
+	if !follows(last.LastSeq, v.BaseSequence()) {
+		return Verdict{Code: kerr.OutOfOrderSequenceNumber}
+	}
+	return Verdict{}
+}
+
+func (t *Table) repeat(b Batch) Verdict {
+	if b.LastOffset < t.Start && plant.On(plant.I3) {
+		return Verdict{Code: kerr.UnknownServerError}
+	}
+	return Verdict{Duplicate: true, Base: b.FirstOffset(), Last: b.LastOffset, LogAppendTime: b.Timestamp}
+}
+
+// duplicate finds the cached batch with the same epoch and range of sequence numbers.
+func (e *Entry) duplicate(v records.View) (Batch, bool) {
+	if v.ProducerEpoch() != e.Epoch {
+		return Batch{}, false
+	}
+	for i := int(e.N) - 1; i >= 0; i-- {
+		if b := e.Batches[i]; b.firstSeq() == v.BaseSequence() && b.LastSeq == v.LastSequence() {
+			return b, true
+		}
+	}
+	return Batch{}, false
+}
+
+// follows says whether next comes right after last: sequence numbers wrap from 2^31-1 to 0.
+func follows(last, next int32) bool {
+	if plant.On(plant.I6) {
+		return int64(next) == int64(last)+1
+	}
+	return int64(next) == int64(last)+1 || next == 0 && last == 1<<31-1
+}

@@ -1,0 +1,12 @@
+// Package producers is what a partition knows of its idempotent producers: for each producer id the epoch, the last sequence
+// number and the last five batches, so that a repeated batch gets its first offset back and a gap is refused (KIP-98, KIP-360).
+//
+//	Check(batch) ── new ──▶ the log appends it ──▶ Update(batch) ──┐
+//	     │                                                         ├─ Restore(undo): the write was taken back
+//	     └─ duplicate: answer with Base, once Base is answered     ┘
+//
+// The state is a function of the log: reading every batch through Update gives it again, but for batches older than the last
+// snapshot, of which a snapshot keeps one per producer (Kafka's format, version 1; see snapshot.go).
+//
+// Read table.go first, then check.go.
+package producers

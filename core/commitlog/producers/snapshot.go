@@ -1,0 +1,78 @@
+package producers
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"sort"
+
+	"github.com/seedlog/seedlog/io/clock"
+)
+
+// A snapshot is Kafka's .snapshot file, version 1 (ProducerStateManager):
+//
+//	version int16 | crc uint32 (CRC-32C of what follows) | n int32 | n × { producerId int64 | epoch int16 | lastSequence int32 |
+//	lastOffset int64 | offsetDelta int32 | timestamp int64 | coordinatorEpoch int32 | currentTxnFirstOffset int64 }
+const (
+	snapshotVersion = 1
+	snapshotHead    = 2 + 4 + 4
+	snapshotEntry   = 8 + 2 + 4 + 8 + 4 + 8 + 4 + 8
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+var be = binary.BigEndian
+
+// AppendSnapshot adds the state as a snapshot file has it, by producer id.
+func (t *Table) AppendSnapshot(dst []byte) []byte {
+	all := make([]*Entry, 0, len(t.byID))
+	for e := t.oldest; e != nil; e = e.newer {
+		all = append(all, e)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].ID < all[j].ID })
+	start := len(dst)
+	dst = be.AppendUint16(dst, snapshotVersion)
+	dst = be.AppendUint32(dst, 0)
+	dst = be.AppendUint32(dst, uint32(len(all)))
+	for _, e := range all {
+		b, _ := e.last()
+		dst = be.AppendUint64(dst, uint64(e.ID))
+		dst = be.AppendUint16(dst, uint16(e.Epoch))
+		dst = be.AppendUint32(dst, uint32(b.LastSeq))
+		dst = be.AppendUint64(dst, uint64(b.LastOffset))
+		dst = be.AppendUint32(dst, uint32(b.OffsetDelta))
+		dst = be.AppendUint64(dst, uint64(e.LastTimestamp))
+		dst = be.AppendUint32(dst, uint32(e.CoordinatorEpoch))
+		dst = be.AppendUint64(dst, uint64(e.TxnFirstOffset))
+	}
+	be.PutUint32(dst[start+2:], crc32.Checksum(dst[start+6:], castagnoli))
+	return dst
+}
+
+// Load replaces the state with a snapshot's; now is when its producers count as seen. It changes nothing and returns false
+// unless the bytes are a whole snapshot with a right CRC.
+func (t *Table) Load(b []byte, now clock.Wall) bool {
+	if len(b) < snapshotHead || be.Uint16(b) != snapshotVersion || be.Uint32(b[2:]) != crc32.Checksum(b[6:], castagnoli) {
+		return false
+	}
+	n := int64(be.Uint32(b[6:]))
+	if int64(len(b)) != snapshotHead+n*snapshotEntry {
+		return false
+	}
+	t.Reset()
+	for b = b[snapshotHead:]; len(b) > 0; b = b[snapshotEntry:] {
+		id := int64(be.Uint64(b))
+		if id < 0 || t.byID[id] != nil {
+			continue
+		}
+		e := t.insert(id)
+		e.Seen = now
+		e.Epoch = int16(be.Uint16(b[8:]))
+		last := Batch{LastSeq: int32(be.Uint32(b[10:])), LastOffset: int64(be.Uint64(b[14:])), OffsetDelta: int32(be.Uint32(b[22:])), Timestamp: int64(be.Uint64(b[26:]))}
+		e.LastTimestamp = last.Timestamp
+		e.CoordinatorEpoch = int32(be.Uint32(b[34:]))
+		e.TxnFirstOffset = int64(be.Uint64(b[38:]))
+		if last.LastSeq >= 0 && last.OffsetDelta >= 0 {
+			e.push(last)
+		}
+	}
+	return true
+}

@@ -1,0 +1,456 @@
+package commitlog
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"github.com/seedlog/seedlog/core/commitlog/index"
+	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/task"
+	"github.com/seedlog/seedlog/io/disk"
+)
+
+// Corrupt says that bytes which were synced are gone or damaged: nothing was changed. The log ends at End, below RecoveryPoint.
+// Opening again with RecoveryPoint 0 accepts the loss.
+type Corrupt struct {
+	Dir           string
+	End           int64
+	RecoveryPoint int64
+}
+
+func (c *Corrupt) Error() string {
+	return fmt.Sprintf("commitlog: %s is damaged: whole batches end at offset %d, below the recovery point %d", c.Dir, c.End, c.RecoveryPoint)
+}
+
+// recovery is the work of Open on a directory that holds a log.
+//
+//	list ─▶ drop leftovers ─▶ sizes ─▶ newest good snapshot at or below the recovery point
+//	     ─▶ scan from there: CRC, indexes, epochs, producers ─▶ cut the torn tail ─▶ sync
+//
+// A log that was closed cleanly has a snapshot at its end, so there is nothing to scan.
+type recovery struct {
+	*Log
+	t      *task.Task
+	opt    Options
+	from   int64 // the snapshot's offset: what stands below is trusted
+	cutSeg int   // the segment in which whole batches end, if torn
+	torn   bool
+
+	later     []int64 // without a snapshot to begin with: those that may be met on the way, ascending
+	epochText string // what leader-epoch-checkpoint holds
+}
+
+func (r *recovery) run(names []string) error {
+	steps := [...]func() error{r.openSegments, r.loadMetadata, r.loadState, r.scan, r.cutTail, r.makeDurable}
+	if err := r.sort(names); err != nil {
+		return err
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+		if r.t.Stopped() {
+			return disk.ErrIO
+		}
+	}
+	r.finish()
+	return nil
+}
+
+// sort takes the names of the directory apart and removes what an interrupted change has left.
+func (r *recovery) sort(names []string) error {
+	logs := make(map[int64]bool)
+	for _, n := range names {
+		if o, suffix, ok := parseName(n); ok && suffix == suffixLog {
+			logs[o] = true
+			r.addSegment(o)
+		}
+	}
+	for _, n := range names {
+		o, suffix, ok := parseName(n)
+		orphan := ok && !logs[o] && (suffix == suffixIndex || suffix == suffixTimeIndex || suffix == suffixTxnIndex)
+		if orphan || leftover(n) {
+			if c := r.t.Disk(disk.Request{Kind: disk.Remove, Path: r.dir + "/" + n}); c.Err != disk.OK {
+				return wrap("remove "+r.dir+"/"+n, &c)
+			}
+		}
+		if ok && suffix == suffixSnapshot {
+			r.snapshots.add(o)
+		}
+	}
+	return nil
+}
+
+func leftover(name string) bool {
+	for _, s := range [...]string{suffixDeleted, suffixCleaned, suffixSwap, suffixTemp} {
+		if strings.HasSuffix(name, s) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *recovery) openSegments() error {
+	r.opt.RecoveryPoint = max(r.opt.RecoveryPoint, r.segs[0].base) // what was before has been removed
+	for i, s := range r.segs {
+		s.file = r.env.File()
+		c := r.t.Disk(disk.Request{Kind: disk.Open, File: s.file, Path: s.name(r.Log)})
+		if c.Err != disk.OK {
+			return wrap("open "+s.name(r.Log), &c)
+		}
+		s.opened, s.named = true, true
+		s.size = min(c.N, 1<<31-1)
+		s.written, s.synced = s.size, s.size
+		if i+1 < len(r.segs) {
+			s.sealed, s.sealing = true, true
+			s.end = r.segs[i+1].base
+			s.writtenEnd, s.syncedEnd = s.end, s.end
+		}
+	}
+	return nil
+}
+
+// loadMetadata reads the topic id; a file that is torn was never needed, since it is synced before the first record is.
+func (r *recovery) loadMetadata() error {
+	b, c := readFile(r.t, r.env, r.dir+"/"+nameMetadata)
+	if c.Err != disk.OK && c.Err != disk.ErrNotExist {
+		return wrap("read "+r.dir+"/"+nameMetadata, &c)
+	}
+	if id, ok := parseMetadata(b); ok {
+		r.topicID = id
+		return nil
+	}
+	return r.writeMetadata(r.t)
+}
+
+func parseMetadata(b []byte) (id [16]byte, ok bool) {
+	text, found := strings.CutPrefix(string(b), "version: 0\ntopic_id: ")
+	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimSuffix(text, "\n"))
+	if !found || err != nil || len(raw) != len(id) {
+		return id, false
+	}
+	copy(id[:], raw)
+	return id, true
+}
+
+// loadState finds the newest snapshot from which the scan may begin, and the epochs that began before it.
+func (r *recovery) loadState() error {
+	b, c := readFile(r.t, r.env, r.dir+"/"+nameEpochs)
+	if c.Err != disk.OK && c.Err != disk.ErrNotExist {
+		return wrap("read "+r.dir+"/"+nameEpochs, &c)
+	}
+	known := r.epochs.parse(b)
+	r.from = r.segs[0].base
+	r.later = append(r.later, r.snapshots.list...)
+	for i := len(r.snapshots.list) - 1; i >= 0 && known; i-- {
+		o := r.snapshots.list[i]
+		if o < r.segs[0].base {
+			break
+		}
+		if o > r.opt.RecoveryPoint && !r.opt.Clean {
+			continue
+		}
+		b, c := readFile(r.t, r.env, r.path(o, suffixSnapshot))
+		if c.Err != disk.OK {
+			return wrap("read "+r.path(o, suffixSnapshot), &c)
+		}
+		if r.producers.Load(b, r.env.Now.Wall) {
+			r.from, r.later = o, nil
+			break
+		}
+	}
+	r.epochText = string(b)
+	r.epochs.cutEnd(r.from)
+	return nil
+}
+
+// scan reads each batch from the snapshot on.
+func (r *recovery) scan() error {
+	first := r.segmentAt(r.from)
+	r.recent.n, r.coarse.n = 0, 0
+	for i := range r.segs {
+		if i < first {
+			if err := r.trust(r.segs[i]); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := r.scanSegment(i); err != nil {
+			return err
+		}
+		if r.torn {
+			r.cutSeg = i
+			return nil
+		}
+	}
+	return nil
+}
+
+// trust takes a segment below the snapshot as it is: its greatest timestamp is its time index's last.
+func (r *recovery) trust(s *segment) error {
+	s.tail = nil
+	b, c := readFile(r.t, r.env, r.path(s.base, suffixTimeIndex))
+	if c.Err != disk.OK && c.Err != disk.ErrNotExist {
+		return wrap("read "+r.path(s.base, suffixTimeIndex), &c)
+	}
+	if n := index.ValidTime(b, index.TimeEntry{Timestamp: -1, Rel: -1}, 1<<31-1); n > 0 {
+		e := index.TimeAt(b, n-1)
+		s.maxTimestamp, s.maxTSOffset = e.Timestamp, s.base+int64(e.Rel)
+	}
+	closeFile(r.t, r.env, s.file)
+	s.file, s.opened = 0, false
+	return nil
+}
+
+// scanSegment reads the batches of segment i from the snapshot's offset on and makes its index entries again from there.
+func (r *recovery) scanSegment(i int) error {
+	s := r.segs[i]
+	limit := s.size
+	s.sealing = false
+	sc := newScanner(r.t, r.env, s.file, limit, scanWindow)
+	defer sc.close()
+	pos, err := r.resume(sc, s)
+	if err != nil {
+		return err
+	}
+	if i > 0 && s.base != r.segs[i-1].end && r.segs[i-1].end >= r.opt.RecoveryPoint && r.from < s.base {
+		r.torn = true // what stood between has not survived
+		s.size, s.end = 0, s.base
+	}
+	start := mark{s.end, int32(pos), s.ord}
+	r.recent.push(start)
+	r.coarse.push(start)
+	if err := r.meet(s.end); err != nil {
+		return err
+	}
+	for pos < limit && !r.torn {
+		v, ok := sc.header(pos)
+		var head [records.HeaderSize]byte
+		if ok {
+			copy(head[:], v)
+			v = head[:]
+			ok = v.BaseOffset() >= s.end && v.LastOffset()-s.base <= 1<<31-1 && (i+1 == len(r.segs) || v.LastOffset() < r.segs[i+1].base) && sc.intact(pos, v)
+			ok = ok && !(plant.On(plant.P8) && v.BaseOffset() >= r.opt.RecoveryPoint)
+		}
+		if sc.err != disk.OK {
+			return fmt.Errorf("read %s: %w", s.name(r.Log), sc.err)
+		}
+		if r.t.Stopped() {
+			return disk.ErrIO
+		}
+		if !ok {
+			r.torn = true
+			break
+		}
+		pos += int64(v.Size())
+		r.take(s, v, pos)
+		if err := r.meet(s.end); err != nil {
+			return err
+		}
+	}
+	s.writtenEnd, s.syncedEnd = s.end, s.end
+	if i+1 < len(r.segs) {
+		s.snapshot = r.producers.AppendSnapshot(nil)
+	}
+	return nil
+}
+
+// meet takes the snapshot at the place that the scan has reached, if it began without one: it knows producers whose records
+// retention has removed.
+func (r *recovery) meet(end int64) error {
+	for len(r.later) > 0 && r.later[0] < end {
+		r.later = r.later[1:]
+	}
+	if len(r.later) == 0 || r.later[0] > end {
+		return nil
+	}
+	b, c := readFile(r.t, r.env, r.path(end, suffixSnapshot))
+	if c.Err != disk.OK {
+		return wrap("read "+r.path(end, suffixSnapshot), &c)
+	}
+	if r.producers.Load(b, r.env.Now.Wall) {
+		r.later = nil
+	}
+	return nil
+}
+
+// take counts a batch that ends at pos.
+func (r *recovery) take(s *segment, v records.View, pos int64) {
+	s.size = pos - int64(v.Size())
+	s.note(v)
+	s.tail.note(s, v, r.cfg.IndexIntervalBytes)
+	if v.LastOffset() >= r.from {
+		r.epochs.add(v.LeaderEpoch(), v.BaseOffset())
+		r.producers.Update(v, r.env.Now.Wall)
+	}
+	r.remember(s)
+}
+
+// resume finds where in the segment the snapshot's offset stands, and leaves in the tail what the index files hold before it.
+func (r *recovery) resume(sc *scanner, s *segment) (int64, error) {
+	s.size, s.end = 0, s.base
+	if r.from <= s.base {
+		return 0, nil
+	}
+	ib, c := readFile(r.t, r.env, r.path(s.base, suffixIndex))
+	if c.Err != disk.OK && c.Err != disk.ErrNotExist {
+		return 0, wrap("read "+r.path(s.base, suffixIndex), &c)
+	}
+	tb, c := readFile(r.t, r.env, r.path(s.base, suffixTimeIndex))
+	if c.Err != disk.OK && c.Err != disk.ErrNotExist {
+		return 0, wrap("read "+r.path(s.base, suffixTimeIndex), &c)
+	}
+	maxRel := int32(min(r.from-s.base-1, 1<<31-1))
+	n := index.Valid(ib, index.Entry{Rel: -1, Pos: -1}, maxRel, sc.size)
+	if n == 0 {
+		return 0, nil
+	}
+	last := index.At(ib, n-1)
+	v, ok := sc.header(int64(last.Pos))
+	if sc.err != disk.OK {
+		return 0, fmt.Errorf("read %s: %w", s.name(r.Log), sc.err)
+	}
+	if !ok || v.LastOffset() != s.base+int64(last.Rel) {
+		return 0, nil // a damaged index: the whole segment is read
+	}
+	x := s.tail
+	x.n = n
+	if x.tn = index.ValidTime(tb, index.TimeEntry{Timestamp: -1, Rel: -1}, last.Rel); x.tn > 0 {
+		e := index.TimeAt(tb, x.tn-1)
+		x.fileTime, x.lastTime = e.Timestamp, e.Timestamp
+		s.maxTimestamp, s.maxTSOffset = e.Timestamp, s.base+int64(e.Rel)
+	}
+	if first, ok := sc.header(0); ok {
+		s.firstTimestamp = first.MaxTimestamp()
+	}
+	if v, ok = sc.header(int64(last.Pos)); ok {
+		s.end = v.BaseOffset()
+	}
+	s.size = int64(last.Pos)
+	return s.size, nil
+}
+
+// cutTail makes the log end where whole batches do. Later segments go first, so that a crash on the way leaves what this finds again.
+func (r *recovery) cutTail() error {
+	last := len(r.segs) - 1
+	if r.torn {
+		last = r.cutSeg
+	}
+	end := r.segs[last].end
+	if r.torn && last > 0 && r.segs[last].size == 0 && r.segs[last].base != r.segs[last-1].end {
+		last--
+		end = r.segs[last].end
+	}
+	if end < r.opt.RecoveryPoint {
+		return &Corrupt{Dir: r.dir, End: end, RecoveryPoint: r.opt.RecoveryPoint}
+	}
+	for i := len(r.segs) - 1; i > last; i-- {
+		if err := r.removeSegment(r.segs[i]); err != nil {
+			return err
+		}
+		r.nextOrd = r.segs[i].ord
+		r.segs = r.segs[:i]
+	}
+	s := r.active()
+	s.sealed, s.sealing, s.snapshot = false, false, nil
+	r.recent.cut(s.end, s.ord)
+	r.coarse.cut(s.end, s.ord)
+	return r.cutFiles()
+}
+
+// cutFiles cuts the .log to its whole batches and every index to the entries that are not made again.
+func (r *recovery) cutFiles() error {
+	for i := r.segmentAt(r.from); i < len(r.segs); i++ {
+		s := r.segs[i]
+		if s.tail == nil {
+			continue
+		}
+		if s.size < s.written {
+			c := r.t.Disk(disk.Request{Kind: disk.Truncate, File: s.file, Size: s.size})
+			if c.Err != disk.OK {
+				return wrap("truncate "+s.name(r.Log), &c)
+			}
+		}
+		s.written, s.synced = s.size, s.size
+		for _, f := range [...]struct {
+			suffix string
+			size   int64
+		}{{suffixIndex, int64(s.tail.n) * index.EntrySize}, {suffixTimeIndex, int64(s.tail.tn) * index.TimeEntrySize}} {
+			if err := cutFile(r.t, r.env, r.path(s.base, f.suffix), f.size); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *recovery) removeSegment(s *segment) error {
+	if s.file != 0 {
+		closeFile(r.t, r.env, s.file)
+		s.file = 0
+	}
+	for _, suffix := range [...]string{suffixIndex, suffixTimeIndex, suffixTxnIndex, suffixLog} {
+		c := r.t.Disk(disk.Request{Kind: disk.Remove, Path: r.path(s.base, suffix)})
+		if c.Err != disk.OK && c.Err != disk.ErrNotExist {
+			return wrap("remove "+r.path(s.base, suffix), &c)
+		}
+	}
+	return nil
+}
+
+// makeDurable syncs what the scan has read: after a crash of the process alone it may stand in the page cache only.
+func (r *recovery) makeDurable() error {
+	end := r.active().end
+	for k := len(r.snapshots.list) - 1; k >= 0 && r.snapshots.list[k] > end; k-- {
+		o := r.snapshots.list[k]
+		r.snapshots.remove(o)
+		if c := r.t.Disk(disk.Request{Kind: disk.Remove, Path: r.path(o, suffixSnapshot)}); c.Err != disk.OK {
+			return wrap("remove "+r.path(o, suffixSnapshot), &c)
+		}
+	}
+	if r.opt.Clean && !r.torn || end == 0 {
+		r.born = r.opt.Clean && end > 0
+		return nil
+	}
+	for i := r.segmentAt(min(r.from, end)); i < len(r.segs); i++ {
+		s := r.segs[i]
+		if s.file == 0 {
+			continue
+		}
+		if c := r.t.Disk(disk.Request{Kind: disk.Sync, File: s.file}); c.Err != disk.OK {
+			return wrap("sync "+s.name(r.Log), &c)
+		}
+	}
+	if r.topicID != ([16]byte{}) && r.opt.RecoveryPoint == 0 {
+		if err := r.syncFile(r.t, r.dir+"/"+nameMetadata); err != disk.OK {
+			return fmt.Errorf("sync %s/%s: %w", r.dir, nameMetadata, err)
+		}
+	}
+	for _, d := range [...]string{r.dir, parent(r.dir)} {
+		if c := r.t.Disk(disk.Request{Kind: disk.SyncDir, Path: d}); c.Err != disk.OK {
+			return wrap("sync directory "+d, &c)
+		}
+	}
+	r.born = true
+	return nil
+}
+
+// finish sets the log's own counts from its segments, and seals in the background what the crash left unsealed.
+func (r *recovery) finish() {
+	l := r.Log
+	l.end = l.active().end
+	l.written, l.synced = l.end, l.end
+	l.start = min(max(r.opt.StartOffset, l.segs[0].base), l.end)
+	l.producers.Start = l.start
+	l.epochs.cutEnd(l.end + 1)
+	l.epochs.cutStart(l.start)
+	l.epochs.saved = string(l.epochs.appendText(nil)) == r.epochText
+	for i, s := range l.segs {
+		l.size += s.size
+		if i+1 < len(l.segs) && s.tail != nil {
+			l.seal(s)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package commitlog
+
+import (
+	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/task"
+	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/io/disk"
+)
+
+// mustRoll says whether the batch needs a new segment (Kafka's LogSegment.shouldRoll): by size, by time, because an index is
+// full, or because its offsets are too far from the base for a relative int32.
+func (l *Log) mustRoll(v records.View) bool {
+	s := l.active()
+	if v.LastOffset()-s.base > 1<<31-1 || s.size+int64(len(v)) > 1<<31-1 {
+		return true
+	}
+	if s.size == 0 {
+		return false
+	}
+	return s.size+int64(len(v)) > int64(l.cfg.SegmentBytes) || s.tail.full(l.cfg.IndexBytes) ||
+		l.waited(s, v.MaxTimestamp()) > l.cfg.SegmentMS-s.jitterMS
+}
+
+// waited gives how long the segment has been filled, in milliseconds: by the records' time if they have one.
+func (l *Log) waited(s *segment, timestamp int64) int64 {
+	if s.firstTimestamp >= 0 && timestamp >= 0 {
+		return timestamp - s.firstTimestamp
+	}
+	return int64(l.env.Now.Wall - s.created)
+}
+
+// roll seals the active segment and adds the next, whose file is opened in the background; batches queue meanwhile.
+func (l *Log) roll(base int64) {
+	old := l.active()
+	old.sealed = true
+	old.snapshot = l.producers.AppendSnapshot(nil)
+	s := l.addSegment(base)
+	if old.written == old.size {
+		l.seal(old)
+	}
+	l.spawn(func(t *task.Task) { l.openSegment(t, s) })
+}
+
+// addSegment adds an empty segment at the end.
+func (l *Log) addSegment(base int64) *segment {
+	s := newSegment(base, l.nextOrd, l.env.Now.Wall)
+	s.tail = newTail()
+	if j := min(l.cfg.SegmentJitterMS, l.cfg.SegmentMS); j > 0 {
+		s.jitterMS = l.env.Rand.Int63n(j)
+	}
+	l.nextOrd++
+	l.segs = append(l.segs, s)
+	m := mark{offset: base, pos: 0, ord: s.ord}
+	l.recent.push(m)
+	l.coarse.push(m)
+	return s
+}
+
+// openSegment makes the file of a new segment, and its name durable: nothing in it counts as synced before.
+func (l *Log) openSegment(t *task.Task, s *segment) {
+	for l.removing > 0 && !t.Stopped() { // a file of the same name may be on its way out
+		t.Sleep(clock.Millisecond)
+	}
+	s.file = l.env.File()
+	c := t.Disk(disk.Request{Kind: disk.Open, File: s.file, Path: s.name(l), Flags: disk.Create})
+	if t.Stopped() {
+		return
+	}
+	if c.Err != disk.OK {
+		l.env.FreeFile(s.file)
+		s.file = 0
+		l.openFailed(s, &c)
+		return
+	}
+	s.opened = true
+	if s.doomed {
+		l.drop(t, s)
+		return
+	}
+	l.mark()
+	if !plant.On(plant.P2) {
+		if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: l.dir}); c.Err != disk.OK {
+			if !t.Stopped() {
+				l.fail(c.Err, "sync directory "+l.dir+": "+c.Detail)
+			}
+			return
+		}
+	}
+	s.named = true
+	l.advanceSynced()
+}
+
+func (l *Log) openFailed(s *segment, c *disk.Completion) {
+	switch {
+	case s.doomed:
+		l.buried(s)
+	case l.failed:
+	case c.Err == disk.ErrNoSpace && !l.writing:
+		l.rewind()
+	case c.Err == disk.ErrNoSpace:
+		s.refused = true // the write in flight goes first; what follows it is taken back at its end
+	default:
+		l.fail(c.Err, "create "+s.name(l)+": "+c.Detail)
+	}
+}

@@ -1,0 +1,103 @@
+package config
+
+// FlushPolicy says when bytes count as written (design.md, Log and durability).
+type FlushPolicy uint8
+
+// The flush policies.
+const (
+	FlushAck FlushPolicy = iota // a log's end is its synced end wherever the protocol counts it
+	FlushOS                     // Kafka's own behaviour
+)
+
+// Listener is one entry of listeners or advertised.listeners.
+type Listener struct {
+	Name     string // upper case: PLAINTEXT
+	Protocol string // PLAINTEXT: what listener.security.protocol.map gives for Name
+	Host     string // "" in listeners: every interface
+	Port     int32  // 0: the system chooses; advertised then is what it chose
+}
+
+// Node is a broker's settings, validated. It is never changed after Load; With gives a copy.
+type Node struct {
+	NodeID              int32
+	ClusterID           string // from CLUSTER_ID; "": make one, or take what meta.properties has
+	Rack                string // broker.rack; "": none
+	Listeners           []Listener
+	Advertised          []Listener // one for each of Listeners, in their order; Host "" or Port 0: as the listener got it
+	ControllerListeners []Listener // those that controller.listener.names names
+	QuorumServers       []string   // controller.quorum.bootstrap.servers
+	LogDir              string
+	Admin               string // admin.listener, host:port
+	Flush               FlushPolicy
+	Shards              int32 // 0: the driver chooses, min(4, cores/2), at least 1
+
+	DiskReserveBytes       int64
+	AutoCreateTopics       bool
+	DeleteTopicEnable      bool
+	NumPartitions          int32
+	ReplicationFactor      int32 // default.replication.factor
+	SocketRequestMaxBytes  int32
+	MaxConnections         int32
+	MaxConnectionsPerIP    int32
+	ConnectionsMaxIdleMS   int64 // below 0: never
+	RetentionCheckMS       int64
+	FetchMaxBytes          int32
+	FetchSessionSlots      int32 // max.incremental.fetch.session.cache.slots
+	RequestPartitionLimit  int32 // max.request.partition.size.limit
+	ProducerIDExpirationMS int64
+	RecoveryCheckpointMS   int64 // log.flush.offset.checkpoint.interval.ms
+
+	OffsetsPartitions            int32
+	OffsetsReplicationFactor     int32
+	OffsetsSegmentBytes          int32
+	OffsetsRetentionMS           int64 // offsets.retention.minutes
+	OffsetsRetentionCheckMS      int64
+	OffsetMetadataMaxBytes       int32
+	OffsetsCommitTimeoutMS       int32
+	GroupMinSessionTimeoutMS     int32
+	GroupMaxSessionTimeoutMS     int32
+	GroupInitialRebalanceDelayMS int32
+	GroupMaxSize                 int32
+	MetadataSnapshotBytes        int64 // metadata.log.max.record.bytes.between.snapshots
+
+	// Topic is what a topic gets that overrides nothing.
+	Topic Topic
+
+	static         Pairs // what file, environment and --set gave, by name
+	dynamicDefault Pairs // what AlterConfigs gave for all brokers
+	dynamic        Pairs // what AlterConfigs gave for this broker
+}
+
+// CompressionProducer in Topic.Compression keeps the producer's codec.
+const CompressionProducer int8 = -1
+
+// Topic is a topic's effective settings.
+type Topic struct {
+	Compression           int8 // CompressionProducer, or a codec as in the attributes of a batch: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd
+	GzipLevel             int32
+	LZ4Level              int32
+	ZstdLevel             int32
+	LogAppendTime         bool // message.timestamp.type=LogAppendTime
+	TimestampBeforeMaxMS  int64
+	TimestampAfterMaxMS   int64
+	MaxMessageBytes       int32
+	SegmentBytes          int32
+	SegmentMS             int64
+	SegmentJitterMS       int64
+	SegmentIndexBytes     int32
+	IndexIntervalBytes    int32
+	RetentionMS           int64 // -1: no limit
+	RetentionBytes        int64 // -1: no limit
+	Delete                bool  // cleanup.policy holds delete
+	Compact               bool  // cleanup.policy holds compact: records need keys
+	MinInsyncReplicas     int32
+	FileDeleteDelayMS     int64
+	FlushMessages         int64
+	FlushMS               int64
+	MinCleanableRatioPPM  int64 // min.cleanable.dirty.ratio in millionths
+	DeleteRetentionMS     int64
+	MinCompactionLagMS    int64
+	MaxCompactionLagMS    int64
+	Preallocate           bool
+	UncleanLeaderElection bool
+}

@@ -1,0 +1,67 @@
+package group
+
+import (
+	"github.com/seedlog/seedlog/core/coordinator"
+	"github.com/seedlog/seedlog/core/group/classic"
+	"github.com/seedlog/seedlog/core/group/offsets"
+	"github.com/seedlog/seedlog/core/kerr"
+)
+
+// expireOffsets deletes offsets whose retention has passed, and groups that have neither members nor offsets left.
+func (c *Coordinator) expireOffsets() {
+	for _, id := range sortedKeys(c.groups) {
+		g := c.groups[id]
+		recs, all := c.expired(g)
+		if all && g.State == classic.Empty && !c.offsets.Open(id) {
+			recs = append(recs, groupRecord(id, nil))
+		}
+		if code := c.writeTombstones(id, recs); code != kerr.None {
+			c.env.Warnf("group %s: expired offsets stay until the next check: %s", id, code)
+		}
+	}
+}
+
+// expired gives tombstones for what has expired, and whether that is all that the group has.
+func (c *Coordinator) expired(g *classic.Group) (recs []coordinator.Record, all bool) {
+	o := c.offsets.Group(g.ID)
+	if o == nil {
+		return nil, true
+	}
+	if !mayExpire(g) {
+		return nil, false
+	}
+	all = true
+	for _, t := range o.Topics {
+		if g.IsSubscribed(t.Name) {
+			all = false
+			continue
+		}
+		for i := range t.Partitions {
+			p := &t.Partitions[i]
+			if !c.hasExpired(g, &p.Offset) || c.offsets.Unstable(g.ID, t.Name, p.Partition) {
+				all = false
+				continue
+			}
+			recs = append(recs, offsetRecord(g.ID, t.Name, p.Partition, nil))
+		}
+	}
+	return recs, all
+}
+
+// mayExpire: KIP-211. Offsets of a group with members never expire, but for topics that its consumers no longer read.
+func mayExpire(g *classic.Group) bool {
+	return g.ProtocolType == "" || g.State == classic.Empty || g.State == classic.Stable && g.IsConsumer() && g.AwareOfTopics()
+}
+
+// hasExpired counts from when the group became empty, and otherwise from the commit.
+func (c *Coordinator) hasExpired(g *classic.Group, o *offsets.Offset) bool {
+	now := int64(c.env.Now.Wall)
+	if o.ExpireMS >= 0 {
+		return now >= o.ExpireMS
+	}
+	since := o.CommitMS
+	if g.ProtocolType != "" && g.State == classic.Empty && g.SinceMS >= 0 {
+		since = g.SinceMS
+	}
+	return now-since >= c.cfg.OffsetsRetentionMS
+}

@@ -1,0 +1,241 @@
+package replica
+
+import (
+	"github.com/seedlog/seedlog/core/assert"
+	"github.com/seedlog/seedlog/core/commitlog"
+	"github.com/seedlog/seedlog/core/env"
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/io/buf"
+	"github.com/seedlog/seedlog/io/disk"
+)
+
+// Result answers one append. Base is the offset of the first record, Time the log append time or -1.
+type Result struct {
+	Code kerr.Code
+	Base int64
+	Time int64
+}
+
+// Waiter is told, once, what became of its append; slot is what it passed.
+type Waiter interface{ Appended(slot int32, r Result) }
+
+// Observer hears what a partition's owner must act on.
+type Observer interface {
+	// HighWatermarkMoved says that p's high watermark is higher than at the last call.
+	HighWatermarkMoved(p *Partition)
+	// Failed says that p's directory cannot be trusted any more.
+	Failed(p *Partition, err disk.Err, what string)
+	// TakenBack says that the batches from offset from on did not fit on the disk and are gone; they were never readable.
+	TakenBack(p *Partition, from int64)
+}
+
+// Acks levels, as in Produce requests.
+const (
+	AcksNone   = 0
+	AcksLeader = 1
+	AcksAll    = -1
+)
+
+// Partition is the leader replica of one partition. logStart <= highWatermark <= written end <= log end.
+type Partition struct {
+	Topic       string
+	TopicID     [16]byte
+	Number      int32
+	LeaderEpoch int32
+	Log         *commitlog.Log
+	FlushAck    bool // flush.policy=ack
+	Observer    Observer
+	Stats       Stats
+
+	env                  *env.Env
+	hw                   int64 // never goes back
+	leader               queue // acks=1, by last offset
+	all                  queue // acks=all, by last offset
+	sizes                sizes // batches above the high watermark, so that watches can count bytes
+	visible              int64 // bytes below the high watermark that were appended since the log was opened
+	watches              []*Watch
+	failed               bool
+	told                 bool // the checkpoints have the next two
+	toldPoint, toldStart int64
+	missing              int64 // bytes that the last taken-back batches would have needed
+}
+
+// Stats are plain counters; whoever shows them reads them between steps.
+type Stats struct {
+	BytesIn, BytesOut, RecordsIn, RecordsOut int64
+	LastAppend                               int64 // wall milliseconds of the last append, 0 none
+}
+
+// New wraps an opened log. All that recovery kept counts as committed: under ack it is synced, under os it is what Kafka counts too.
+func New(e *env.Env, topic string, id [16]byte, number, epoch int32, flushAck bool) *Partition {
+	return &Partition{Topic: topic, TopicID: id, Number: number, LeaderEpoch: epoch, FlushAck: flushAck, env: e}
+}
+
+// Opened hands over the recovered log.
+func (p *Partition) Opened(l *commitlog.Log) {
+	p.Log = l
+	p.hw = l.End()
+	if p.FlushAck {
+		p.hw = l.SyncedEnd()
+	}
+}
+
+// HighWatermark is the offset below which everything is committed.
+func (p *Partition) HighWatermark() int64 { return p.hw }
+
+// Missing gives the bytes that the disk had no room for when it was last full.
+func (p *Partition) Missing() int64 { return p.missing }
+
+// Offline says that the partition's directory failed.
+func (p *Partition) Offline() bool { return p.failed }
+
+// Append adds one checked batch and tells w when acks is met. The answer may come before Append returns.
+func (p *Partition) Append(v records.View, lease *buf.Lease, acks int16, w Waiter, slot int32) {
+	if p.failed {
+		w.Appended(slot, Result{Code: kerr.KafkaStorageError, Base: -1, Time: -1})
+		return
+	}
+	if v.ProducerID() >= 0 {
+		d := p.Log.Producers().Check(v, p.env.Now.Wall)
+		if d.Code != kerr.None {
+			w.Appended(slot, Result{Code: d.Code, Base: -1, Time: -1})
+			return
+		}
+		if d.Duplicate {
+			p.wait(d.Base+int64(v.LastOffsetDelta()), acks, waiting{w: w, slot: slot, r: Result{Base: d.Base, Time: d.LogAppendTime}})
+			return
+		}
+	}
+	r := Result{Time: -1}
+	if v.IsLogAppendTime() {
+		r.Time = v.MaxTimestamp()
+	}
+	n, size := v.LastOffsetDelta(), int64(len(v))
+	r.Base = p.Log.Append(v, p.LeaderEpoch, lease)
+	p.sizes.push(r.Base+int64(n), size)
+	p.Stats.BytesIn += size
+	p.Stats.RecordsIn += int64(n) + 1
+	p.Stats.LastAppend = int64(p.env.Now.Wall)
+	p.wait(r.Base+int64(n), acks, waiting{w: w, slot: slot, r: r})
+}
+
+// wait answers x when acks is met for offset last, now if it is met already.
+func (p *Partition) wait(last int64, acks int16, x waiting) {
+	x.last = last
+	switch {
+	case acks == AcksNone, plant.On(plant.B3):
+		x.w.Appended(x.slot, x.r)
+	case acks == AcksLeader && last < p.Log.WrittenEnd(), acks == AcksAll && last < p.hw:
+		x.w.Appended(x.slot, x.r)
+	case acks == AcksLeader:
+		p.leader.push(x)
+	default:
+		p.all.push(x)
+	}
+}
+
+// LogWritten is the log's call: bytes below WrittenEnd can be read.
+func (p *Partition) LogWritten(l *commitlog.Log) {
+	p.leader.release(l.WrittenEnd())
+	if !p.FlushAck || plant.On(plant.P3) {
+		p.advance(l.WrittenEnd())
+	}
+}
+
+// LogSynced is the log's call: bytes below SyncedEnd survive the loss of power.
+func (p *Partition) LogSynced(l *commitlog.Log) {
+	if p.FlushAck {
+		p.advance(l.SyncedEnd())
+	}
+}
+
+func (p *Partition) advance(to int64) {
+	if to <= p.hw {
+		return
+	}
+	p.hw = to
+	grown := p.sizes.pop(to)
+	p.visible += grown
+	if plant.On(plant.P9) && len(p.all.items) > p.all.head {
+		p.all.head++ // the waiter is forgotten
+	}
+	p.all.release(to)
+	p.fire(grown)
+	p.Observer.HighWatermarkMoved(p)
+}
+
+// LogFull is the log's call: what stood from offset from on did not fit and is taken back.
+func (p *Partition) LogFull(_ *commitlog.Log, from int64) {
+	assert.That(from >= p.hw, "replica: committed records taken back")
+	p.missing = p.sizes.drop(from)
+	p.leader.fail(from, kerr.KafkaStorageError)
+	p.all.fail(from, kerr.KafkaStorageError)
+	p.Observer.TakenBack(p, from)
+}
+
+// LogFailed is the log's call: nothing may be assumed of the directory any more.
+func (p *Partition) LogFailed(_ *commitlog.Log, err disk.Err, what string) {
+	if p.failed {
+		return
+	}
+	p.Fail()
+	p.Observer.Failed(p, err, what)
+}
+
+// Fail takes the partition offline: everything that waits is answered.
+func (p *Partition) Fail() {
+	if p.failed {
+		return
+	}
+	p.failed = true
+	p.leader.fail(-1, kerr.KafkaStorageError)
+	p.all.fail(-1, kerr.KafkaStorageError)
+	p.fireAll()
+}
+
+// LogStartMoved is the log's call: retention or DeleteRecords moved the start. Watches whose offset is gone must be told.
+func (p *Partition) LogStartMoved(*commitlog.Log) { p.fireAll() }
+
+// Close answers what waits with code; the topic was deleted or the broker stops.
+func (p *Partition) Close(code kerr.Code) {
+	p.leader.fail(-1, code)
+	p.all.fail(-1, code)
+	p.fireAll()
+}
+
+// Waiting is the number of appends that are not answered.
+func (p *Partition) Waiting() int { return p.leader.n() + p.all.n() }
+
+// AppendOwn adds a batch that the broker itself wrote (a coordinator's), and gives the offset of its last record. Whoever calls it waits
+// for the high watermark by itself.
+func (p *Partition) AppendOwn(b []byte) (last int64, code kerr.Code) {
+	if p.failed {
+		return -1, kerr.KafkaStorageError
+	}
+	v := records.View(b)
+	base := p.Log.Append(v, p.LeaderEpoch, nil)
+	last = base + int64(v.LastOffsetDelta())
+	p.sizes.push(last, int64(len(b)))
+	p.Stats.BytesIn += int64(len(b))
+	p.Stats.RecordsIn += int64(v.Count())
+	p.Stats.LastAppend = int64(p.env.Now.Wall)
+	return last, kerr.None
+}
+
+// Told notes the recovery point and log start that the checkpoints have, and says whether either is news.
+func (p *Partition) Told(point, start int64) bool {
+	news := p.toldPoint != point || p.toldStart != start || !p.told
+	p.toldPoint, p.toldStart, p.told = point, start, true
+	return news
+}
+
+// CheckInvariants asserts what must hold between two steps.
+func (p *Partition) CheckInvariants() {
+	l := p.Log
+	assert.That(l.Start() <= l.End(), "replica: log start above log end")
+	assert.That(p.hw <= l.WrittenEnd(), "replica: high watermark above the written end")
+	assert.That(!p.FlushAck || p.hw <= l.SyncedEnd(), "replica: high watermark above the synced end")
+	assert.That(l.SyncedEnd() <= l.WrittenEnd() && l.WrittenEnd() <= l.End(), "replica: synced, written and log end out of order")
+}

@@ -1,0 +1,63 @@
+package realnet
+
+import (
+	"runtime"
+	"syscall"
+
+	"github.com/seedlog/seedlog/io/clock"
+)
+
+// rawWaitMS bounds the first stage of a wait.
+//
+// A goroutine that blocks in an ordinary system call loses its P to the scheduler, and gets it back through it: 30 % of a core at 1,000
+// requests a second. A raw call keeps the P, but then nobody else has it. So: raw for at most 5 ms, which covers a busy broker; if
+// nothing came, the ordinary call, which costs an idle one nothing. A collection that stops the world interrupts the raw call by its signal.
+const rawWaitMS = 5
+
+// Threads gives the GOMAXPROCS for this many shards: each loop keeps a P while it waits, and the processors' worth stays for
+// workers, the collector and the rest. Call it once, before anything changes GOMAXPROCS.
+func Threads(shards int) int { return runtime.GOMAXPROCS(0) + shards }
+
+// wait gives the number of epoll events, after sleeping until there are some, there is mail, or something is due.
+func (l *loop) wait() int {
+	if l.busy() || l.box.full.Load() {
+		n, _ := epollWaitRaw(l.ep, l.evs, 0)
+		return n
+	}
+	l.box.sleeping.Store(true)
+	defer l.box.sleeping.Store(false)
+	if l.box.full.Load() {
+		n, _ := epollWaitRaw(l.ep, l.evs, 0)
+		return n
+	}
+	ms := l.patience()
+	short := rawWaitMS
+	if ms >= 0 {
+		short = min(short, ms)
+	}
+	n, errno := epollWaitRaw(l.ep, l.evs, short)
+	if n > 0 || short == ms && errno != syscall.EINTR || l.box.full.Load() {
+		return n
+	}
+	n, errno = epollWait(l.ep, l.evs, ms)
+	if errno != 0 && errno != syscall.EINTR {
+		panic("realnet: epoll_wait: " + errno.Error())
+	}
+	return n
+}
+
+// patience is how long the loop may sleep, in ms; -1 without limit. It is rounded up: the core asks to be stepped no later than its deadline
+// so far as the clock's grain allows, and waking before it would only spin.
+func (l *loop) patience() int {
+	var at clock.Time
+	for _, t := range [...]clock.Time{l.fx.Deadline, l.acceptAt, l.dialAt, l.sweepAt} {
+		if t != 0 && (at == 0 || t < at) {
+			at = t
+		}
+	}
+	if at == 0 {
+		return -1
+	}
+	d := at.Sub(l.node.now().Mono)
+	return int(max(0, (d+clock.Millisecond-1)/clock.Millisecond))
+}
