@@ -298,7 +298,7 @@ func TestWhatTheLedgerExcusesIsNoFailure(t *testing.T) {
 	st := good(t)
 	st.note(-1, history.Op{Kind: history.Excuse, Key: key, Offset: 2})
 	st.v.logs[key] = st.v.logs[key][:2]
-	st.restart(0, 2, 2, 2).poll(2, 2).send(2, 9).part(0, 3, 3, 3).step().poll(0, 3, 1, 2, 9).end()
+	st.restart(0, 2, 2, 2).poll(2, 2).send(2, 9).part(0, 3, 3, 3).step().add(34, history.Info, "seek", "").poll(0, 3, 1, 2, 9).end()
 	require.NoError(t, st.e)
 }
 
