@@ -94,7 +94,7 @@ func (d *drawer) topics() {
 	for i := 0; i < n; i++ {
 		t := client.TopicSpec{Name: fmt.Sprintf("t%d", i), Partitions: int32(d.src.Between(1, 4))}
 		if d.h.L1 || d.src.Permille(400) {
-			t.Configs = append(t.Configs, fmt.Sprintf("segment.bytes=%d", d.src.Between(1024, 16384)))
+			t.Configs = append(t.Configs, fmt.Sprintf("internal.segment.bytes=%d", d.src.Between(1024, 16384)))
 		}
 		if d.src.Permille(500) {
 			t.Configs = append(t.Configs, fmt.Sprintf("index.interval.bytes=%d", d.src.Between(1, 1024)))
@@ -188,7 +188,7 @@ func (d *drawer) groups() {
 
 func (d *drawer) misbehaver() {
 	id := d.id()
-	t := client.TopicSpec{Name: fmt.Sprintf("m%d", id), Partitions: 1, Configs: []string{fmt.Sprintf("segment.bytes=%d", d.src.Between(1024, 4096))}}
+	t := client.TopicSpec{Name: fmt.Sprintf("m%d", id), Partitions: 1, Configs: []string{fmt.Sprintf("internal.segment.bytes=%d", d.src.Between(1024, 4096))}}
 	m := client.MisbehaverConfig{ID: id, Node: d.node(), Topic: t.Name, EveryMS: d.src.Between(200, 2000)}
 	if d.h.Focus == "misbehave" {
 		m.EveryMS = 100
