@@ -160,10 +160,11 @@ func run(node *config.Node, began time.Time) int {
 
 // running is what the ready line tells of.
 type running struct {
-	node  *config.Node
-	net   *realnet.Node
-	began time.Time
-	admin string
+	node    *config.Node
+	net     *realnet.Node
+	began   time.Time
+	admin   string
+	figures *figures
 }
 
 // advertise fills in what the settings left to the system: the ports that were bound, and a host that a client can use.
@@ -199,6 +200,7 @@ func usableHost(host string) string {
 }
 
 func (r *running) ready() {
+	r.figures.ready.Store(true)
 	var ls []string
 	for _, l := range r.node.Advertised {
 		ls = append(ls, l.Name+"://"+net.JoinHostPort(l.Host, strconv.Itoa(int(l.Port))))

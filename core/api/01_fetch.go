@@ -302,6 +302,7 @@ func (s *State) unpin(c *call) {
 		if it := &c.items[i]; it.Ext.Len > 0 && it.Arg != trimmed {
 			if p := s.Partition(it.ID, it.Number); p != nil {
 				p.Stats.BytesOut += int64(it.Ext.Len)
+				p.Stats.RecordsOut += max(0, it.Next-it.Offset)
 			}
 		}
 	}

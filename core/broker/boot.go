@@ -106,5 +106,6 @@ func (s *Shard) serve() {
 	s.phase, s.boot = serving, nil
 	s.env.Out.Accept, s.env.Out.Ready = true, true
 	s.env.After(&s.timers[timerCheckpoint], checkpointEach)
+	s.sweepIdle()
 	s.env.After(&s.timers[timerRetention], clock.MS(s.node.RetentionCheckMS))
 }

@@ -32,6 +32,7 @@ type directory struct {
 	writing  bool
 	changed  bool
 	closed   int   // shards that have closed their logs
+	low      bool  // less than the reserve is free
 	unclosed int64 // logs that could not be closed: no marker then
 }
 
@@ -43,6 +44,7 @@ func (s *Shard) checkpoint() {
 	s.gatherPoints()
 	if s.env.Shard == 0 {
 		s.writePoints()
+		task.Go(s.env, s.askSpace)
 	}
 	s.env.After(&s.timers[timerCheckpoint], checkpointEach)
 }
@@ -96,14 +98,30 @@ func (s *Shard) writePoints() {
 			d.changed = true // tried again at the next tick; until then recovery reads a little more
 			s.env.Warnf("cannot write the checkpoints of %s: %v", s.node.LogDir, err)
 		}
-		free := t.Disk(disk.Request{Kind: disk.Free, Path: s.node.LogDir})
-		if t.Stopped() || free.Err != disk.OK {
-			return
-		}
-		s.state.FreeBytes, s.state.SinceFree = free.N, 0
-		s.broadcast(step.Mail{Kind: mailSpace, A: free.N})
 	})
 }
+
+// askSpace asks how much room is left and tells every shard.
+func (s *Shard) askSpace(t *task.Task) {
+	free := t.Disk(disk.Request{Kind: disk.Free, Path: s.node.LogDir})
+	if t.Stopped() || free.Err != disk.OK {
+		return
+	}
+	s.space(free.N)
+	s.broadcast(step.Mail{Kind: mailSpace, A: free.N})
+	reserve := s.node.DiskReserveBytes
+	if low := free.N < reserve; low != s.dir.low {
+		s.dir.low = low
+		if low {
+			s.env.Warnf("%s has %d bytes free, %d fewer than disk.reserve.bytes: producers are refused until there is room; free space, lower retention.bytes or delete records", s.node.LogDir, free.N, reserve-free.N)
+		} else {
+			s.env.Infof("%s has room again (%d bytes free): producers are served", s.node.LogDir, free.N)
+		}
+	}
+}
+
+// space takes in how many bytes are free.
+func (s *Shard) space(free int64) { s.state.FreeBytes, s.state.SinceFree = free, 0 }
 
 func (s *Shard) writeCheckpoints(t *task.Task) error {
 	var points, starts []commitlog.Entry

@@ -45,6 +45,8 @@ type Shard struct {
 	phase    phase
 	conns    []*conn // by the low half of their number
 	nConns   int
+	accepted int64 // connections since the start
+	refused  int64 // connections above max.connections
 	freeConn []*conn
 	timers   [timerKinds]timer.Timer
 	boot     *bootData
@@ -113,6 +115,7 @@ const (
 	timerRetention = iota
 	timerCheckpoint
 	timerDrain
+	timerIdle
 	timerKinds
 )
 
@@ -125,6 +128,8 @@ func (s *Shard) TimerFired(t *timer.Timer) {
 		s.checkpoint()
 	case timerDrain:
 		s.drain()
+	case timerIdle:
+		s.sweepIdle()
 	}
 }
 

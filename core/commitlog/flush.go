@@ -11,6 +11,7 @@ const (
 	opWrite    uint8 = iota + 1 // A = bytes
 	opSync                      // A = ord of the segment
 	opTruncate                  // after a write that found no space
+	opSettle                    // the sync of that truncation
 )
 
 const (
@@ -63,6 +64,8 @@ func (l *Log) DiskDone(op env.Op, c *disk.Completion) {
 		l.onSync(c)
 	case opTruncate:
 		l.onTruncate(c)
+	case opSettle:
+		l.onSettled(c)
 	}
 }
 
@@ -120,7 +123,7 @@ func (l *Log) fail(err disk.Err, what string) {
 	}
 	l.failed = true
 	l.env.Timers.Cancel(&l.age)
-	if !l.writing {
+	if !l.writing && !l.filling {
 		l.dropQueue()
 	}
 	l.listener.LogFailed(l, err, what)

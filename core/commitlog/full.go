@@ -16,7 +16,9 @@ func (l *Log) takeBack() {
 }
 
 func (l *Log) onTruncate(c *disk.Completion) {
-	l.filling = false
+	if l.failed || c.Err != disk.OK {
+		l.filling = false
+	}
 	if l.failed {
 		l.dropQueue()
 		return
@@ -25,7 +27,20 @@ func (l *Log) onTruncate(c *disk.Completion) {
 		l.fail(c.Err, "truncate "+l.dir+" after a full disk: "+c.Detail)
 		return
 	}
-	l.rewind()
+	l.env.Disk(disk.Request{Kind: disk.Sync, File: l.queue.at(0).seg.file}, env.Op{Owner: l, Kind: opSettle})
+}
+
+// onSettled follows the sync of that truncation: what was refused does not come back after a loss of power.
+func (l *Log) onSettled(c *disk.Completion) {
+	l.filling = false
+	switch {
+	case l.failed:
+		l.dropQueue()
+	case c.Err != disk.OK:
+		l.fail(c.Err, "sync "+l.dir+" after a full disk: "+c.Detail)
+	default:
+		l.rewind()
+	}
 }
 
 // rewind undoes every queued batch, newest first, so that the log is again what is written.
@@ -64,6 +79,7 @@ func (l *Log) dropNewSegments() {
 		s := l.active()
 		l.segs[len(l.segs)-1] = nil
 		l.segs = l.segs[:len(l.segs)-1]
+		l.nextOrd = s.ord // ordinals have no gaps
 		s.doomed = true
 		l.doomed = append(l.doomed, s)
 		if s.opened {

@@ -226,15 +226,21 @@ func (d *memDisk) execName(q *request, c *disk.Completion) {
 		}
 	case disk.SyncDir:
 		rest := d.ops[:0:0]
+		before := make([]int, len(d.pending))
 		for i, o := range d.ops {
-			if i < q.names && o.dir == q.Path {
-				applyName(d.durable, o)
-			} else {
+			if i >= q.names || o.dir != q.Path {
 				rest = append(rest, o)
+				continue
+			}
+			applyName(d.durable, o)
+			for k := range d.pending {
+				if i < d.pending[k].names {
+					before[k]++
+				}
 			}
 		}
-		for i := range d.pending {
-			d.pending[i].names = max(0, d.pending[i].names-(len(d.ops)-len(rest)))
+		for k := range d.pending {
+			d.pending[k].names -= before[k]
 		}
 		d.ops = rest
 	default:

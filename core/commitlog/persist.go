@@ -65,11 +65,12 @@ func (l *Log) saveSnapshot(t *task.Task, offset int64, state []byte) bool {
 	return l.pruneSnapshots(t)
 }
 
-// pruneSnapshots removes those that neither stand at a segment's base nor are among the newest two.
+// pruneSnapshots removes those that neither stand at a segment's base nor are among the newest two; a recovery needs the one
+// at the base of the first segment that it finds, which may be one that is on its way out.
 func (l *Log) pruneSnapshots(t *task.Task) bool {
 	for i := 0; i < len(l.snapshots.list)-2; {
 		o := l.snapshots.list[i]
-		if k := l.segmentAt(o); o >= l.segs[0].base && l.segs[k].base == o {
+		if k := l.segmentAt(o); o < l.segs[0].base || l.segs[k].base == o { // the former go with their segment
 			i++
 			continue
 		}

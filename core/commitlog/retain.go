@@ -92,7 +92,7 @@ func (l *Log) removeBelowStart() {
 	}
 	l.spawn(func(t *task.Task) {
 		for _, s := range gone {
-			if !l.drop(t, s) {
+			if !l.drop(t, s) || !l.dropSnapshots(t, s.base) {
 				return
 			}
 		}
@@ -111,27 +111,60 @@ func (l *Log) drop(t *task.Task, s *segment) bool {
 		s.file, s.opened = 0, false
 		closeFile(t, l.env, f)
 	}
-	ok := true
-	for _, suffix := range [...]string{suffixLog, suffixIndex, suffixTimeIndex, suffixTxnIndex} {
-		if c := t.Disk(disk.Request{Kind: disk.Remove, Path: l.path(s.base, suffix)}); c.Err != disk.OK && c.Err != disk.ErrNotExist {
-			ok = false
-			l.env.Warnf("remove %s: %v", l.path(s.base, suffix), c.Err)
-		}
+	ok := l.unlink(t, s, suffixIndex, suffixTimeIndex, suffixTxnIndex) && l.saveLast(t, s) && l.unlink(t, s, suffixLog)
+	if ok {
+		l.saveEpochs(t)
 	}
-	if l.segs[0].base > s.base {
-		for len(l.snapshots.list) > 0 && l.snapshots.list[0] < l.segs[0].base && l.snapshots.list[0] <= s.end && !t.Stopped() {
-			o := l.snapshots.list[0]
-			l.snapshots.remove(o)
-			t.Disk(disk.Request{Kind: disk.Remove, Path: l.path(o, suffixSnapshot)})
-		}
+	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: l.dir}); c.Err != disk.OK || t.Stopped() {
+		ok = false
 	}
-	t.Disk(disk.Request{Kind: disk.SyncDir, Path: l.dir})
 	if t.Stopped() {
 		return false
 	}
 	l.removing--
 	l.buried(s)
 	return ok
+}
+
+// dropSnapshots unlinks those at or below an offset: no recovery can begin there any more.
+func (l *Log) dropSnapshots(t *task.Task, to int64) bool {
+	for len(l.snapshots.list) > 0 && l.snapshots.list[0] <= to && l.snapshots.list[0] < l.segs[0].base && !t.Stopped() {
+		o := l.snapshots.list[0]
+		l.snapshots.remove(o)
+		t.Disk(disk.Request{Kind: disk.Remove, Path: l.path(o, suffixSnapshot)})
+	}
+	return !t.Stopped()
+}
+
+// unlink removes files of a segment.
+func (l *Log) unlink(t *task.Task, s *segment, suffixes ...string) bool {
+	for _, suffix := range suffixes {
+		c := t.Disk(disk.Request{Kind: disk.Remove, Path: l.path(s.base, suffix)})
+		if t.Stopped() {
+			return false
+		}
+		if c.Err != disk.OK && c.Err != disk.ErrNotExist {
+			l.env.Warnf("remove %s: %v; it goes at the next start", l.path(s.base, suffix), c.Err)
+			return false
+		}
+	}
+	return true
+}
+
+// saveLast writes the snapshot at the end of a segment that goes, if its roll found no space for it. Without it a crash would
+// forget the producers whose records go, so the segment stays until there is space or the log is closed.
+func (l *Log) saveLast(t *task.Task, s *segment) bool {
+	for s.snapshot != nil && !l.failed {
+		if l.saveSnapshot(t, s.end, s.snapshot) {
+			s.snapshot = nil
+			return true
+		}
+		if t.Stopped() || l.closing {
+			return false
+		}
+		t.Sleep(clock.Second)
+	}
+	return !t.Stopped()
 }
 
 // buried forgets a segment of which nothing is left.

@@ -29,6 +29,12 @@ func DeleteTopics(c *Context, req *kmsg.DeleteTopicsRequest) (*kmsg.DeleteTopics
 		out := kmsg.NewDeleteTopicsResponseTopic()
 		out.Topic, out.TopicID = a.Topic, a.TopicID
 		t, bad := c.toDelete(a, seen)
+		if t != nil && bad.code != kerr.None { // by its name and by its id: answered once, at its name
+			if a.Topic == nil {
+				continue
+			}
+			out.TopicID = t.ID
+		}
 		if bad.code == kerr.None && !c.Node.DeleteTopicEnable {
 			bad = refuse(kerr.TopicDeletionDisabled, "Topic deletion is disabled.")
 			if req.Version < 3 {
@@ -61,7 +67,7 @@ func (c *Context) toDelete(a *kmsg.DeleteTopicsRequestTopic, seen *seen) (*metad
 			return nil, refuse(kerr.UnknownTopicOrPartition, "This server does not host this topic-partition.")
 		}
 		if seen.ids[t.ID] > 0 {
-			return nil, refuse(kerr.InvalidRequest, "The provided topic name maps to an ID that was already supplied.")
+			return t, refuse(kerr.InvalidRequest, "The provided topic name maps to an ID that was already supplied.")
 		}
 		return t, refusal{}
 	}
@@ -73,7 +79,7 @@ func (c *Context) toDelete(a *kmsg.DeleteTopicsRequestTopic, seen *seen) (*metad
 		return nil, refuse(kerr.UnknownTopicID, "This server does not host this topic ID.")
 	}
 	if seen.names[t.Name] > 0 {
-		return nil, refuse(kerr.InvalidRequest, "The provided topic name maps to an ID that was already supplied.")
+		return t, refuse(kerr.InvalidRequest, "The provided topic name maps to an ID that was already supplied.")
 	}
 	return t, refusal{}
 }

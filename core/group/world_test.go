@@ -6,7 +6,6 @@ import (
 	"sort"
 	"strconv"
 	"strings"
-	"testing"
 
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/kerr"
@@ -82,6 +81,7 @@ type world struct {
 	lines   []string
 	onReply func(name string, resp kmsg.Response)
 	open    map[string]kmsg.Request // parked requests, by name
+	early   []string                // answers that left before what they tell was below the high watermark
 	alias   map[string]string       // member id to short name
 	ids     map[string]string       // and back
 	n       map[string]int
@@ -123,6 +123,7 @@ func (p *waiter) Reply(resp kmsg.Response) {
 		panic("answered twice: " + p.name)
 	}
 	p.answered = true
+	p.w.checkCovered(p.w.open[p.name], resp)
 	delete(p.w.open, p.name)
 	p.w.say("%s <- %s", p.name, p.w.show(resp))
 	if p.w.onReply != nil {
@@ -132,7 +133,9 @@ func (p *waiter) Reply(resp kmsg.Response) {
 	resp.AppendTo(nil)
 }
 
-func (w *world) say(format string, args ...any) { w.lines = append(w.lines, fmt.Sprintf(format, args...)) }
+func (w *world) say(format string, args ...any) {
+	w.lines = append(w.lines, fmt.Sprintf(format, args...))
+}
 
 // short gives a member id that the coordinator made a name that is the same in each run.
 func (w *world) short(id string) string {
@@ -215,7 +218,10 @@ func (w *world) commit(to int64) {
 // advance lets time pass, and fires what falls due in its order.
 func (w *world) advance(ms int64) {
 	end := w.env.Now.Mono.Add(clock.MS(ms))
-	for {
+	for fired := 0; ; fired++ {
+		if fired > 10000 {
+			panic("timers fire for ever")
+		}
 		next := w.env.Timers.Next()
 		if next == 0 || next > end {
 			break
@@ -234,8 +240,13 @@ func (w *world) setTime(t clock.Time) {
 	w.env.Now.Mono = t
 }
 
+type failer interface {
+	Helper()
+	Fatalf(format string, a ...any)
+}
+
 // reload makes a new coordinator of the log, and checks that it has the durable state of the old one.
-func (w *world) reload(t testing.TB) {
+func (w *world) reload(t failer) {
 	t.Helper()
 	want := w.c.Digest()
 	w.c.Unload(kerr.NotCoordinator)

@@ -64,8 +64,8 @@ type Partition struct {
 
 // Stats are plain counters; whoever shows them reads them between steps.
 type Stats struct {
-	BytesIn, BytesOut, RecordsIn int64
-	LastAppend                   int64 // wall milliseconds of the last append, 0 none
+	BytesIn, BytesOut, RecordsIn, RecordsOut int64
+	LastAppend                               int64 // wall milliseconds of the last append, 0 none
 }
 
 // New wraps an opened log. All that recovery kept counts as committed: under ack it is synced, under os it is what Kafka counts too.

@@ -35,6 +35,10 @@ func Open(t *task.Task, e *env.Env, path string, nodeID int32, clusterID string)
 		return nil, err
 	}
 	if found {
+		// A process that was killed may have written it without SyncDir.
+		if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: path}); c.Err != disk.OK {
+			return nil, fmt.Errorf("cannot sync the data directory %s: %s; check the disk", path, why(&c))
+		}
 		return d, d.check(text)
 	}
 	d.Fresh = true

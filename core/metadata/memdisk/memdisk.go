@@ -204,6 +204,14 @@ func (d *Disk) paths() []string {
 	return out
 }
 
+// Kill ends the process: open files are closed, and everything stays as it was seen, though not durable.
+func (d *Disk) Kill() {
+	for _, f := range d.now {
+		f.locked = false
+	}
+	d.open = map[disk.File]*inode{}
+}
+
 // Crash takes the power away: open files are gone, and what was not durable becomes what chance says.
 func (d *Disk) Crash() {
 	d.open = map[disk.File]*inode{}

@@ -33,7 +33,7 @@ func (l *Log) startCompaction() {
 }
 
 // checkpoint writes the image to a file of its own, gives it its name once it is synced, goes on in a new log, and removes the old.
-// Each step is durable before the next begins, so that a crash between any two leaves a state that Open knows.
+// The old log goes once both new names are durable, so that a crash at any point leaves a state that Open knows.
 func (l *Log) checkpoint(t *task.Task, img *metadata.Image) (string, disk.Err) {
 	assert.That(img.Index() == l.next-1, "solo: checkpoint of an image that is not the newest")
 	name := fmt.Sprintf("%020d-%010d.checkpoint", l.next, img.Term())
@@ -45,7 +45,6 @@ func (l *Log) checkpoint(t *task.Task, img *metadata.Image) (string, disk.Err) {
 	next := logName(l.next)
 	for _, q := range [...]disk.Request{
 		{Kind: disk.Rename, Path: part + ".part", NewPath: part},
-		{Kind: disk.SyncDir, Path: l.dir},
 		{Kind: disk.Open, File: f, Path: l.dir + "/" + next, Flags: disk.Create},
 		{Kind: disk.SyncDir, Path: l.dir},
 	} {

@@ -61,8 +61,11 @@ func (r *recovery) run(dataDir string) error {
 	if err := r.do(disk.Request{Kind: disk.Mkdir, Path: r.l.dir}); err != nil {
 		return err
 	}
-	if err := r.do(disk.Request{Kind: disk.SyncDir, Path: dataDir}); err != nil {
-		return err
+	// What a killed process left behind can be seen and yet be lost to a power failure: it is made durable before anybody acts on it.
+	for _, dir := range [...]string{dataDir, r.l.dir} {
+		if err := r.do(disk.Request{Kind: disk.SyncDir, Path: dir}); err != nil {
+			return err
+		}
 	}
 	c := r.t.Disk(disk.Request{Kind: disk.List, Path: r.l.dir})
 	if c.Err != disk.OK {
@@ -183,9 +186,9 @@ func (r *recovery) log(name string, last bool) error {
 		if err := r.do(disk.Request{Kind: disk.Truncate, File: s.file, Size: s.pos}); err != nil {
 			return err
 		}
-		if err := r.do(disk.Request{Kind: disk.Sync, File: s.file}); err != nil {
-			return err
-		}
+	}
+	if err := r.do(disk.Request{Kind: disk.Sync, File: s.file}); err != nil {
+		return err
 	}
 	keep = true
 	r.l.file, r.l.name, r.l.pos = s.file, name, s.pos

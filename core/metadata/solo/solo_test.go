@@ -71,6 +71,7 @@ func TestWhatWasCommittedSurvivesCrashesAndTheRestIsAPrefix(t *testing.T) {
 		snapshot := rapid.SampledFrom([]int64{1, 700, 5000, 1 << 20}).Draw(t, "snapshotBytes")
 		var history []metadata.Entry // as recovered, then as proposed
 		terms := []int64{}
+		durable := 0 // what a recovery gave
 		for life := range rapid.IntRange(1, 6).Draw(t, "lives") {
 			d.Limit = 0
 			if rapid.Bool().Draw(t, "crashes") {
@@ -78,13 +79,16 @@ func TestWhatWasCommittedSurvivesCrashesAndTheRestIsAPrefix(t *testing.T) {
 			}
 			n := start(d, seed+uint64(life), snapshot)
 			if n == nil {
-				d.Crash()
+				end(t, d)
 				continue
 			}
 			if n.openErr != nil {
 				t.Fatalf("life %d: %v", life, n.openErr)
 			}
 			have := int(n.store.Image().Index() + 1)
+			if have < durable {
+				t.Fatalf("life %d: %d entries were recovered before, %d now", life, durable, have)
+			}
 			if have > len(history) {
 				t.Fatalf("life %d: %d entries came out of %d", life, have, len(history))
 			}
@@ -106,7 +110,7 @@ func TestWhatWasCommittedSurvivesCrashesAndTheRestIsAPrefix(t *testing.T) {
 			if d.Limit == 0 && have+acked != len(history) {
 				t.Fatalf("%d of %d proposals were answered", acked, len(history)-have)
 			}
-			d.Crash()
+			end(t, d)
 			d.Limit = 0
 			again := start(d, seed, 1<<20)
 			if again == nil || again.openErr != nil {
@@ -116,11 +120,23 @@ func TestWhatWasCommittedSurvivesCrashesAndTheRestIsAPrefix(t *testing.T) {
 			if got < have+acked || got > len(history) {
 				t.Fatalf("life %d: %d were acknowledged and %d proposed, %d came back", life, have+acked, len(history), got)
 			}
-			history, terms = history[:got], terms[:got]
+			history, terms, durable = history[:got], terms[:got], got
 			compare(t, again.store.Image(), history, terms)
-			d.Crash()
+			if got > 0 && again.l.Term() <= terms[got-1] {
+				t.Fatalf("term %d after an entry of term %d", again.l.Term(), terms[got-1])
+			}
+			d.Crash() // what was recovered is acted upon, so it must be durable by now
 		}
 	})
+}
+
+// end kills the process or takes the power away.
+func end(t *rapid.T, d *memdisk.Disk) {
+	if rapid.Bool().Draw(t, "power") {
+		d.Crash()
+		return
+	}
+	d.Kill()
 }
 
 func compare(t *rapid.T, img *metadata.Image, history []metadata.Entry, terms []int64) {
