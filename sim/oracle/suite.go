@@ -57,8 +57,8 @@ type Suite struct {
 func NewSuite() *Suite {
 	g := &ghosts{byKey: map[string]*ghost{}, open: map[int32][]mark{}}
 	return &Suite{ghosts: g, oracles: []Oracle{
-		&lost{g: g}, &stable{g: g}, &duplicate{g: g}, &dense{g: g}, &highWatermark{g: g}, &crc{}, &recovery{g: g}, &logStart{g: g},
-		&commits{g: g}, &owners{g: g}, &producerIDs{}, &exactErrors{}, &answered{}, &reachEnd{}, &whole{},
+		&recovery{g: g}, &lost{g: g}, &stable{g: g}, &duplicate{g: g}, &dense{g: g}, &highWatermark{g: g}, &crc{}, &logStart{g: g},
+		&commits{g: g}, &owners{g: g}, &producerIDs{}, &exactErrors{}, &answered{}, &prompt{g: g}, &reachEnd{}, &whole{},
 	}}
 }
 

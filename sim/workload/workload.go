@@ -136,6 +136,10 @@ func (d *drawer) producers() {
 
 func (d *drawer) fetch() client.FetchConfig {
 	f := client.FetchConfig{Sessions: d.src.Permille(600), MaxWaitMS: int32(d.src.Between(50, 2000)), MinBytes: 1, MaxBytes: 1 << 20, PartBytes: 1 << 18, PauseMS: d.src.Between(5, 200)}
+	if d.h.Focus == "fetch" || d.src.Permille(250) { // long enough to tell a wake-up from the end of the wait
+		f.MaxWaitMS = int32(d.src.Between(6000, 15000))
+		return f
+	}
 	if d.src.Permille(300) {
 		f.MinBytes = int32(d.src.Between(2, 4000))
 	}
@@ -174,7 +178,6 @@ func (d *drawer) groups() {
 		for m := 0; m < 1+d.src.Intn(3); m++ {
 			g := client.GroupConfig{ID: d.id(), Node: d.node(), Group: fmt.Sprintf("g%d", i), Topics: d.names(), Fetch: d.fetch(), SessionMS: session,
 				RebalanceMS: int32(d.src.Between(3000, 8000)), HeartbeatMS: d.src.Between(500, 2000), CommitMS: d.src.Between(300, 2000)}
-			g.Fetch.MaxWaitMS = min(g.Fetch.MaxWaitMS, 1000)
 			if static {
 				g.Instance = fmt.Sprintf("i%d", m)
 			}
