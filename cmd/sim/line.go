@@ -91,6 +91,7 @@ type outcome struct {
 	line line
 	res  *cluster.Result
 	hits int64
+	sub  *subject
 }
 
 // once runs a plan in this process.
@@ -118,7 +119,7 @@ func once(o *options, p *plan.Plan, trace io.Writer) (*outcome, error) {
 	case l.Unchecked > 0:
 		l.Verdict = unchecked
 	}
-	return &outcome{line: l, res: r, hits: s.siteHits()}, nil
+	return &outcome{line: l, res: r, hits: s.siteHits(), sub: s}, nil
 }
 
 // watch ends the process if a run hangs: a step that never returns can only be seen from outside. Its stack says where.
