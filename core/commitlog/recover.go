@@ -39,7 +39,7 @@ type recovery struct {
 	torn   bool
 
 	later     []int64 // without a snapshot to begin with: those that may be met on the way, ascending
-	epochText string // what leader-epoch-checkpoint holds
+	epochText string  // what leader-epoch-checkpoint holds
 }
 
 func (r *recovery) run(names []string) error {
