@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/seedlog/seedlog/sim/cluster"
+	"github.com/seedlog/seedlog/sim/history"
 	"github.com/seedlog/seedlog/sim/plan"
 	"github.com/seedlog/seedlog/sim/run"
 	"github.com/seedlog/seedlog/sim/toy"
@@ -28,6 +29,7 @@ type subject struct {
 	checked   func() map[string]int64 // checks made, by property
 	unchecked func() int64            // what no checker could decide
 	siteHits  func() int64            // how often the mutant's site was reached
+	history   func() []*history.Event // nil if there is none
 }
 
 const defaultSystem = "broker"
@@ -72,5 +74,6 @@ func brokerPrepare(p *plan.Plan, mutant string) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &subject{opt: r.Options, checked: r.Judge.Checked, unchecked: r.Judge.Unchecked, siteHits: hits}, nil
+	return &subject{opt: r.Options, checked: r.Judge.Checked, unchecked: r.Judge.Unchecked, siteHits: hits,
+		history: func() []*history.Event { return r.Judge.Events }}, nil
 }

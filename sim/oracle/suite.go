@@ -46,6 +46,11 @@ func (f *Failure) Error() string {
 	return s
 }
 
+// Broken gives the failure in the simulator's terms.
+func (f *Failure) Broken() (property, was, is string) {
+	return f.Property, f.What + ": " + f.Was, f.Is
+}
+
 // Suite feeds all oracles. The first failure is kept; feeding goes on to be possible, so that a report can show what follows.
 type Suite struct {
 	oracles []Oracle
