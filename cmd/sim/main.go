@@ -56,7 +56,7 @@ func dispatch(cmd string, args []string) int {
 	}
 	switch cmd {
 	case "run":
-		return run(o)
+		return runSeeds(o)
 	case "trace":
 		if len(rest) == 1 {
 			o.seed = rest[0]

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/sim/plan"
 	"github.com/seedlog/seedlog/sim/toy"
 )
@@ -35,6 +36,13 @@ type catalogued struct {
 
 // catalogues gives the mutants of each system; package mutant brings the broker's.
 var catalogues = map[string]func() []catalogued{
+	"broker": func() []catalogued {
+		var all []catalogued
+		for _, n := range plant.Names[1:] {
+			all = append(all, catalogued{name: n})
+		}
+		return all
+	},
 	"toy": func() []catalogued {
 		var all []catalogued
 		for _, b := range toy.Bugs {

@@ -15,8 +15,8 @@ import (
 	"github.com/seedlog/seedlog/sim/plan"
 )
 
-// run is one seed or plan, or new seeds until time is over.
-func run(o *options) int {
+// runSeeds is one seed or plan, or new seeds until time is over.
+func runSeeds(o *options) int {
 	switch {
 	case o.plan != "":
 		p, err := load(o.plan)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seedlog/seedlog/sim/cluster"
 	"github.com/seedlog/seedlog/sim/plan"
+	"github.com/seedlog/seedlog/sim/run"
 	"github.com/seedlog/seedlog/sim/toy"
 )
 
@@ -29,10 +30,11 @@ type subject struct {
 	siteHits  func() int64            // how often the mutant's site was reached
 }
 
-const defaultSystem = "toy"
+const defaultSystem = "broker"
 
 var systems = map[string]system{
-	"toy": {plan: toyPlan, prepare: toyPrepare},
+	"broker": {plan: run.Draw, prepare: brokerPrepare, workloads: run.Workloads},
+	"toy":    {plan: toyPlan, prepare: toyPrepare},
 }
 
 func systemNames() string {
@@ -59,4 +61,16 @@ func toyPrepare(p *plan.Plan, mutant string) (*subject, error) {
 		unchecked: func() int64 { return 0 },
 		siteHits:  func() int64 { return 1 },
 	}, nil
+}
+
+func brokerPrepare(p *plan.Plan, mutant string) (*subject, error) {
+	hits, err := plantMutant(mutant)
+	if err != nil {
+		return nil, err
+	}
+	r, err := run.Prepare(p)
+	if err != nil {
+		return nil, err
+	}
+	return &subject{opt: r.Options, checked: r.Judge.Checked, unchecked: r.Judge.Unchecked, siteHits: hits}, nil
 }

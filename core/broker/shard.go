@@ -46,6 +46,7 @@ type Shard struct {
 	conns    []*conn // by the low half of their number
 	nConns   int
 	accepted int64 // connections since the start
+	refused  int64 // connections above max.connections
 	freeConn []*conn
 	timers   [timerKinds]timer.Timer
 	boot     *bootData
@@ -114,6 +115,7 @@ const (
 	timerRetention = iota
 	timerCheckpoint
 	timerDrain
+	timerIdle
 	timerKinds
 )
 
@@ -126,6 +128,8 @@ func (s *Shard) TimerFired(t *timer.Timer) {
 		s.checkpoint()
 	case timerDrain:
 		s.drain()
+	case timerIdle:
+		s.sweepIdle()
 	}
 }
 

@@ -83,7 +83,7 @@ func (l *Log) Remove(t *task.Task) disk.Err {
 	if t.Stopped() {
 		return disk.ErrIO
 	}
-	gone := l.dir + "." + hex(l.env.Rand.Uint64()) + deleteSuffix
+	gone := l.dir + "." + hexDigits(l.env.Rand.Uint64()) + deleteSuffix
 	if c := t.Disk(disk.Request{Kind: disk.Rename, Path: l.dir, NewPath: gone}); c.Err != disk.OK {
 		return c.Err
 	}
@@ -113,7 +113,7 @@ func RemoveDir(t *task.Task, _ *env.Env, dir string) disk.Err {
 	return t.Disk(disk.Request{Kind: disk.Remove, Path: dir}).Err
 }
 
-func hex(v uint64) string {
+func hexDigits(v uint64) string {
 	var b [16]byte
 	for i := range b {
 		b[i] = "0123456789abcdef"[v>>60]

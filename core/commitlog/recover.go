@@ -38,7 +38,8 @@ type recovery struct {
 	cutSeg int   // the segment in which whole batches end, if torn
 	torn   bool
 
-	epochText string // what leader-epoch-checkpoint holds
+	later     []int64 // without a snapshot to begin with: those that may be met on the way, ascending
+	epochText string  // what leader-epoch-checkpoint holds
 }
 
 func (r *recovery) run(names []string) error {
@@ -142,6 +143,7 @@ func (r *recovery) loadState() error {
 	}
 	known := r.epochs.parse(b)
 	r.from = r.segs[0].base
+	r.later = append(r.later, r.snapshots.list...)
 	for i := len(r.snapshots.list) - 1; i >= 0 && known; i-- {
 		o := r.snapshots.list[i]
 		if o < r.segs[0].base {
@@ -155,7 +157,7 @@ func (r *recovery) loadState() error {
 			return wrap("read "+r.path(o, suffixSnapshot), &c)
 		}
 		if r.producers.Load(b, r.env.Now.Wall) {
-			r.from = o
+			r.from, r.later = o, nil
 			break
 		}
 	}
@@ -220,6 +222,9 @@ func (r *recovery) scanSegment(i int) error {
 	start := mark{s.end, int32(pos), s.ord}
 	r.recent.push(start)
 	r.coarse.push(start)
+	if err := r.meet(s.end); err != nil {
+		return err
+	}
 	for pos < limit && !r.torn {
 		v, ok := sc.header(pos)
 		var head [records.HeaderSize]byte
@@ -241,10 +246,32 @@ func (r *recovery) scanSegment(i int) error {
 		}
 		pos += int64(v.Size())
 		r.take(s, v, pos)
+		if err := r.meet(s.end); err != nil {
+			return err
+		}
 	}
 	s.writtenEnd, s.syncedEnd = s.end, s.end
 	if i+1 < len(r.segs) {
 		s.snapshot = r.producers.AppendSnapshot(nil)
+	}
+	return nil
+}
+
+// meet takes the snapshot at the place that the scan has reached, if it began without one: it knows producers whose records
+// retention has removed.
+func (r *recovery) meet(end int64) error {
+	for len(r.later) > 0 && r.later[0] < end {
+		r.later = r.later[1:]
+	}
+	if len(r.later) == 0 || r.later[0] > end {
+		return nil
+	}
+	b, c := readFile(r.t, r.env, r.path(end, suffixSnapshot))
+	if c.Err != disk.OK {
+		return wrap("read "+r.path(end, suffixSnapshot), &c)
+	}
+	if r.producers.Load(b, r.env.Now.Wall) {
+		r.later = nil
 	}
 	return nil
 }

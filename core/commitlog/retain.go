@@ -92,7 +92,7 @@ func (l *Log) removeBelowStart() {
 	}
 	l.spawn(func(t *task.Task) {
 		for _, s := range gone {
-			if !l.drop(t, s) {
+			if !l.drop(t, s) || !l.dropSnapshots(t, s.base) {
 				return
 			}
 		}
@@ -112,13 +112,11 @@ func (l *Log) drop(t *task.Task, s *segment) bool {
 		closeFile(t, l.env, f)
 	}
 	ok := l.unlink(t, s, suffixIndex, suffixTimeIndex, suffixTxnIndex) && l.saveLast(t, s) && l.unlink(t, s, suffixLog)
+	if ok {
+		l.saveEpochs(t)
+	}
 	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: l.dir}); c.Err != disk.OK || t.Stopped() {
 		ok = false
-	}
-	for ok && len(l.snapshots.list) > 0 && l.snapshots.list[0] <= s.base && l.snapshots.list[0] < l.segs[0].base && !t.Stopped() {
-		o := l.snapshots.list[0]
-		l.snapshots.remove(o)
-		t.Disk(disk.Request{Kind: disk.Remove, Path: l.path(o, suffixSnapshot)})
 	}
 	if t.Stopped() {
 		return false
@@ -126,6 +124,16 @@ func (l *Log) drop(t *task.Task, s *segment) bool {
 	l.removing--
 	l.buried(s)
 	return ok
+}
+
+// dropSnapshots unlinks those at or below an offset: no recovery can begin there any more.
+func (l *Log) dropSnapshots(t *task.Task, to int64) bool {
+	for len(l.snapshots.list) > 0 && l.snapshots.list[0] <= to && l.snapshots.list[0] < l.segs[0].base && !t.Stopped() {
+		o := l.snapshots.list[0]
+		l.snapshots.remove(o)
+		t.Disk(disk.Request{Kind: disk.Remove, Path: l.path(o, suffixSnapshot)})
+	}
+	return !t.Stopped()
 }
 
 // unlink removes files of a segment.

@@ -230,3 +230,19 @@ func TestErrorResponsesSayTheCodeWhereverThereIsAPlace(t *testing.T) {
 		}
 	}
 }
+
+func TestARebalanceTimeoutOfZeroDoesNotFireForEver(t *testing.T) {
+	w := newWorld()
+	w.auto = true
+	i1, i2, p := "i1", "i2", "range"
+	v := kmsg.GroupMetadataValue{ProtocolType: "consumer", Protocol: &p, Leader: &i1, Members: []kmsg.GroupMetadataValueMember{
+		{MemberID: i1, InstanceID: &i1, SessionTimeoutMillis: 10000}, {MemberID: i2, InstanceID: &i2, SessionTimeoutMillis: 10000},
+	}}
+	w.c.write("g", groupRecord("g", &v))
+	w.reload(t)
+	w.run(t, "L: leave members=|i1")
+	w.advance(3_600_000) // panics if timers fire for ever
+	if g := w.c.groups["g"]; g != nil && len(g.Members) > 0 {
+		t.Fatalf("%d members are left", len(g.Members))
+	}
+}

@@ -249,3 +249,10 @@ func valueOf(rec []byte) (history.Value, int64, bool) {
 
 // crcOf gives the CRC that a batch should carry.
 func crcOf(b []byte) uint32 { return crc32.Checksum(b[batchAttributes:], castagnoli) }
+
+// ReadBatches decodes whole batches for whoever looks into a log: the records at and above `from`, the position after them, and what is
+// wrong with the bytes ("" nothing).
+func ReadBatches(b []byte, from int64) (records []history.Record, next int64, bad string) {
+	s := readBatches(b, from)
+	return s.records, s.next, s.bad
+}

@@ -51,3 +51,6 @@ func (j *Judge) Ended() error { return j.found }
 
 // Checked counts the checks made, by property.
 func (j *Judge) Checked() map[string]int64 { return map[string]int64{} }
+
+// Unchecked counts what no model could decide.
+func (j *Judge) Unchecked() int64 { return 0 }

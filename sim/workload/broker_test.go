@@ -720,7 +720,7 @@ func (b *broker) commit(r *kmsg.OffsetCommitRequest) kmsg.Response {
 		t.Topic, t.TopicID = rt.Topic, rt.TopicID
 		for _, rp := range rt.Partitions {
 			_, name := b.part(rt.Topic, rt.TopicID, rp.Partition)
-			if code == 0 && !b.is("lost commit", 100) {
+			if code == 0 && !b.is("lost commit", 700) {
 				meta := ""
 				if rp.Metadata != nil {
 					meta = *rp.Metadata

@@ -112,8 +112,11 @@ func TestDependentLZ4BlocksAndUnknownCodecsAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	packed[lz4Flags] &^= lz4Independent
-	if _, err := Decompress(nil, LZ4, packed, 100); err != ErrCorrupt {
-		t.Fatalf("want %v, got %v", ErrCorrupt, err)
+	for sum := range 256 { // one of them is the header's right checksum
+		packed[lz4Flags+2] = byte(sum)
+		if _, err := Decompress(nil, LZ4, packed, 100); err != ErrCorrupt {
+			t.Fatalf("want %v, got %v", ErrCorrupt, err)
+		}
 	}
 	for _, c := range []Codec{-1, Count, 7} {
 		if _, err := Decompress(nil, c, packed, 100); err != ErrCodec {
