@@ -243,3 +243,72 @@ func TestManyRequestsInOneSegmentAndOneRequestInManyAreTheSame(t *testing.T) {
 		t.Errorf("byte by byte: code %d offset %d", p.ErrorCode, p.BaseOffset)
 	}
 }
+
+func TestEveryRequestAboutATopicThatIsNotThereIsAnswered(t *testing.T) {
+	n := start(t, t.TempDir())
+	createTopic(t, n.client(), "there", 1)
+	r := n.raw()
+	for _, c := range []struct {
+		topic string
+		part  int32
+	}{{"nowhere", 0}, {"there", 1}, {"there", -1}, {"", 0}, {"..", 0}, {"nowhere", -1 << 31}} {
+		l := kmsg.NewPtrListOffsetsRequest()
+		l.Version, l.Topics = 9, []kmsg.ListOffsetsRequestTopic{{Topic: c.topic, Partitions: []kmsg.ListOffsetsRequestTopicPartition{{Partition: c.part, Timestamp: -1}}}}
+		if p := r.ask(l).(*kmsg.ListOffsetsResponse).Topics[0].Partitions[0]; p.ErrorCode != 3 || p.Offset != -1 {
+			t.Errorf("ListOffsets %v: %+v", c, p)
+		}
+		d := kmsg.NewPtrDeleteRecordsRequest()
+		d.Version, d.Topics = 2, []kmsg.DeleteRecordsRequestTopic{{Topic: c.topic, Partitions: []kmsg.DeleteRecordsRequestTopicPartition{{Partition: c.part}}}}
+		if p := r.ask(d).(*kmsg.DeleteRecordsResponse).Topics[0].Partitions[0]; p.ErrorCode != 3 {
+			t.Errorf("DeleteRecords %v: %+v", c, p)
+		}
+		e := kmsg.NewPtrOffsetForLeaderEpochRequest()
+		e.Version, e.Topics = 4, []kmsg.OffsetForLeaderEpochRequestTopic{{Topic: c.topic, Partitions: []kmsg.OffsetForLeaderEpochRequestTopicPartition{{Partition: c.part}}}}
+		if p := r.ask(e).(*kmsg.OffsetForLeaderEpochResponse).Topics[0].Partitions[0]; p.ErrorCode != 3 {
+			t.Errorf("OffsetForLeaderEpoch %v: %+v", c, p)
+		}
+		s := kmsg.NewPtrDescribeLogDirsRequest()
+		s.Version, s.Topics = 4, []kmsg.DescribeLogDirsRequestTopic{{Topic: c.topic, Partitions: []int32{c.part}}}
+		if x := r.ask(s).(*kmsg.DescribeLogDirsResponse); len(x.Dirs) != 1 || len(x.Dirs[0].Topics) != 0 {
+			t.Errorf("DescribeLogDirs %v: %+v", c, x)
+		}
+		f := fetchRequest(11, c.topic, 0, 0, 0, 1000, 1000)
+		f.Topics[0].Partitions[0].Partition = c.part
+		if p := r.get(f); p.ErrorCode != 3 {
+			t.Errorf("Fetch %v: code %d", c, p.ErrorCode)
+		}
+		w := produceRequest(9, 1, c.topic, c.part, batch(1, nil, nil))
+		if p := r.ask(w).(*kmsg.ProduceResponse).Topics[0].Partitions[0]; p.ErrorCode != 3 || p.BaseOffset != -1 {
+			t.Errorf("Produce %v: %+v", c, p)
+		}
+	}
+	r.alive("after all of it")
+}
+
+// TestEveryVersionOfEveryApiIsAnsweredForEmptyRequests sends what kmsg makes of a zero request, in each version that is advertised.
+func TestEveryVersionOfEveryApiIsAnsweredForEmptyRequests(t *testing.T) {
+	n := start(t, t.TempDir())
+	q := kmsg.NewPtrApiVersionsRequest()
+	for _, k := range n.raw().ask(q).(*kmsg.ApiVersionsResponse).ApiKeys {
+		for v := max(k.MinVersion, 0); v <= k.MaxVersion; v++ {
+			if k.ApiKey == 0 && v < 3 {
+				continue
+			}
+			req := kmsg.RequestForKey(k.ApiKey)
+			if req.MaxVersion() < v {
+				t.Logf("%s %d: kmsg knows versions up to %d", kmsg.NameForKey(k.ApiKey), v, req.MaxVersion())
+				continue
+			}
+			req.SetVersion(v)
+			switch x := req.(type) {
+			case *kmsg.ProduceRequest:
+				x.Acks = -1
+			case *kmsg.FetchRequest:
+				x.SessionEpoch = -1
+			}
+			r := n.raw()
+			r.ask(req)
+			r.alive(fmt.Sprintf("%s %d", kmsg.NameForKey(k.ApiKey), v))
+		}
+	}
+}
