@@ -141,8 +141,8 @@ func launch(t testing.TB, n *node, args ...string) io.Reader {
 	return r
 }
 
-// fast are settings that keep tests short.
-var fast = []string{"admin.listener=127.0.0.1:0", "group.initial.rebalance.delay.ms=0", "offsets.topic.num.partitions=4"}
+// fast are settings that keep tests short, and records, whose timestamps follow from their number, from retention.
+var fast = []string{"admin.listener=127.0.0.1:0", "group.initial.rebalance.delay.ms=0", "offsets.topic.num.partitions=4", "log.retention.ms=-1"}
 
 // start runs a broker on dir and waits for its ready line. Settings are key=value; listeners is on port 0 unless they say otherwise.
 func start(t testing.TB, dir string, settings ...string) *node {
