@@ -106,6 +106,9 @@ func (s *Shard) serve() {
 	}
 	s.phase, s.boot = serving, nil
 	s.env.Out.Accept, s.env.Out.Ready = true, true
+	if s.env.Shard == 0 {
+		task.Go(s.env, s.askSpace) // the reserve holds from the first record on
+	}
 	s.env.After(&s.timers[timerCheckpoint], checkpointEach)
 	s.sweepIdle()
 	s.env.After(&s.timers[timerRetention], clock.MS(s.node.RetentionCheckMS))
