@@ -58,6 +58,7 @@ type Log struct {
 	persistedTime         clock.Time
 	trimmedAt             int64
 	doomed                []*segment // taken out of segs, not unlinked yet
+	leaving               []*segment // those of them that retention has taken out, in the order in which they go
 }
 
 // Start is the first offset that can be read.

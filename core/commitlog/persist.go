@@ -39,6 +39,7 @@ func (l *Log) persist() {
 // snapshotNow writes the producer state of this moment's end, once all below that is written.
 func (l *Log) snapshotNow(t *task.Task) {
 	s, end := l.active(), l.end
+	s.tail.noteTime(s) // should the segment end here, its time index is whole
 	state := l.producers.AppendSnapshot(nil)
 	for l.written < end && !l.failed && !t.Stopped() && l.end >= end {
 		t.Sleep(clock.Millisecond)

@@ -347,7 +347,7 @@ func (r *recovery) resume(sc *scanner, s *segment) (int64, error) {
 	}
 	x := s.tail
 	x.n = n
-	if x.tn = index.ValidTime(tb, index.TimeEntry{Timestamp: -1, Rel: -1}, last.Rel); x.tn > 0 {
+	if x.tn = index.ValidTime(tb, index.TimeEntry{Timestamp: -1, Rel: -1}, maxRel); x.tn > 0 {
 		e := index.TimeAt(tb, x.tn-1)
 		x.fileTime, x.lastTime = e.Timestamp, e.Timestamp
 		s.maxTimestamp, s.maxTSOffset = e.Timestamp, s.base+int64(e.Rel)

@@ -75,7 +75,7 @@ func (l *Log) openSegment(t *task.Task, s *segment) {
 	}
 	s.opened = true
 	if s.doomed {
-		l.drop(t, s)
+		l.drop(t, s, true)
 		return
 	}
 	l.mark()
