@@ -42,7 +42,7 @@ type Log struct {
 	age                         timer.Timer
 	limit                       int64 // greatest limit that a reader has named
 	tick                        int32 // counts reads
-	jobs, removing              int   // background tasks that run; those that unlink files
+	jobs                        int   // background tasks that run
 
 	syncGoal, syncPos, syncEnd int64 // sync until this offset; what the sync in flight covers
 	syncSeg                    *segment

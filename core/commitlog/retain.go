@@ -112,7 +112,6 @@ func (l *Log) dropLeaving(t *task.Task) {
 // what remains of its producers. It is gone
 // durably when this returns true. Without unlink its files are only closed.
 func (l *Log) drop(t *task.Task, s *segment, unlink bool) bool {
-	l.removing++
 	for (s.pins > 0 && !plant.On(plant.P4) || s.opening || s.tail != nil && (s.tail.flushing || s.sealing && !l.failed) || s == l.syncSeg) && !t.Stopped() {
 		t.Sleep(pollGap)
 	}
@@ -130,7 +129,6 @@ func (l *Log) drop(t *task.Task, s *segment, unlink bool) bool {
 	if t.Stopped() {
 		return false
 	}
-	l.removing--
 	l.buried(s)
 	return ok
 }
