@@ -68,7 +68,7 @@ func CheckLog(key string, calls []Call, ex []excuse, opt Options) Result {
 			end = ex[i].At
 		}
 		seg := clip(calls, start, end)
-		c, why := fold(seg, kept)
+		c, why := fold(seg, kept, opt.Copies)
 		if why == "" {
 			r.Verdict, why = c.check(seg, opt, &r)
 		} else {
@@ -144,7 +144,7 @@ func (c *Call) scattered() bool {
 }
 
 // fold joins all observations. It gives a reason where they contradict each other.
-func fold(calls []Call, kept map[int64]history.Value) (*content, string) {
+func fold(calls []Call, kept map[int64]history.Value, copies bool) (*content, string) {
 	c := &content{at: map[int64]history.Value{}}
 	for o, v := range kept {
 		c.at[o] = v
@@ -161,13 +161,13 @@ func fold(calls []Call, kept map[int64]history.Value) (*content, string) {
 			c.at[r.Offset] = r.Value
 		}
 	}
-	return c, c.place(calls, kept)
+	return c, c.place(calls, kept, copies)
 }
 
 type owner struct{ call, index int }
 
 // place finds, for each value of the content, the send that brought it, and makes instances of whole batches.
-func (c *content) place(calls []Call, kept map[int64]history.Value) string {
+func (c *content) place(calls []Call, kept map[int64]history.Value, copies bool) string {
 	owners := map[history.Value]owner{}
 	for i := range calls {
 		if calls[i].Op.Kind != history.Send {
@@ -186,7 +186,7 @@ func (c *content) place(calls []Call, kept map[int64]history.Value) string {
 		}
 	}
 	sort.Slice(offsets, func(i, j int) bool { return offsets[i] < offsets[j] })
-	end, copies := int64(-1), map[int]int{}
+	end, placed := int64(-1), map[int]int{}
 	for _, o := range offsets {
 		if o < end {
 			continue // in the batch before
@@ -202,7 +202,7 @@ func (c *content) place(calls []Call, kept map[int64]history.Value) string {
 		if inst.base < end {
 			return fmt.Sprintf("batches overlap at offset %d", inst.base)
 		}
-		if copies[own.call]++; copies[own.call] > 1 && !calls[own.call].mayRepeat() {
+		if placed[own.call]++; placed[own.call] > 1 && !calls[own.call].mayRepeat() && !(copies && calls[own.call].Op.PID < 0) {
 			return fmt.Sprintf("duplicate: %v stands at offset %d too", c.at[o], o)
 		}
 		end = inst.end

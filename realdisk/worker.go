@@ -21,6 +21,7 @@ type job struct {
 
 // worker is what one thread keeps for itself.
 type worker struct {
+	job     job // in hand
 	iov     iovecs
 	scratch []byte
 }
@@ -57,7 +58,7 @@ func (c *crew) put(j job) {
 	}
 	c.mu.Unlock()
 	if wake {
-		c.ring(1)
+		c.ring()
 	}
 }
 
@@ -73,10 +74,11 @@ func (c *crew) hire() {
 	c.wg.Go(c.run)
 }
 
-func (c *crew) ring(n uint64) {
-	var b [8]byte
-	binary.NativeEndian.PutUint64(b[:], n)
-	if _, err := unix.Write(c.efd, b[:]); err != nil {
+// one is what an eventfd is told to wake one sleeper.
+var one = binary.NativeEndian.AppendUint64(nil, 1)
+
+func (c *crew) ring() {
+	if _, err := unix.Write(c.efd, one); err != nil {
 		panic("realdisk: eventfd write: " + err.Error())
 	}
 }
@@ -88,10 +90,11 @@ func (c *crew) run() {
 	c.mu.Lock()
 	for {
 		if c.head < len(c.queue) {
-			j := c.take()
+			w.job = c.take()
 			c.mu.Unlock()
-			c.do(w, &j)
+			c.do(w, &w.job)
 			c.mu.Lock()
+			w.job = job{}
 			continue
 		}
 		if c.closed {
@@ -132,8 +135,8 @@ func (c *crew) close() {
 	wake := c.idle
 	c.idle = 0
 	c.mu.Unlock()
-	if wake > 0 {
-		c.ring(uint64(wake))
+	for range wake {
+		c.ring()
 	}
 	c.wg.Wait()
 	c.mu.Lock()

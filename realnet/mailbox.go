@@ -48,18 +48,19 @@ func newMailbox() (*mailbox, error) {
 	return &mailbox{efd: fd}, nil
 }
 
+// one is what the eventfd is told.
+var one = binary.NativeEndian.AppendUint64(nil, 1)
+
 // posted wakes the loop if it sleeps. The order matters: full first, then sleeping, as the loop does it the other way round.
 func (b *mailbox) posted() {
 	b.full.Store(true)
 	if !b.sleeping.Load() || !b.sleeping.CompareAndSwap(true, false) {
 		return
 	}
-	var one [8]byte
-	binary.NativeEndian.PutUint64(one[:], 1)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.closed {
-		_, _ = unix.Write(b.efd, one[:]) // It fails only if 2^64 wake-ups are unread.
+		_, _ = unix.Write(b.efd, one) // It fails only if 2^64 wake-ups are unread.
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/io/disk"
+	"github.com/seedlog/seedlog/io/network"
 	"github.com/seedlog/seedlog/realdisk"
 	"github.com/seedlog/seedlog/realnet"
 )
@@ -178,7 +180,7 @@ func TestExtentsOfAnotherShardsFileArriveWhole(t *testing.T) {
 }
 
 func TestManyExtentsAndHeadsOfOneConnectionKeepTheirOrder(t *testing.T) {
-	r := start(t, 2, func(c *realnet.Config) { c.SendBuf = 32 << 10 })
+	r := start(t, 2, func(c *realnet.Config) { c.SendBuf = 64 << 10 })
 	a, b := r.dial(), r.dial()
 	want := make([]byte, 1<<20)
 	rand.New(rand.NewSource(2)).Read(want)
@@ -209,6 +211,22 @@ func TestManyExtentsAndHeadsOfOneConnectionKeepTheirOrder(t *testing.T) {
 	}
 }
 
+// A send buffer below two segments is filled by what the kernel keeps back for more to follow. If that is not pushed, only TCP's timers move it,
+// 200 ms and more for each extent: this then takes four times as long, and at worst stops.
+func TestASmallSendBufferDoesNotStallExtents(t *testing.T) {
+	r := start(t, 1, func(c *realnet.Config) { c.SendBuf = 32 << 10 })
+	c := r.dial()
+	want := make([]byte, 1<<20)
+	rand.New(rand.NewSource(4)).Read(want)
+	c.send([]byte{'a'}, want)
+	c.recv()
+	for i := range 20 {
+		if got := c.call(fetchFrame('f', i*7, 70000)); !bytes.Equal(got, want[i*7:i*7+70000]) {
+			t.Fatalf("extent %d differs", i)
+		}
+	}
+}
+
 func TestColdExtentsWaitForTheDiskWithoutHoldingUpOthers(t *testing.T) {
 	cold := &coldDisk{}
 	r := start(t, 1, func(c *realnet.Config) {
@@ -223,6 +241,7 @@ func TestColdExtentsWaitForTheDiskWithoutHoldingUpOthers(t *testing.T) {
 	c.send(fetchFrame('f', 0, len(want)))
 	c.send([]byte("eafter"))
 	equal(t, "e", string(r.dial().call([]byte("e"))))
+	equal(t, 1, cold.warms())
 	cold.release()
 	if !bytes.Equal(want, c.recv()) {
 		t.Fatal("the extent differs")
@@ -280,7 +299,7 @@ func TestAStreamThatIsNoFramesIsClosedAndTheOthersLiveOn(t *testing.T) {
 func TestFramesBeforeTheEndOfAStreamAreDeliveredEvenIfTheConnectionIsHeld(t *testing.T) {
 	r := start(t, 1, nil)
 	c := r.dial()
-	_, err := c.Write(append(bytes.Repeat(frame([]byte("h")), 3), frame(bytes.Repeat([]byte{'e'}, 30<<10))...))
+	_, err := c.Write(append(bytes.Repeat(frame([]byte("h")), 3), frame([]byte("e"))...))
 	noErr(t, err)
 	noErr(t, c.Conn.(*net.TCPConn).CloseWrite())
 	r.settles("all are delivered, then it closes", func(s stats) bool { return s.Frames == 4 && s.Closed == 1 })
@@ -302,6 +321,37 @@ func TestAHeldConnectionThatItsPeerLeavesIsClosed(t *testing.T) {
 			r.settles("closed", func(s stats) bool { return s.Closed == 1 })
 		})
 	}
+}
+
+func TestLateEffectsForADeadConnectionMissItsSuccessor(t *testing.T) {
+	var dead network.Conn
+	r := start(t, 1, nil, func(y *toy) {
+		y.onEvent = func(y *toy, ev *step.Event) bool {
+			switch {
+			case ev.Kind == step.ConnOpened && dead == 0:
+				dead = ev.Conn.Conn
+			case ev.Kind == step.FrameArrived && ev.Frame.Conn != dead:
+				if uint32(ev.Frame.Conn) != uint32(dead) {
+					panic("the slot was not used again: this tests nothing")
+				}
+				y.answer(dead, []byte("late"))
+				y.extent(dead, disk.Extent{File: y.file, Len: 1})
+				y.out.Hold = append(y.out.Hold, dead)
+				y.out.Close = append(y.out.Close, dead)
+			}
+			return false
+		}
+	})
+	a := r.dial()
+	equal(t, "e", string(a.call([]byte("e"))))
+	a.Close()
+	r.settles("closed", func(s stats) bool { return s.Closed == 1 })
+	b := r.dial()
+	for range 3 {
+		equal(t, "eb", string(b.call([]byte("eb"))))
+	}
+	s := r.settles("tokens are answered", func(s stats) bool { return s.SendDone == 3 })
+	equal(t, 1, s.Closed)
 }
 
 func TestConnectionsAreDealtOutEvenly(t *testing.T) {

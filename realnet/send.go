@@ -155,6 +155,7 @@ func (l *loop) sendExtent(c *conn, it *item) int {
 	switch {
 	case errno == syscall.EAGAIN:
 		c.blocked = true
+		push(c.fd)
 		return 0
 	case errno == syscall.EINTR:
 		return 0
@@ -175,6 +176,10 @@ func (l *loop) sendExtent(c *conn, it *item) int {
 	it.ext.Len -= int32(n)
 	return n
 }
+
+// push makes the kernel send what it keeps back for more to follow. Where the send buffer holds little more than one segment (64 KiB on
+// loopback), that alone can fill it; then nothing is acknowledged, and nothing else would ever make room. TCP_NODELAY does it each time it is set.
+func push(fd int) { _ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) }
 
 // warmed goes on with a connection whose extent the disk has read ahead.
 func (l *loop) warmed(id network.Conn) {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"github.com/seedlog/seedlog/core/config"
+	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/records"
@@ -77,13 +78,17 @@ func (r *Request) producePart(i int) (kerr.Code, string) {
 	if set.Compression >= 0 && set.Compression != v.Codec() {
 		b, err := records.Recompress(v, set.Compression, s.Scratch)
 		if err != nil {
-			return kerr.CorruptMessage, ""
+			return kerr.CorruptMessage, "the batch does not decompress"
 		}
-		v, lease = b, nil // memory of its own
+		v, lease = append(records.View(nil), b...), nil // b is the scratch's
 	}
 	if int32(len(v)) > set.MaxMessageBytes {
 		return kerr.MessageTooLarge, ""
 	}
+	if s.full() && !controller.IsInternal(t.Name) {
+		return kerr.KafkaStorageError, "the broker's disk is full: free space in " + s.Node.LogDir
+	}
+	s.SinceFree += int64(len(v))
 	it := &r.items[i]
 	it.ID, it.Number = t.ID, part.Partition
 	r.remain++

@@ -302,6 +302,7 @@ func (s *State) unpin(c *call) {
 		if it := &c.items[i]; it.Ext.Len > 0 && it.Arg != trimmed {
 			if p := s.Partition(it.ID, it.Number); p != nil {
 				p.Stats.BytesOut += int64(it.Ext.Len)
+				p.Stats.RecordsOut += max(0, it.Next-it.Offset)
 			}
 		}
 	}
@@ -343,7 +344,7 @@ func (r *Request) encodeFetch() {
 	s, f, out := r.s, &r.fetch, r.s.Env.Out
 	v := r.Version
 	dst, start := wire.StartFrame(out.Arena)
-	mark, extra, topics := start, 0, r.selectParts()
+	mark, extra, topics := start, int64(0), r.selectParts()
 	dst = wire.AppendResponseHeader(dst, keyFetch, v, r.Corr)
 	dst = wire.AppendFetchHead(dst, v, wire.FetchHead{Code: f.ctx.code, SessionID: f.ctx.id}, topics)
 	first := len(out.Send)
@@ -367,12 +368,14 @@ func (r *Request) encodeFetch() {
 					size = 0
 				}
 				res := wire.FetchPartResult{Partition: it.Number, Code: it.Code, HighWatermark: it.HW, LastStableOffset: it.HW, LogStartOffset: it.Start, PreferredReadReplica: -1, RecordsLen: size}
-				res.AbortedNull = f.req.Isolation == 0
+				if f.req.Isolation != 0 {
+					res.Aborted = noneAborted
+				}
 				dst = wire.AppendFetchPartition(dst, v, &res)
 				if size > 0 {
 					out.Send = append(out.Send, network.Send{Conn: r.Conn, A: int32(mark), B: int32(len(dst)), Ext: it.Ext})
 					mark = len(dst)
-					extra += int(size)
+					extra += int64(size)
 				}
 				dst = wire.AppendFetchPartitionEnd(dst, v, &res)
 			}
@@ -380,7 +383,7 @@ func (r *Request) encodeFetch() {
 		}
 		i = j
 	}
-	dst = wire.AppendFetchEnd(dst, v)
+	dst = wire.AppendFetchEnd(dst, v, nil)
 	dst = wire.FinishFrame(dst, start, extra)
 	out.Arena = dst
 	if mark < len(dst) || first == len(out.Send) {
@@ -391,6 +394,9 @@ func (r *Request) encodeFetch() {
 		out.Send[len(out.Send)-1].Token = s.Env.SendToken(env.Op{Send: r})
 	}
 }
+
+// noneAborted is an empty list; null would mean that nobody looked.
+var noneAborted = []wire.AbortedTxn{}
 
 func (r *Request) pinned() bool {
 	for i := range r.items {

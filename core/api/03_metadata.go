@@ -5,6 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
 )
@@ -31,17 +32,7 @@ func metadataRequest(r *Request, req kmsg.Request) {
 
 // create asks the controller for topics with the broker's defaults.
 func (r *Request) create(slot int32, names []string) {
-	c := kmsg.NewPtrCreateTopicsRequest()
-	c.SetVersion(7)
-	for _, n := range names {
-		t := kmsg.NewCreateTopicsRequestTopic()
-		t.Topic, t.NumPartitions, t.ReplicationFactor = n, -1, -1
-		if n == offsetsTopic {
-			t = r.s.offsetsTopicRequest()
-		}
-		c.Topics = append(c.Topics, t)
-	}
-	r.cold(0, slot, &ColdCall{Req: c, Group: -1})
+	r.cold(0, slot, &ColdCall{Req: controller.AutoCreate(r.s.Node, r.s.Image, names...), Group: -1})
 }
 
 func (r *Request) metadata(q *kmsg.MetadataRequest) kmsg.Response {
@@ -94,9 +85,9 @@ func (r *Request) metadataFor(q *kmsg.MetadataRequestTopic, created map[string]i
 	}
 	x := kmsg.NewMetadataResponseTopic()
 	x.Topic, x.ErrorCode = &name, code(kerr.UnknownTopicOrPartition)
-	x.IsInternal = internalTopic(name)
+	x.IsInternal = controller.IsInternal(name)
 	switch c := kerr.Code(created[name]); {
-	case !validTopicName(name):
+	case controller.ValidName(name) != "":
 		x.ErrorCode = code(kerr.InvalidTopicException)
 	case c == kerr.TopicAlreadyExists:
 		x.ErrorCode = code(kerr.LeaderNotAvailable)
@@ -109,7 +100,7 @@ func (r *Request) metadataFor(q *kmsg.MetadataRequestTopic, created map[string]i
 func (r *Request) metadataTopic(t *metadata.Topic) kmsg.MetadataResponseTopic {
 	x := kmsg.NewMetadataResponseTopic()
 	name := t.Name
-	x.Topic, x.TopicID, x.IsInternal = &name, t.ID, internalTopic(name)
+	x.Topic, x.TopicID, x.IsInternal = &name, t.ID, controller.IsInternal(name)
 	x.Partitions = make([]kmsg.MetadataResponseTopicPartition, 0, len(t.Partitions))
 	for n := range t.Partitions {
 		p := &t.Partitions[n]
@@ -137,25 +128,7 @@ func (r *Request) brokers() (out []kmsg.MetadataResponseBroker) {
 	return out
 }
 
-const offsetsTopic = "__consumer_offsets"
-
-// internalTopic says whether a topic is the broker's own.
-func internalTopic(name string) bool {
-	return name == offsetsTopic || name == "__transaction_state" || name == "__share_group_state"
-}
-
-// validTopicName is Kafka's rule: 1 to 249 of [a-zA-Z0-9._-], and neither "." nor "..".
-func validTopicName(n string) bool {
-	if n == "" || len(n) > 249 || n == "." || n == ".." {
-		return false
-	}
-	for i := 0; i < len(n); i++ {
-		if !alnum(n[i]) && n[i] != '.' && n[i] != '_' && n[i] != '-' {
-			return false
-		}
-	}
-	return true
-}
+const offsetsTopic = controller.OffsetsTopic
 
 // describeTopicPartitions is key 75: topics page by page (KIP-966).
 func describeTopicPartitions(r *Request, req kmsg.Request) {
@@ -213,11 +186,11 @@ func describeTopicPartitions(r *Request, req kmsg.Request) {
 // describeTopic gives a topic's partitions from first on, at most left of them, and the next one if there are more, else -1.
 func (r *Request) describeTopic(name string, first int32, left *int) (kmsg.DescribeTopicPartitionsResponseTopic, int32) {
 	x := kmsg.NewDescribeTopicPartitionsResponseTopic()
-	x.Topic, x.IsInternal = &name, internalTopic(name)
+	x.Topic, x.IsInternal = &name, controller.IsInternal(name)
 	t := r.s.Image.TopicByName(name)
 	if t == nil {
 		x.ErrorCode = code(kerr.UnknownTopicOrPartition)
-		if !validTopicName(name) {
+		if controller.ValidName(name) != "" {
 			x.ErrorCode = code(kerr.InvalidTopicException)
 		}
 		return x, -1

@@ -59,20 +59,6 @@ func (r *Request) coordinatorOf(kind int8, key string) kmsg.FindCoordinatorRespo
 	return c
 }
 
-// offsetsTopicRequest is the creation of __consumer_offsets as Kafka configures it.
-func (s *State) offsetsTopicRequest() kmsg.CreateTopicsRequestTopic {
-	t := kmsg.NewCreateTopicsRequestTopic()
-	t.Topic, t.NumPartitions = offsetsTopic, s.Node.OffsetsPartitions
-	t.ReplicationFactor = int16(min(int(s.Node.OffsetsReplicationFactor), len(s.Image.Brokers())))
-	for _, kv := range [...][2]string{{"cleanup.policy", "compact"}, {"compression.type", "producer"}, {"segment.bytes", strconv.Itoa(int(s.Node.OffsetsSegmentBytes))}} {
-		c := kmsg.NewCreateTopicsRequestTopicConfig()
-		v := kv[1]
-		c.Name, c.Value = kv[0], &v
-		t.Configs = append(t.Configs, c)
-	}
-	return t
-}
-
 // groupPlace gives the partition of __consumer_offsets that a group's state is in, and the shard that owns it.
 func (s *State) groupPlace(id string) (number int32, owner int, t *metadata.Topic) {
 	t = s.Image.TopicByName(offsetsTopic)

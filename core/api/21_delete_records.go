@@ -3,6 +3,7 @@ package api
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/kerr"
 )
 
@@ -18,7 +19,7 @@ func deleteRecords(r *Request, req kmsg.Request) {
 			it.ROff = -1
 			switch {
 			case it.Code != kerr.None:
-			case internalTopic(t.Name):
+			case controller.IsInternal(t.Name):
 				it.Code = kerr.InvalidTopicException
 			case !r.s.Settings(t).Delete:
 				it.Code = kerr.PolicyViolation

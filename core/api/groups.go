@@ -18,27 +18,28 @@ func (s *State) groupCall(c *ColdCall, w coordinator.Waiter) {
 		w.Reply(refusal(c.Req, kerr.NotCoordinator))
 		return
 	}
+	client := group.ClientInfo{ID: c.ClientID, Host: c.Host}
 	switch q := c.Req.(type) {
 	case *kmsg.JoinGroupRequest:
-		g.JoinGroup(q, group.ClientInfo{ID: c.ClientID, Host: c.Host}, w)
+		g.JoinGroup(q, client, w)
 	case *kmsg.SyncGroupRequest:
-		g.SyncGroup(q, w)
+		g.SyncGroup(q, client, w)
 	case *kmsg.HeartbeatRequest:
-		g.Heartbeat(q, w)
+		g.Heartbeat(q, client, w)
 	case *kmsg.LeaveGroupRequest:
-		g.LeaveGroup(q, w)
+		g.LeaveGroup(q, client, w)
 	case *kmsg.OffsetCommitRequest:
-		g.OffsetCommit(q, w)
+		g.OffsetCommit(q, client, w)
 	case *kmsg.OffsetFetchRequest:
-		g.OffsetFetch(q, w)
+		g.OffsetFetch(q, client, w)
 	case *kmsg.OffsetDeleteRequest:
-		g.OffsetDelete(q, w)
+		g.OffsetDelete(q, client, w)
 	case *kmsg.DescribeGroupsRequest:
-		g.DescribeGroups(q, w)
+		g.DescribeGroups(q, client, w)
 	case *kmsg.ListGroupsRequest:
-		g.ListGroups(q, w)
+		g.ListGroups(q, client, w)
 	case *kmsg.DeleteGroupsRequest:
-		g.DeleteGroups(q, w)
+		g.DeleteGroups(q, client, w)
 	default:
 		w.Reply(refusal(c.Req, kerr.UnknownServerError))
 	}

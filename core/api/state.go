@@ -8,9 +8,11 @@ import (
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/flight"
 	"github.com/seedlog/seedlog/core/group"
+	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/replica"
+	"github.com/seedlog/seedlog/core/stats"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/core/wire"
 	"github.com/seedlog/seedlog/io/disk"
@@ -36,7 +38,7 @@ type State struct {
 	FreeBytes int64   // of the log directory's file system when last asked, below 0 unknown
 	SinceFree int64   // bytes appended here since then
 	pids      pidBlock
-	Usage     [len(byKey)]Usage // by key
+	Usage     [maxKeys]Usage // by key
 
 	Scratch  *records.Scratch
 	parts    map[PartKey]*replica.Partition
@@ -65,7 +67,7 @@ func NewState(e *env.Env, node *config.Node, shards int) *State {
 		Env: e, Node: node, Shard: e.Shard, Shards: shards, Scratch: &records.Scratch{},
 		parts: map[PartKey]*replica.Partition{}, Groups: map[int32]*group.Coordinator{},
 		configs: map[[16]byte]*config.Topic{}, watching: map[watchKey]*call{},
-		sessions: newSessions(node),
+		sessions: newSessions(node), FreeBytes: -1,
 	}
 }
 
@@ -113,10 +115,15 @@ func (s *State) Settings(t *metadata.Topic) *config.Topic {
 	return &c
 }
 
+// full says whether what is free is kept for the broker's own topics, for its metadata and for deleting records (disk.reserve.bytes).
+func (s *State) full() bool {
+	return s.FreeBytes >= 0 && s.FreeBytes-s.SinceFree < s.Node.DiskReserveBytes
+}
+
 // Usage counts one API's requests.
 type Usage struct {
-	Requests, Errors int64
-	Nanos            int64 // from the frame's arrival to the answer, in sum
+	Errors  int64 // requests with an error anywhere in the answer
+	Latency stats.Histogram
 }
 
 func (s *State) count(r *Request) {
@@ -124,8 +131,10 @@ func (s *State) count(r *Request) {
 		return
 	}
 	u := &s.Usage[r.Key]
-	u.Requests++
-	u.Nanos += int64(s.Env.Now.Mono.Sub(r.Began))
+	u.Latency.Observe(int64(s.Env.Now.Mono.Sub(r.Began)))
+	if r.failed() {
+		u.Errors++
+	}
 }
 
 func (s *State) send(r *Request, from int) {
@@ -136,4 +145,17 @@ func (s *State) send(r *Request, from int) {
 func (s *State) mail(m step.Mail) {
 	m.From = int32(s.Shard)
 	s.Env.Out.Mail = append(s.Env.Out.Mail, m)
+}
+
+// failed says whether a hot request's answer has an error; cold ones are counted where they are refused as a whole.
+func (r *Request) failed() bool {
+	if r.CloseAfter || r.fetch.ctx.code != kerr.None {
+		return true
+	}
+	for i := range r.items {
+		if r.items[i].Code != kerr.None {
+			return true
+		}
+	}
+	return false
 }

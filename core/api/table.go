@@ -19,8 +19,11 @@ type Entry struct {
 // librdkafka asks for them, and refused, as Kafka does (KIP-896).
 var Table []Entry
 
-// byKey finds an entry; the array is as long as the highest key.
-var byKey [96]*Entry
+// maxKeys is above the highest key.
+const maxKeys = 96
+
+// byKey finds an entry.
+var byKey [maxKeys]*Entry
 
 func init() {
 	Table = []Entry{
@@ -66,7 +69,7 @@ func (s *State) Start(r *Request) {
 	}
 	if r.Key == keyApiVersions && r.Version > e.Max || r.Key == keyApiVersions && r.Version < 0 {
 		r.Version = 0
-		resp := versions(0)
+		resp := s.versions(0)
 		resp.ErrorCode = code(kerr.UnsupportedVersion)
 		r.answer(resp)
 		return

@@ -1,7 +1,10 @@
 package broker
 
 import (
+	"strconv"
+
 	"github.com/seedlog/seedlog/core/commitlog"
+	"github.com/seedlog/seedlog/core/metadata/solo"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/core/task"
@@ -25,9 +28,11 @@ type directory struct {
 	points   map[int32][]commitlog.Entry // by shard
 	starts   map[int32][]commitlog.Entry
 	lock     disk.File
+	meta     *solo.Opened
 	writing  bool
 	changed  bool
 	closed   int   // shards that have closed their logs
+	low      bool  // less than the reserve is free
 	unclosed int64 // logs that could not be closed: no marker then
 }
 
@@ -39,6 +44,7 @@ func (s *Shard) checkpoint() {
 	s.gatherPoints()
 	if s.env.Shard == 0 {
 		s.writePoints()
+		task.Go(s.env, s.askSpace)
 	}
 	s.env.After(&s.timers[timerCheckpoint], checkpointEach)
 }
@@ -92,14 +98,30 @@ func (s *Shard) writePoints() {
 			d.changed = true // tried again at the next tick; until then recovery reads a little more
 			s.env.Warnf("cannot write the checkpoints of %s: %v", s.node.LogDir, err)
 		}
-		free := t.Disk(disk.Request{Kind: disk.Free, Path: s.node.LogDir})
-		if t.Stopped() || free.Err != disk.OK {
-			return
-		}
-		s.state.FreeBytes, s.state.SinceFree = free.N, 0
-		s.broadcast(step.Mail{Kind: mailSpace, A: free.N})
 	})
 }
+
+// askSpace asks how much room is left and tells every shard.
+func (s *Shard) askSpace(t *task.Task) {
+	free := t.Disk(disk.Request{Kind: disk.Free, Path: s.node.LogDir})
+	if t.Stopped() || free.Err != disk.OK {
+		return
+	}
+	s.space(free.N)
+	s.broadcast(step.Mail{Kind: mailSpace, A: free.N})
+	reserve := s.node.DiskReserveBytes
+	if low := free.N < reserve; low != s.dir.low {
+		s.dir.low = low
+		if low {
+			s.env.Warnf("%s has %d bytes free, %d fewer than disk.reserve.bytes: producers are refused until there is room; free space, lower retention.bytes or delete records", s.node.LogDir, free.N, reserve-free.N)
+		} else {
+			s.env.Infof("%s has room again (%d bytes free): producers are served", s.node.LogDir, free.N)
+		}
+	}
+}
+
+// space takes in how many bytes are free.
+func (s *Shard) space(free int64) { s.state.FreeBytes, s.state.SinceFree = free, 0 }
 
 func (s *Shard) writeCheckpoints(t *task.Task) error {
 	var points, starts []commitlog.Entry
@@ -123,8 +145,10 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 	if c := t.Disk(disk.Request{Kind: disk.Open, File: s.dir.lock, Path: dir + "/" + lockName, Flags: disk.Create}); c.Err != disk.OK {
 		return nil, "cannot write to the data directory " + dir + " (" + c.Err.Error() + "); make it writable or choose another with --data"
 	}
-	if c := t.Disk(disk.Request{Kind: disk.Lock, File: s.dir.lock}); c.Err != disk.OK {
+	if c := t.Disk(disk.Request{Kind: disk.Lock, File: s.dir.lock}); c.Err == disk.ErrLocked {
 		return nil, "the data directory " + dir + " is in use by another process; stop that one or choose another directory with --data"
+	} else if c.Err != disk.OK {
+		return nil, "cannot lock the data directory " + dir + " (" + c.Err.Error() + "); check the file system or choose another with --data"
 	}
 	b = &bootData{points: map[string]int64{}, starts: map[string]int64{}}
 	names := t.Disk(disk.Request{Kind: disk.List, Path: dir})
@@ -150,7 +174,7 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 			s.env.Warnf("%s/%s cannot be used (%v); logs are scanned instead", dir, x.name, err)
 		}
 		for _, e := range entries {
-			x.into[e.Name()] = e.Offset
+			x.into[e.Topic+"-"+strconv.Itoa(int(e.Partition))] = e.Offset
 		}
 	}
 	return b, ""

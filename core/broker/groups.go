@@ -26,7 +26,7 @@ func (s *Shard) loadGroup(p *replica.Partition) {
 	if p.Topic != offsetsTopic {
 		return
 	}
-	g := group.New(s.env, groupLog{p}, s.groupConfig(), topicNames{s})
+	g := group.New(s.env, groupLog{p}, s.groupConfig(p), topicNames{s})
 	s.state.Groups[p.Number] = g
 	if p.Log.End() == p.Log.Start() {
 		g.Loaded()
@@ -53,7 +53,9 @@ func (s *Shard) replay(t *task.Task, p *replica.Partition, g *group.Coordinator)
 			}
 			if v.LastOffset() >= at {
 				if err := g.Load(v); err != nil {
-					s.env.Warnf("%s: a record at or after offset %d cannot be read (%v); it is skipped", p.Log.Dir(), v.BaseOffset(), err)
+					s.env.Errorf("%s: the batch at offset %d cannot be read (%v); its groups are not served. A newer broker may have written it: run that version, or delete the groups' offsets there", p.Log.Dir(), v.BaseOffset(), err)
+					s.unloadGroup(p, kerr.NotCoordinator)
+					return
 				}
 			}
 			at, b = v.NextOffset(), rest
@@ -97,12 +99,15 @@ func (n topicNames) Partitions(name string) int32 {
 	return 0
 }
 
-func (s *Shard) groupConfig() *group.Config {
+func (s *Shard) groupConfig(p *replica.Partition) *group.Config {
 	c, n := group.DefaultConfig(), s.node
 	c.MinSessionTimeoutMS, c.MaxSessionTimeoutMS = n.GroupMinSessionTimeoutMS, n.GroupMaxSessionTimeoutMS
 	c.InitialRebalanceDelayMS, c.MaxSize = n.GroupInitialRebalanceDelayMS, n.GroupMaxSize
 	c.OffsetMetadataMaxBytes, c.OffsetsRetentionMS = n.OffsetMetadataMaxBytes, n.OffsetsRetentionMS
 	c.RetentionCheckIntervalMS, c.CommitTimeoutMS = int32(n.OffsetsRetentionCheckMS), n.OffsetsCommitTimeoutMS
+	if t := s.applied.TopicByID(p.TopicID); t != nil {
+		c.MaxBatchBytes = s.state.Settings(t).MaxMessageBytes
+	}
 	return c
 }
 

@@ -17,7 +17,8 @@ const (
 	mailFailed                          // to all: the log directory failed; Body string says how
 	mailSpace                           // to all: A = bytes free, below 0 unknown
 	mailClosed                          // to shard 0: the sender has closed its logs, but for A of them
-	MailStats                           // from outside: answered with Body *stats.Shard
+	MailStats                           // from outside: answered with Body *stats.Snapshot
+	MailTimes                           // from outside: Body []TimeQuery, answered with Body []TimeQuery
 )
 
 // imageMail brings a newer image; the first one brings what recovery needs.
@@ -68,12 +69,14 @@ func (s *Shard) mailArrived(m *step.Mail) {
 	case mailFailed:
 		s.offline(m.Body.(string))
 	case mailSpace:
-		s.state.FreeBytes, s.state.SinceFree = m.A, 0
+		s.space(m.A)
 	case mailClosed:
 		s.dir.closed++
 		s.dir.unclosed += m.A
 		s.maybeFinish()
 	case MailStats:
 		s.stats(m)
+	case MailTimes:
+		s.times(m)
 	}
 }

@@ -1,11 +1,13 @@
 package broker
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/config"
+	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/plant"
@@ -41,6 +43,11 @@ func (s *Shard) image(img *metadata.Image, boot *bootData) {
 	old := s.applied
 	s.applied = img
 	s.state.SetImage(img)
+	if !slices.Equal(old.Resources(), img.Resources()) {
+		s.node = controller.Effective(s.static, img)
+		s.state.Node = s.node
+		s.refreshConfigs()
+	}
 	for _, t := range old.Topics() {
 		if img.TopicByID(t.ID) == nil {
 			s.removeTopic(t)
@@ -53,6 +60,15 @@ func (s *Shard) image(img *metadata.Image, boot *bootData) {
 	}
 	s.opening.next()
 	s.reportApplied()
+}
+
+// refreshConfigs hands every open log its settings anew: a broker's default changed.
+func (s *Shard) refreshConfigs() {
+	for _, p := range s.state.Parts {
+		if t := s.applied.TopicByID(p.TopicID); t != nil && p.Log != nil {
+			p.Log.SetConfig(s.logConfig(t))
+		}
+	}
 }
 
 // followTopic opens what is new in a topic and hands changed settings to what is open.

@@ -3,6 +3,7 @@ package broker
 import (
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/assert"
+	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/metadata"
@@ -37,12 +38,15 @@ const (
 type Shard struct {
 	env      *env.Env
 	state    *api.State
-	node     *config.Node
+	static   *config.Node // as loaded
+	node     *config.Node // under what AlterConfigs set
 	seed     uint64
 	shards   int
 	phase    phase
 	conns    []*conn // by the low half of their number
 	nConns   int
+	accepted int64 // connections since the start
+	refused  int64 // connections above max.connections
 	freeConn []*conn
 	timers   [timerKinds]timer.Timer
 	boot     *bootData
@@ -59,10 +63,11 @@ var _ step.Stepper = (*Shard)(nil)
 // New makes a shard. It does nothing before its Start event.
 func New(o Options) *Shard {
 	e := env.New(o.Shard, o.Pool, prng.Keyed(o.Seed, "shard"))
-	s := &Shard{env: e, node: o.Node, seed: o.Seed, shards: o.Shards, state: api.NewState(e, o.Node, o.Shards)}
+	s := &Shard{env: e, static: o.Node, node: o.Node, seed: o.Seed, shards: o.Shards, state: api.NewState(e, o.Node, o.Shards)}
 	s.state.Image, s.applied = metadata.Empty(), metadata.Empty()
 	s.state.Replier = s
 	s.opening.s = s
+	s.dir.points, s.dir.starts = map[int32][]commitlog.Entry{}, map[int32][]commitlog.Entry{}
 	for i := range s.timers {
 		s.timers[i].Owner, s.timers[i].Kind = s, uint8(i)
 	}
@@ -110,6 +115,7 @@ const (
 	timerRetention = iota
 	timerCheckpoint
 	timerDrain
+	timerIdle
 	timerKinds
 )
 
@@ -122,6 +128,8 @@ func (s *Shard) TimerFired(t *timer.Timer) {
 		s.checkpoint()
 	case timerDrain:
 		s.drain()
+	case timerIdle:
+		s.sweepIdle()
 	}
 }
 

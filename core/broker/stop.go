@@ -45,7 +45,7 @@ func (s *Shard) drain() {
 	if s.phase != draining {
 		return
 	}
-	if s.inFlight() > 0 && s.env.Now.Mono < s.drainBy {
+	if (s.inFlight() > 0 || s.state.Pending() > 0) && s.env.Now.Mono < s.drainBy {
 		s.env.After(&s.timers[timerDrain], clock.MS(10))
 		return
 	}

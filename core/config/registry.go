@@ -97,6 +97,7 @@ var topicSynonyms = map[string][]synonym{
 	"flush.messages":                  {{"log.flush.interval.messages", 1}},
 	"flush.ms":                        {{"log.flush.interval.ms", 1}, {"log.flush.scheduler.interval.ms", 1}},
 	"index.interval.bytes":            {{"log.index.interval.bytes", 1}},
+	"internal.segment.bytes":          {{"internal.log.segment.bytes", 1}},
 	"local.retention.bytes":           {{"log.local.retention.bytes", 1}},
 	"local.retention.ms":              {{"log.local.retention.ms", 1}},
 	"max.compaction.lag.ms":           {{"log.cleaner.max.compaction.lag.ms", 1}},
@@ -140,3 +141,6 @@ var families = [][]string{
 	{"log.flush.interval.ms", "log.flush.scheduler.interval.ms"},
 	{"log.retention.ms", "log.retention.minutes", "log.retention.hours"},
 }
+
+// PerBroker says that AlterConfigs may set it for one broker only, not for all.
+func (s *Setting) PerBroker() bool { return s.Flags&perBroker != 0 }

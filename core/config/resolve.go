@@ -94,6 +94,11 @@ func (n *Node) resolve(overrides Pairs) Topic {
 	}
 	policy := Split(get("cleanup.policy"))
 	ratio, _ := parsePPM(get("min.cleanable.dirty.ratio"))
+	segment := int32(long("segment.bytes"))
+	if v := get("internal.segment.bytes"); v != "" {
+		small, _ := strconv.ParseInt(v, 10, 32)
+		segment = int32(small)
+	}
 	return Topic{
 		Compression:           codec(get("compression.type")),
 		GzipLevel:             int32(long("compression.gzip.level")),
@@ -103,7 +108,7 @@ func (n *Node) resolve(overrides Pairs) Topic {
 		TimestampBeforeMaxMS:  long("message.timestamp.before.max.ms"),
 		TimestampAfterMaxMS:   long("message.timestamp.after.max.ms"),
 		MaxMessageBytes:       int32(long("max.message.bytes")),
-		SegmentBytes:          int32(long("segment.bytes")),
+		SegmentBytes:          segment,
 		SegmentMS:             long("segment.ms"),
 		SegmentJitterMS:       long("segment.jitter.ms"),
 		SegmentIndexBytes:     int32(long("segment.index.bytes")),
@@ -157,7 +162,6 @@ func (n *Node) derive() {
 	n.ReplicationFactor = n.int("default.replication.factor")
 	n.SocketRequestMaxBytes = n.int("socket.request.max.bytes")
 	n.MaxConnections = n.int("max.connections")
-	n.MaxConnectionsPerIP = n.int("max.connections.per.ip")
 	n.ConnectionsMaxIdleMS = n.long("connections.max.idle.ms")
 	n.RetentionCheckMS = n.long("log.retention.check.interval.ms")
 	n.FetchMaxBytes = n.int("fetch.max.bytes")

@@ -13,7 +13,7 @@ var topicSettings = []Setting{
 	{"flush.ms", Long, "9223372036854775807", "0..", supported, "A partition is synced at the latest after this time."},
 	{"follower.replication.throttled.replicas", List, "", "replicas", 0, ""},
 	{"index.interval.bytes", Int, "4096", "0..", supported, "How many bytes of log stand between two entries of the offset index."},
-	{"internal.segment.bytes", Int, "", "", null | internal, ""},
+	{"internal.segment.bytes", Int, "", "1..", null | internal | supported, "The largest size of a segment, without the lower limit of segment.bytes: for tests."},
 	{"leader.replication.throttled.replicas", List, "", "replicas", 0, ""},
 	{"local.retention.bytes", Long, "-2", "-2..", 0, ""},
 	{"local.retention.ms", Long, "-2", "-2..", 0, ""},

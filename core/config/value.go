@@ -35,6 +35,9 @@ func (s *Setting) Check(value string) error {
 	case List:
 		for _, x := range Split(v) {
 			if w := s.checkWord(x); w != "" {
+				if s.Rule == "replicas" { // Kafka shows the list here
+					x = "[" + strings.Join(Split(v), ", ") + "]"
+				}
 				return &Invalid{s.Name, x, w}
 			}
 		}

@@ -43,7 +43,12 @@ type Env struct {
 	flights flight.Table[Op]
 	files   []bool // by index, true if in use; index 0 is never given out
 	free    []int
+	tasks   []Stopper // that have not ended, by slot; nil: a free slot
+	noTask  []int
 }
+
+// Stopper is a task that has not ended.
+type Stopper interface{ Stop() }
 
 // Flusher is a machine that gathers work during a round and turns it into effects at the round's Flush.
 type Flusher interface{ Flush() }
@@ -122,3 +127,30 @@ func (e *Env) Errorf(format string, args ...any) {
 
 // After arms t for d from now.
 func (e *Env) After(t *timer.Timer, d clock.Duration) { e.Timers.Set(t, e.Now.Mono.Add(d)) }
+
+// TaskBegan notes a task, so that StopTasks reaches it, and gives the slot that TaskEnded takes back.
+func (e *Env) TaskBegan(t Stopper) int {
+	if k := len(e.noTask); k > 0 {
+		i := e.noTask[k-1]
+		e.noTask = e.noTask[:k-1]
+		e.tasks[i] = t
+		return i
+	}
+	e.tasks = append(e.tasks, t)
+	return len(e.tasks) - 1
+}
+
+// TaskEnded forgets a task.
+func (e *Env) TaskEnded(slot int) {
+	e.tasks[slot] = nil
+	e.noTask = append(e.noTask, slot)
+}
+
+// StopTasks ends every task at its await. A driver that gives the shard up calls it, through the shard, so that no coroutine is left.
+func (e *Env) StopTasks() {
+	for i := 0; i < len(e.tasks); i++ {
+		if e.tasks[i] != nil {
+			e.tasks[i].Stop()
+		}
+	}
+}

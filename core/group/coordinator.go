@@ -81,23 +81,19 @@ func (c *Coordinator) ensure(id string) *classic.Group {
 // that is no member) is mended.
 func (c *Coordinator) revive(id string, v *kmsg.GroupMetadataValue) {
 	g := c.ensure(id)
-	state, leader, protocol := classic.Empty, "", v.Protocol
+	state, protocol := classic.Empty, v.Protocol
 	if len(v.Members) > 0 {
 		state = classic.Stable
 		if protocol == nil {
 			protocol = new(string)
 		}
 	}
-	if v.Leader != nil {
-		for i := range v.Members {
-			if v.Members[i].MemberID == *v.Leader {
-				leader = *v.Leader
-			}
-		}
-	}
-	g.Restore(state, v.Generation, v.ProtocolType, protocol, leader, v.CurrentStateTimestamp)
+	g.Restore(state, v.Generation, v.ProtocolType, protocol, v.CurrentStateTimestamp)
 	for i := range v.Members {
 		c.reviveMember(g, &v.Members[i])
+	}
+	if v.Leader != nil && g.Member(*v.Leader) != nil {
+		g.Lead(*v.Leader)
 	}
 	g.ReadSubscriptions()
 	if len(g.Members) > int(c.cfg.MaxSize) {

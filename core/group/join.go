@@ -191,7 +191,7 @@ func (c *Coordinator) rejoinStable(g *classic.Group, m *classic.Member, j *join)
 		return
 	}
 	fillJoin(g, m, j.resp)
-	coordinator.Reply(j.w, j.resp)
+	c.shard.Park(g.ID, j.w, j.resp)
 }
 
 // fillJoin completes an answer for the present generation; the leader gets everybody's subscription.

@@ -6,6 +6,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// minJoinPhaseMS is how long a join phase that nobody joined goes on at least. A client may ask for a rebalance timeout of zero,
+// and would have the timer fire again and again.
+const minJoinPhaseMS = 1000
+
 // rebalanceOrComplete begins a rebalance, or ends the join phase of one that was waiting for this.
 func (c *Coordinator) rebalanceOrComplete(g *classic.Group) {
 	if g.CanRebalance() {
@@ -66,7 +70,7 @@ func (c *Coordinator) completeJoin(g *classic.Group) {
 	}
 	if !g.ElectLeader() && len(g.Members) > 0 {
 		// Only static members are left and none has joined: wait for one, or for their sessions to end.
-		g.ExpireJoin(g.RebalanceTimeoutMS())
+		g.ExpireJoin(max(g.RebalanceTimeoutMS(), minJoinPhaseMS))
 		return
 	}
 	g.NewMemberAdded = false

@@ -8,6 +8,12 @@ import (
 // Refuse turns a reply that was to say success into one that says code: nothing of what it held may be told.
 func (c *Coordinator) Refuse(resp kmsg.Response, code kerr.Code) {
 	switch r := resp.(type) {
+	case *kmsg.JoinGroupResponse:
+		refused := kmsg.NewJoinGroupResponse()
+		refused.Version, refused.MemberID, refused.ErrorCode = r.Version, r.MemberID, int16(code)
+		*r = refused
+	case *kmsg.SyncGroupResponse:
+		*r = kmsg.SyncGroupResponse{Version: r.Version, ErrorCode: int16(code)}
 	case *kmsg.OffsetCommitResponse:
 		for i := range r.Topics {
 			for j := range r.Topics[i].Partitions {

@@ -29,7 +29,7 @@ func (c *Coordinator) SyncGroup(req *kmsg.SyncGroupRequest, _ ClientInfo, w coor
 		g.Synced(m)
 		resp.MemberAssignment = m.Assignment
 		resp.Protocol, resp.ProtocolType = protocolOf(g)
-		coordinator.Reply(w, resp)
+		c.shard.Park(req.Group, w, resp) // a generation that was just loaded may not be below the high watermark yet
 	default:
 		resp.ErrorCode = int16(kerr.RebalanceInProgress)
 		coordinator.Reply(w, resp)

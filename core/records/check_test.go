@@ -136,42 +136,43 @@ func TestEachMalformedRecordIsRefused(t *testing.T) {
 		count int
 		recs  []byte
 		want  fault
+		cut   bool
 	}{
-		{"one good record", 1, []byte{14, 0, 0, 0, 2, 'k', 1, 0}, fine},
-		{"no record", 1, nil, faultRecordsMissing},
-		{"the second record is missing", 2, []byte{14, 0, 0, 0, 2, 'k', 1, 0}, faultRecordsMissing},
-		{"a byte follows", 1, []byte{14, 0, 0, 0, 2, 'k', 1, 0, 0}, faultRecordsExcess},
-		{"a size without end", 1, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, faultVarint},
-		{"a size of 33 bits", 1, []byte{0x8e, 0x80, 0x80, 0x80, 0x10, 0, 0, 0, 2, 'k', 1, 0}, faultVarint},
-		{"a negative size", 1, []byte{1, 0, 0, 0, 2, 'k', 1, 0}, faultRecordSize},
-		{"an empty body", 1, []byte{0}, faultVarint},
-		{"a size beyond the batch", 1, []byte{16, 0, 0, 0, 2, 'k', 1, 0}, faultRecordSize},
-		{"a size that is one short", 1, []byte{12, 0, 0, 0, 2, 'k', 1, 0}, faultHeaders},
-		{"a size that is one long", 1, []byte{16, 0, 0, 0, 2, 'k', 1, 0, 0}, faultRecordSize},
-		{"a timestamp delta of 11 bytes", 1, []byte{38, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0, 0, 2, 'k', 1, 0, 0, 0}, faultVarint},
-		{"a timestamp delta of 65 bits", 1, []byte{34, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2, 0, 2, 'k', 1, 0, 0}, faultVarint},
-		{"a wrong offset delta", 1, []byte{14, 0, 0, 2, 2, 'k', 1, 0}, faultOffsetDelta},
-		{"a null key", 1, []byte{12, 0, 0, 0, 1, 1, 0}, faultNoKey},
-		{"a key size of -2", 1, []byte{12, 0, 0, 0, 3, 1, 0}, faultKeySize},
-		{"a key beyond the record", 1, []byte{14, 0, 0, 0, 20, 'k', 1, 0}, faultKeySize},
-		{"a value size of -2", 1, []byte{14, 0, 0, 0, 2, 'k', 3, 0}, faultValueSize},
-		{"a value beyond the record", 1, []byte{14, 0, 0, 0, 2, 'k', 20, 0}, faultValueSize},
-		{"a negative header count", 1, []byte{14, 0, 0, 0, 2, 'k', 1, 1}, faultHeaders},
-		{"more headers than bytes", 1, []byte{14, 0, 0, 0, 2, 'k', 1, 20}, faultHeaders},
-		{"two billion headers", 1, []byte{22, 0, 0, 0, 2, 'k', 1, 0xfe, 0xff, 0xff, 0xff, 0x0f}, faultHeaders},
-		{"one header", 1, []byte{20, 0, 0, 0, 2, 'k', 1, 2, 2, 'h', 1}, fine},
-		{"a null header key", 1, []byte{18, 0, 0, 0, 2, 'k', 1, 2, 1, 1}, faultHeaders},
-		{"a header value size of -2", 1, []byte{20, 0, 0, 0, 2, 'k', 1, 2, 2, 'h', 3}, faultHeaders},
-		{"a header value beyond the record", 1, []byte{20, 0, 0, 0, 2, 'k', 1, 2, 2, 'h', 4}, faultHeaders},
-		{"a good record beyond the window", 1, long(func(b []byte) []byte { return append(value(b), 0) }), fine},
-		{"a record beyond the window with a header", 1, long(func(b []byte) []byte { return append(value(b), 2, 2, 'h', 1) }), fine},
-		{"a record beyond the window without a header count", 1, long(value), faultHeaders},
-		{"a record beyond the window, a byte too long", 1, long(func(b []byte) []byte { return append(value(b), 0, 0) }), faultRecordSize},
-		{"a record beyond the window, a header cut off", 1, long(func(b []byte) []byte { return append(value(b), 4, 2, 'h', 1) }), faultHeaders},
-		{"a record beyond the window, with too large a value", 1, long(func(b []byte) []byte { return append(append(appendVarint(b, 1<<30), huge...), 0) }), faultValueSize},
-		{"a record beyond the window, with too large a key", 1, long(func(b []byte) []byte { return append(append(appendVarint(b[:3], 1<<30), huge...), 0) }), faultKeySize},
-		{"a record beyond the window with a null key", 1, long(func(b []byte) []byte { return append(value(append(b[:3], 1)), 0) }), faultNoKey},
-		{"a record beyond the window, cut off", 1, long(func(b []byte) []byte { return append(value(b), 0) })[:windowSize+10], faultRecordSize},
+		{"one good record", 1, []byte{14, 0, 0, 0, 2, 'k', 1, 0}, fine, false},
+		{"no record", 1, nil, faultRecordsMissing, false},
+		{"the second record is missing", 2, []byte{14, 0, 0, 0, 2, 'k', 1, 0}, faultRecordsMissing, false},
+		{"a byte follows", 1, []byte{14, 0, 0, 0, 2, 'k', 1, 0, 0}, faultRecordsExcess, false},
+		{"a size without end", 1, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, faultVarint, false},
+		{"a size of 33 bits", 1, []byte{0x8e, 0x80, 0x80, 0x80, 0x10, 0, 0, 0, 2, 'k', 1, 0}, faultVarint, false},
+		{"a negative size", 1, []byte{1, 0, 0, 0, 2, 'k', 1, 0}, faultRecordSize, false},
+		{"an empty body", 1, []byte{0}, faultVarint, false},
+		{"a size beyond the batch", 1, []byte{16, 0, 0, 0, 2, 'k', 1, 0}, faultRecordSize, false},
+		{"a size that is one short", 1, []byte{12, 0, 0, 0, 2, 'k', 1, 0}, faultHeaders, false},
+		{"a size that is one long", 1, []byte{16, 0, 0, 0, 2, 'k', 1, 0, 0}, faultRecordSize, false},
+		{"a timestamp delta of 11 bytes", 1, []byte{38, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0, 0, 2, 'k', 1, 0, 0, 0}, faultVarint, false},
+		{"a timestamp delta of 65 bits", 1, []byte{34, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2, 0, 2, 'k', 1, 0, 0}, faultVarint, false},
+		{"a wrong offset delta", 1, []byte{14, 0, 0, 2, 2, 'k', 1, 0}, faultOffsetDelta, false},
+		{"a null key", 1, []byte{12, 0, 0, 0, 1, 1, 0}, faultNoKey, false},
+		{"a key size of -2", 1, []byte{12, 0, 0, 0, 3, 1, 0}, faultKeySize, false},
+		{"a key beyond the record", 1, []byte{14, 0, 0, 0, 20, 'k', 1, 0}, faultKeySize, false},
+		{"a value size of -2", 1, []byte{14, 0, 0, 0, 2, 'k', 3, 0}, faultValueSize, false},
+		{"a value beyond the record", 1, []byte{14, 0, 0, 0, 2, 'k', 20, 0}, faultValueSize, false},
+		{"a negative header count", 1, []byte{14, 0, 0, 0, 2, 'k', 1, 1}, faultHeaders, false},
+		{"more headers than bytes", 1, []byte{14, 0, 0, 0, 2, 'k', 1, 20}, faultHeaders, false},
+		{"two billion headers", 1, []byte{22, 0, 0, 0, 2, 'k', 1, 0xfe, 0xff, 0xff, 0xff, 0x0f}, faultHeaders, false},
+		{"one header", 1, []byte{20, 0, 0, 0, 2, 'k', 1, 2, 2, 'h', 1}, fine, false},
+		{"a null header key", 1, []byte{18, 0, 0, 0, 2, 'k', 1, 2, 1, 1}, faultHeaders, false},
+		{"a header value size of -2", 1, []byte{20, 0, 0, 0, 2, 'k', 1, 2, 2, 'h', 3}, faultHeaders, false},
+		{"a header value beyond the record", 1, []byte{20, 0, 0, 0, 2, 'k', 1, 2, 2, 'h', 4}, faultHeaders, false},
+		{"a good record beyond the window", 1, long(func(b []byte) []byte { return append(value(b), 0) }), fine, false},
+		{"a record beyond the window with a header", 1, long(func(b []byte) []byte { return append(value(b), 2, 2, 'h', 1) }), fine, false},
+		{"a record beyond the window without a header count", 1, long(value), faultHeaders, false},
+		{"a record beyond the window, a byte too long", 1, long(func(b []byte) []byte { return append(value(b), 0, 0) }), faultRecordSize, false},
+		{"a record beyond the window, a header cut off", 1, long(func(b []byte) []byte { return append(value(b), 4, 2, 'h', 1) }), faultHeaders, false},
+		{"a record beyond the window, with too large a value", 1, long(func(b []byte) []byte { return append(append(appendVarint(b, 1<<30), huge...), 0) }), faultValueSize, false},
+		{"a record beyond the window, with too large a key", 1, long(func(b []byte) []byte { return append(append(appendVarint(b[:3], 1<<30), huge...), 0) }), faultKeySize, false},
+		{"a record beyond the window with a null key", 1, long(func(b []byte) []byte { return append(value(append(b[:3], 1)), 0) }), faultNoKey, false},
+		{"a record beyond the window, cut off", 1, long(func(b []byte) []byte { return append(value(b), 0) })[:windowSize+10], faultRecordSize, true},
 	}
 	var s Scratch
 	for _, c := range cases {
@@ -182,11 +183,11 @@ func TestEachMalformedRecordIsRefused(t *testing.T) {
 				v := batchOf(codec, c.count, c.recs)
 				_, text := Check(v, l)
 				_, wantText := c.want.verdict()
-				if c.want == faultNoKey || len(c.recs) < windowSize || c.want == fine {
-					want(t, wantText, text)
-				} else {
-					want(t, false, text == "", "the record is malformed")
+				if c.cut && codec != compress.None {
+					// The stream finds out within the record what the whole batch shows before it.
+					_, wantText = faultValueSize.verdict()
 				}
+				want(t, wantText, text)
 			})
 		}
 	}

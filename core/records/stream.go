@@ -96,9 +96,6 @@ func (w *walk) stream(in *window, count int32) fault {
 			return f
 		}
 	}
-	if in.r != in.w {
-		return faultRecordsExcess
-	}
 	if in.fill(1) {
 		return faultRecordsExcess
 	}

@@ -64,8 +64,8 @@ type Partition struct {
 
 // Stats are plain counters; whoever shows them reads them between steps.
 type Stats struct {
-	BytesIn, BytesOut, RecordsIn int64
-	LastAppend                   int64 // wall milliseconds of the last append, 0 none
+	BytesIn, BytesOut, RecordsIn, RecordsOut int64
+	LastAppend                               int64 // wall milliseconds of the last append, 0 none
 }
 
 // New wraps an opened log. All that recovery kept counts as committed: under ack it is synced, under os it is what Kafka counts too.
@@ -229,4 +229,13 @@ func (p *Partition) Told(point, start int64) bool {
 	news := p.toldPoint != point || p.toldStart != start || !p.told
 	p.toldPoint, p.toldStart, p.told = point, start, true
 	return news
+}
+
+// CheckInvariants asserts what must hold between two steps.
+func (p *Partition) CheckInvariants() {
+	l := p.Log
+	assert.That(l.Start() <= l.End(), "replica: log start above log end")
+	assert.That(p.hw <= l.WrittenEnd(), "replica: high watermark above the written end")
+	assert.That(!p.FlushAck || p.hw <= l.SyncedEnd(), "replica: high watermark above the synced end")
+	assert.That(l.SyncedEnd() <= l.WrittenEnd() && l.WrittenEnd() <= l.End(), "replica: synced, written and log end out of order")
 }

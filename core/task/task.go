@@ -26,16 +26,19 @@ type Task struct {
 	stopped bool
 	running bool
 	ended   bool
+	slot    int // of the environment's list
 }
 
 // Go starts f as a task and runs it to its first await.
 func Go(e *env.Env, f func(t *Task)) *Task {
 	t := &Task{env: e}
 	t.timer.Owner = t
+	t.slot = e.TaskBegan(t)
 	t.next, t.stop = iter.Pull(func(yield func(struct{}) bool) {
 		t.yield = yield
 		f(t)
 		t.ended = true
+		e.TaskEnded(t.slot)
 	})
 	t.resume()
 	return t

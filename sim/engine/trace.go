@@ -102,11 +102,20 @@ func (e *Engine) Last(n int) []string {
 	return out
 }
 
-var describe [1 << 10]string
+var (
+	describe  [1 << 10]string
+	describer [1 << 10]func(a, b, c int64) string
+)
 
 // Describe names a kind for the trace. The format takes A, B and C of the line; a shorter one uses the first of them.
 func Describe(k Kind, format string) bool {
 	describe[k] = format
+	return true
+}
+
+// DescribeFunc is Describe for numbers that read better as words.
+func DescribeFunc(k Kind, f func(a, b, c int64) string) bool {
+	describer[k] = f
 	return true
 }
 
@@ -121,6 +130,8 @@ func (e *Engine) Render(l *Line) string {
 	switch {
 	case l.Text != "":
 		return head + f + " " + l.Text
+	case describer[l.Kind] != nil:
+		return head + describer[l.Kind](l.A, l.B, l.C)
 	case f == "":
 		return head + fmt.Sprintf("kind=%d %d %d %d", l.Kind, l.A, l.B, l.C)
 	}

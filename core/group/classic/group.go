@@ -146,8 +146,14 @@ func (g *Group) CanRebalance() bool {
 }
 
 // Restore sets what a record says of a group that was just made; members are added after it.
-func (g *Group) Restore(s State, generation int32, protocolType string, protocol *string, leader string, sinceMS int64) {
-	g.State, g.Generation, g.ProtocolType, g.Protocol, g.Leader, g.SinceMS = s, generation, protocolType, protocol, leader, sinceMS
+func (g *Group) Restore(s State, generation int32, protocolType string, protocol *string, sinceMS int64) {
+	g.State, g.Generation, g.ProtocolType, g.Protocol, g.SinceMS = s, generation, protocolType, protocol, sinceMS
+}
+
+// Lead makes a member the leader.
+func (g *Group) Lead(id string) {
+	assert.That(g.byID[id] != nil, "classic: the leader is not a member")
+	g.Leader = id
 }
 
 // Add adds a member that does not wait yet. The first one gives the group its protocol type, and leads it.

@@ -1,0 +1,69 @@
+# Seedlog. `make` lists the targets. Programs are built into build/ and executed from there, so that exit codes and signals are theirs.
+# Variables given on the command line (SEED=7, SECS=60, ONLY=P9 …) reach the programs through the environment.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help build test lint sim trace check twice mutants canary bench race fuzz gen fmt clean FORCE
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: build/broker build/sim build/lint ## all programs into build/
+
+# The go command knows what is up to date.
+build/broker build/sim build/lint: build/%: FORCE
+	@go build -o $@ ./cmd/$*
+
+build/sim-mutants: FORCE
+	@go build -tags mutants -o $@ ./cmd/sim
+
+build/bench: FORCE
+	@go build -o $@ ./bench
+
+test: ## all tests; needs Go and make only
+	go vet ./...
+	go test -tags invariants ./core/...
+	go test ./...
+
+lint: build/lint ## the core is pure, imports point down, files and functions are small
+	@exec build/lint .
+
+sim: $(if $(MUTANT),build/sim-mutants,build/sim) ## SEED=n one seed; else new seeds for SECS=n; PLAN=f FLUSH=ack|os MUTANT=P9 JOBS=n OUT=dir
+	@exec $< run
+
+trace: build/sim ## SEED=n, one line an event
+	@exec build/sim trace $(SEED)
+
+check: build/sim ## HISTORY=f.jsonl, what the models say of a history
+	@exec build/sim check $(HISTORY)
+
+twice: build/sim ## new seeds for SECS=n, each in two fresh processes: equal, or red
+	@exec build/sim twice
+
+mutants: build/sim-mutants ## each planted bug must be found; ONLY=P9,S3
+	@exec build/sim-mutants mutants
+
+canary: build/sim-mutants ## the checks can fail: a planted bug must fail its plan, and the plan pass without it
+	@out=$$(build/sim-mutants mutants -only P9); echo "$$out"; \
+	[[ $$out == *'"killed":true'*'"clean_passes":true'* ]] || { echo 'error: the simulator did not find m:P9, a dropped acknowledgement' >&2; exit 1; }
+
+bench: build/bench ## what a request costs; ONLY=… PEER=dir puts Apache Kafka beside it
+	@exec build/bench
+
+race: ## the tests of what has threads, under the race detector; needs a C compiler
+	go test -race ./realnet/... ./realdisk/... ./cmd/...
+
+fuzz: ## every fuzz target for SECS=n each, 10 unless told
+	@go list -f '{{.Dir}}' ./... | while read -r dir; do \
+	  { grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$$dir"/*_test.go 2>/dev/null || true; } | while read -r _ name; do \
+	    (cd "$$dir" && go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(or $(SECS),10)s .) || exit 1; done || exit 1; done
+
+gen: ## generated files
+	go generate ./...
+
+fmt: ## gofmt
+	gofmt -l -w $$(go list -f '{{.Dir}}' ./...)
+
+clean: ## what make built
+	rm -rf build

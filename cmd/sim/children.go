@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"time"
+)
+
+// childTime is how long one seed may take before its process is ended: a harness failure.
+const childTime = 10 * time.Minute
+
+// inChildren runs each seed in a process of its own, jobs at a time.
+func inChildren(o *options, until time.Time, done func(*line, int)) {
+	type result struct {
+		out  []byte
+		err  []byte
+		code int
+		seed uint64
+	}
+	results := make(chan result)
+	running := 0
+	launch := func() {
+		running++
+		seed := newSeed()
+		go func() {
+			out, errs, code := child(o, seed)
+			results <- result{out, errs, code, seed}
+		}()
+	}
+	for running < o.jobs {
+		launch()
+	}
+	for running > 0 {
+		r := <-results
+		running--
+		os.Stdout.Write(r.out)
+		os.Stderr.Write(r.err)
+		l, ok := decodeLine(r.out)
+		if !ok {
+			fmt.Fprintf(os.Stderr, "seed %d: no line, exit %d\n", r.seed, r.code)
+			l = nil
+		}
+		done(l, r.code)
+		if time.Now().Before(until) {
+			launch()
+		}
+	}
+}
+
+// child runs one seed in a fresh process of this program.
+func child(o *options, seed uint64) (out, errs []byte, code int) {
+	ctx, cancel := context.WithTimeout(context.Background(), childTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "run", "-seed", strconv.FormatUint(seed, 10), "-flush", o.flush, "-mutant", o.mutant,
+		"-out", o.out, "-system", o.system, "-shrink", strconv.Itoa(o.shrink), "-plan", "")
+	cmd.Env = append(os.Environ(), "PLAN=", "SEED=", "GOMAXPROCS=1")
+	var a, b bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &a, &b
+	err := cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+	case errors.As(err, &exit):
+		code = exit.ExitCode()
+	default:
+		fmt.Fprintln(&b, "error:", err)
+		code = exitHarness
+	}
+	if code < 0 || code > exitHarness {
+		code = exitHarness
+	}
+	return a.Bytes(), b.Bytes(), code
+}

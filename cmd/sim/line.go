@@ -1,0 +1,139 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/seedlog/seedlog/sim/cluster"
+	"github.com/seedlog/seedlog/sim/plan"
+)
+
+// line is the JSON line of one seed.
+type line struct {
+	Seed      uint64           `json:"seed"`
+	Plan      string           `json:"plan"`
+	Trace     string           `json:"trace"`
+	Verdict   string           `json:"verdict"`
+	Property  string           `json:"property"`
+	VirtualMS int64            `json:"virtual_ms"`
+	CPUMS     int64            `json:"cpu_ms"`
+	Events    int64            `json:"events"`
+	Checked   map[string]int64 `json:"checked"`
+	Unchecked int64            `json:"unchecked"`
+	Faults    map[string]int64 `json:"faults"`
+	Nodes     int              `json:"nodes"`
+	Build     string           `json:"build"`
+	Go        string           `json:"go"`
+	Replay    string           `json:"replay"`
+	Report    string           `json:"report"`
+}
+
+// Verdicts of a line.
+const (
+	pass      = "pass"
+	broken    = "fail"
+	unchecked = "unchecked"
+	harness   = "harness"
+)
+
+// cpu is the processor time of this process until now, in ms.
+func cpu() int64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return (u.Utime.Sec+u.Stime.Sec)*1000 + (u.Utime.Usec+u.Stime.Usec)/1000
+}
+
+func buildRevision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	rev, dirty := "unknown", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			rev = s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "+dirty"
+		}
+	}
+	return rev + dirty
+}
+
+// replay is the command that repeats a run.
+func (o *options) replay(seed uint64) string {
+	s := fmt.Sprintf("make sim SEED=%d", seed)
+	if o.plan != "" {
+		s = "make sim PLAN=" + o.plan
+	}
+	if o.flush != "" {
+		s += " FLUSH=" + o.flush
+	}
+	if o.mutant != "" {
+		s += " MUTANT=" + o.mutant
+	}
+	if o.system != defaultSystem {
+		s += " SYSTEM=" + o.system
+	}
+	return s
+}
+
+// outcome is one run, as the commands see it.
+type outcome struct {
+	line line
+	res  *cluster.Result
+	hits int64
+}
+
+// once runs a plan in this process.
+func once(o *options, p *plan.Plan, trace io.Writer) (*outcome, error) {
+	s, err := systems[o.system].prepare(p, o.mutant)
+	if err != nil {
+		return nil, err
+	}
+	s.opt.Trace = trace
+	if o.logs {
+		s.opt.Log = logLine
+	}
+	before := cpu()
+	r := cluster.New(p, s.opt).Run()
+	l := line{Seed: p.Seed, Plan: p.Sum(), Trace: r.Trace, Verdict: pass, VirtualMS: int64(r.Virtual) / 1e6, CPUMS: cpu() - before,
+		Events: r.Events, Checked: s.checked(), Unchecked: s.unchecked(), Faults: r.Faults, Nodes: p.Nodes,
+		Build: buildRevision(), Go: runtime.Version(), Replay: o.replay(p.Seed)}
+	switch {
+	case r.Harness != "":
+		l.Verdict = harness
+	case r.Violation != nil:
+		l.Verdict, l.Property = broken, r.Violation.Property
+	case l.Unchecked > 0:
+		l.Verdict = unchecked
+	}
+	return &outcome{line: l, res: r, hits: s.siteHits()}, nil
+}
+
+func (o *outcome) exit() int {
+	switch o.line.Verdict {
+	case pass:
+		return exitPass
+	case harness:
+		return exitHarness
+	case unchecked:
+		return exitHarness
+	}
+	return exitBroken
+}
+
+func printJSON(v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // plain data encodes
+	}
+	os.Stdout.Write(append(b, '\n'))
+}

@@ -1,0 +1,123 @@
+// Command sim runs the simulator: one seed, new seeds until time is over, a plan's file; it checks histories, shows traces and kills mutants.
+//
+//	sim run [-seed n] [-plan f] [-flush ack|os] [-mutant P1] [-secs n] [-jobs n] [-out dir] [-system broker|toy]
+//	sim trace SEED       one line an event
+//	sim check HISTORY.jsonl
+//	sim twice [SEED…]    each seed in two fresh processes: the traces' hashes must be equal
+//	sim mutants [-only P1,P2]
+//
+// Flags default to the environment: SEED, PLAN, FLUSH, MUTANT, SECS, JOBS, OUT, SYSTEM, ONLY. Standard output is for machines: one JSON line a seed.
+// Exit codes: 0 all passed, 1 a property is broken, 2 the harness failed.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+)
+
+// Exit codes.
+const (
+	exitPass    = 0
+	exitBroken  = 1
+	exitHarness = 2
+)
+
+type options struct {
+	seed   string
+	plan   string
+	flush  string
+	mutant string
+	secs   int
+	jobs   int
+	out    string
+	system string
+	only   string
+	shrink int // seconds
+	logs   bool
+	tries  int
+}
+
+func main() {
+	cmd := "run"
+	args := os.Args[1:]
+	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
+		cmd, args = args[0], args[1:]
+	}
+	os.Exit(dispatch(cmd, args))
+}
+
+func dispatch(cmd string, args []string) int {
+	o, rest, err := parse(cmd, args)
+	if err != nil {
+		return fail(err)
+	}
+	switch cmd {
+	case "run":
+		return runSeeds(o)
+	case "trace":
+		if len(rest) == 1 {
+			o.seed = rest[0]
+		}
+		return traceSeed(o)
+	case "check":
+		if len(rest) != 1 {
+			return fail(fmt.Errorf("check takes one file"))
+		}
+		return check(rest[0])
+	case "twice":
+		return twice(o, rest)
+	case "mutants":
+		return mutants(o)
+	}
+	return fail(fmt.Errorf("unknown command %q; use run, twice, trace, check or mutants", cmd))
+}
+
+func parse(cmd string, args []string) (*options, []string, error) {
+	o := &options{}
+	f := flag.NewFlagSet("sim "+cmd, flag.ContinueOnError)
+	f.StringVar(&o.seed, "seed", os.Getenv("SEED"), "the seed to run; empty: new ones until -secs are over")
+	f.StringVar(&o.plan, "plan", os.Getenv("PLAN"), "a plan's file to run instead of a seed's own plan")
+	f.StringVar(&o.flush, "flush", os.Getenv("FLUSH"), "ack or os; empty: as the seed draws")
+	f.StringVar(&o.mutant, "mutant", os.Getenv("MUTANT"), "the planted bug to run with (needs a build with -tags mutants, or -system toy)")
+	f.IntVar(&o.secs, "secs", number("SECS", 10), "how long to run new seeds, in seconds")
+	f.IntVar(&o.jobs, "jobs", number("JOBS", 1), "processes at a time; above 1, each seed has one of its own")
+	f.StringVar(&o.out, "out", env("OUT", "build/runs"), "the directory for shrunk plans")
+	f.StringVar(&o.system, "system", env("SYSTEM", defaultSystem), "what to run: "+systemNames())
+	f.StringVar(&o.only, "only", os.Getenv("ONLY"), "mutants: these alone, separated by commas")
+	f.IntVar(&o.shrink, "shrink", number("SHRINK", 60), "how long to shrink a failing plan, in seconds; 0: not at all")
+	f.BoolVar(&o.logs, "logs", os.Getenv("LOGS") != "", "the nodes' log lines on standard error")
+	f.IntVar(&o.tries, "tries", number("TRIES", 200), "mutants: seeds to try for each")
+	if err := f.Parse(args); err != nil {
+		return nil, nil, err
+	}
+	if o.flush != "" && o.flush != "ack" && o.flush != "os" {
+		return nil, nil, fmt.Errorf("flush %q; use ack or os", o.flush)
+	}
+	if _, ok := systems[o.system]; !ok {
+		return nil, nil, fmt.Errorf("system %q; use one of: %s", o.system, systemNames())
+	}
+	o.jobs = min(max(1, o.jobs), 4*runtime.NumCPU())
+	return o, f.Args(), nil
+}
+
+func env(name, other string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return other
+}
+
+func number(name string, other int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	return other
+}
+
+func fail(err error) int {
+	fmt.Fprintln(os.Stderr, "error:", err)
+	return exitHarness
+}

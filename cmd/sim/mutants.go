@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/sim/plan"
+	"github.com/seedlog/seedlog/sim/toy"
+)
+
+// mutantLine is the JSON line of one mutant.
+type mutantLine struct {
+	Mutant      string `json:"mutant"`
+	Bug         string `json:"bug"`
+	Killed      bool   `json:"killed"`
+	Oracle      string `json:"oracle"`
+	Seed        uint64 `json:"seed"`
+	Plan        string `json:"plan"`
+	SeedsTried  int    `json:"seeds_tried"`
+	SiteHits    int64  `json:"site_hits"`
+	WallMS      int64  `json:"wall_ms"`
+	CleanPasses bool   `json:"clean_passes"`
+}
+
+// catalogued is one mutant that can be planted in a system.
+type catalogued struct {
+	name  string // as MUTANT= takes it
+	bug   string // what it was, or is a twin of
+	flush string // the policy that shows it; "" either
+}
+
+// catalogues gives the mutants of each system; package mutant brings the broker's.
+var catalogues = map[string]func() []catalogued{
+	"broker": func() []catalogued {
+		var all []catalogued
+		for _, n := range plant.Names[1:] {
+			all = append(all, catalogued{name: n})
+		}
+		return all
+	},
+	"toy": func() []catalogued {
+		var all []catalogued
+		for _, b := range toy.Bugs {
+			all = append(all, catalogued{name: b, bug: "toy"})
+		}
+		return all
+	},
+}
+
+// mutants tries to kill each, and shows that the plan which does passes without it.
+func mutants(o *options) int {
+	passed, failed := 0, 0
+	for _, m := range catalogues[o.system]() {
+		if o.only != "" && !slices.Contains(strings.Split(o.only, ","), m.name) {
+			continue
+		}
+		l, err := kill(o, m)
+		if err != nil {
+			return fail(err)
+		}
+		printJSON(l)
+		if l.Killed && l.CleanPasses {
+			passed++
+		} else {
+			failed++
+		}
+	}
+	fmt.Printf("%d passed, %d failed\n", passed, failed)
+	if failed > 0 {
+		return exitBroken
+	}
+	return exitPass
+}
+
+// kill runs plans with the mutant until one fails: the one that is kept for it first, then those of seeds 1, 2, ….
+func kill(o *options, m catalogued) (*mutantLine, error) {
+	start := time.Now()
+	l := &mutantLine{Mutant: "m:" + m.name, Bug: m.bug}
+	with, clean := *o, *o
+	with.mutant, clean.mutant = m.name, ""
+	var plans []*plan.Plan
+	if p, err := load(filepath.Join("sim/testdata/plans", "m-"+m.name+".json")); err == nil {
+		plans = append(plans, p)
+	} else if !os.IsNotExist(err) {
+		return nil, err
+	}
+	for seed := uint64(1); seed <= uint64(o.tries) && !l.Killed; seed++ {
+		if len(plans) == 0 {
+			plans = append(plans, systems[o.system].plan(seed, m.flush))
+		}
+		p := plans[0]
+		plans = plans[1:]
+		r, err := once(&with, p, nil)
+		if err != nil {
+			return nil, err
+		}
+		l.SeedsTried++
+		l.SiteHits += r.hits
+		if r.res.Violation == nil {
+			continue
+		}
+		l.Killed, l.Oracle, l.Seed, l.Plan = true, r.line.Property, p.Seed, p.Sum()
+		c, err := once(&clean, p, nil)
+		if err != nil {
+			return nil, err
+		}
+		l.CleanPasses = c.line.Verdict == pass
+	}
+	l.WallMS = time.Since(start).Milliseconds()
+	return l, nil
+}

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"bufio"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/sim/plan"
+)
+
+// runSeeds is one seed or plan, or new seeds until time is over.
+func runSeeds(o *options) int {
+	switch {
+	case o.plan != "":
+		p, err := load(o.plan)
+		if err != nil {
+			return fail(err)
+		}
+		if o.flush != "" {
+			p.Flush = o.flush
+		}
+		return single(o, p)
+	case o.seed != "":
+		seed, err := strconv.ParseUint(o.seed, 10, 64)
+		if err != nil {
+			return fail(fmt.Errorf("seed %q is not a number of 64 bits", o.seed))
+		}
+		return single(o, systems[o.system].plan(seed, o.flush))
+	}
+	return many(o)
+}
+
+func load(path string) (*plan.Plan, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return plan.Decode(b)
+}
+
+// single runs one plan, prints its line, and on failure tells the story and shrinks it.
+func single(o *options, p *plan.Plan) int {
+	if o.mutant == "" && p.Mutant != "" {
+		o.mutant = p.Mutant
+	}
+	r, err := once(o, p, nil)
+	if err != nil {
+		return fail(err)
+	}
+	printJSON(&r.line)
+	if r.line.Verdict != pass {
+		tell(o, p, r)
+	}
+	return r.exit()
+}
+
+// tell explains a failure on standard error, and keeps the plan, shrunk if it can be.
+func tell(o *options, p *plan.Plan, r *outcome) {
+	w := bufio.NewWriter(os.Stderr)
+	defer w.Flush()
+	fmt.Fprintf(w, "\nseed %d: %s\n", p.Seed, r.line.Verdict)
+	if r.res.Harness != "" {
+		fmt.Fprintln(w, "harness:", r.res.Harness)
+	}
+	if v := r.res.Violation; v != nil {
+		fmt.Fprintf(w, "property %s\nat       %d.%06d s (virtual)\nwas      %s\nis       %s\n", v.Property, int64(v.At)/1e9, int64(v.At)%1e9/1e3, v.Was, v.Is)
+	}
+	fmt.Fprintln(w, "last events:")
+	for _, l := range r.res.Last {
+		fmt.Fprintln(w, "  "+l)
+	}
+	if r.res.Stack != "" {
+		fmt.Fprintln(w, r.res.Stack)
+	}
+	fmt.Fprintln(w, "replay:", r.line.Replay)
+	w.Flush()
+	if r.res.Violation == nil {
+		return
+	}
+	q := p
+	if o.shrink > 0 {
+		q = shrink(o, p, r)
+	}
+	q.Mutant = o.mutant
+	path := filepath.Join(o.out, fmt.Sprintf("%d.plan.json", p.Seed))
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		fmt.Fprintln(w, "error:", err)
+		return
+	}
+	if err := os.WriteFile(path, q.Encode(), 0o644); err != nil {
+		fmt.Fprintln(w, "error:", err)
+		return
+	}
+	fmt.Fprintf(w, "plan:   %s (%d faults, %d classes, %d clients); make sim PLAN=%s\n", path, len(q.Faults), len(q.Swarm), q.Clients, path)
+}
+
+func shrink(o *options, p *plan.Plan, r *outcome) *plan.Plan {
+	until := time.Now().Add(time.Duration(o.shrink) * time.Second)
+	s := plan.Shrinker{
+		Try: func(c *plan.Plan) plan.Outcome {
+			t, err := once(o, c, nil)
+			if err != nil || t.res.Violation == nil {
+				return plan.Outcome{}
+			}
+			return plan.Outcome{Property: t.res.Violation.Property, AtMS: int64(t.res.Violation.At)/1e6 + 1}
+		},
+		Workloads: systems[o.system].workloads,
+		More:      func() bool { return time.Now().Before(until) },
+	}
+	v := r.res.Violation
+	q := s.Shrink(p, plan.Outcome{Property: v.Property, AtMS: int64(v.At)/1e6 + 1})
+	fmt.Fprintf(os.Stderr, "shrunk from %d to %d faults in %d runs\n", len(p.Faults), len(q.Faults), s.Tries)
+	return q
+}
+
+// summary is the last line of a run over many seeds.
+type summary struct {
+	Seeds     int              `json:"seeds"`
+	Passed    int              `json:"passed"`
+	Failed    int              `json:"failed"`
+	Unchecked int              `json:"unchecked"`
+	Harness   int              `json:"harness"`
+	VirtualMS int64            `json:"virtual_ms"`
+	CPUMS     int64            `json:"cpu_ms"`
+	WallMS    int64            `json:"wall_ms"`
+	Events    int64            `json:"events"`
+	Checked   map[string]int64 `json:"checked"`
+	Faults    map[string]int64 `json:"faults"`
+	Failing   []uint64         `json:"failing"`
+	Build     string           `json:"build"`
+	Go        string           `json:"go"`
+}
+
+func (s *summary) add(l *line) {
+	s.Seeds++
+	switch l.Verdict {
+	case pass:
+		s.Passed++
+	case unchecked:
+		s.Unchecked++
+	case broken:
+		s.Failed++
+		s.Failing = append(s.Failing, l.Seed)
+	default:
+		s.Harness++
+		s.Failing = append(s.Failing, l.Seed)
+	}
+	s.VirtualMS += l.VirtualMS
+	s.CPUMS += l.CPUMS
+	s.Events += l.Events
+	for k, n := range l.Checked {
+		s.Checked[k] += n
+	}
+	for k, n := range l.Faults {
+		s.Faults[k] += n
+	}
+	s.Build, s.Go = l.Build, l.Go
+}
+
+// many runs new seeds until time is over.
+func many(o *options) int {
+	start := time.Now()
+	until := start.Add(time.Duration(o.secs) * time.Second)
+	s := &summary{Checked: map[string]int64{}, Faults: map[string]int64{}, Failing: []uint64{}}
+	code := exitPass
+	each := inProcess
+	if o.jobs > 1 {
+		each = inChildren
+	}
+	each(o, until, func(l *line, exit int) {
+		if l != nil {
+			s.add(l)
+		} else {
+			s.Harness++
+		}
+		code = worse(code, exit)
+	})
+	s.WallMS = time.Since(start).Milliseconds()
+	printJSON(map[string]any{"summary": s})
+	return code
+}
+
+// worse gives the exit code that says more: a broken property before a harness failure before a pass.
+func worse(a, b int) int {
+	switch {
+	case a == exitBroken || b == exitBroken:
+		return exitBroken
+	case a != exitPass:
+		return a
+	}
+	return b
+}
+
+func newSeed() uint64 {
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return uint64(time.Now().UnixNano())
+	}
+	return binary.LittleEndian.Uint64(b[:]) >> 16 // short enough to type
+}
+
+func inProcess(o *options, until time.Time, done func(*line, int)) {
+	for time.Now().Before(until) {
+		p := systems[o.system].plan(newSeed(), o.flush)
+		r, err := once(o, p, nil)
+		if err != nil {
+			done(nil, fail(err))
+			return
+		}
+		printJSON(&r.line)
+		if r.line.Verdict != pass {
+			tell(o, p, r)
+		}
+		done(&r.line, r.exit())
+	}
+}
+
+func logLine(node int, l *step.LogLine) {
+	fmt.Fprintf(os.Stderr, "n%d %s\n", node+1, l.Text)
+}
+
+// traceSeed writes the trace of a seed, one line an event.
+func traceSeed(o *options) int {
+	seed, err := strconv.ParseUint(o.seed, 10, 64)
+	if err != nil && o.plan == "" {
+		return fail(fmt.Errorf("trace takes a seed"))
+	}
+	p := systems[o.system].plan(seed, o.flush)
+	if o.plan != "" {
+		if p, err = load(o.plan); err != nil {
+			return fail(err)
+		}
+	}
+	w := bufio.NewWriterSize(os.Stdout, 1<<20)
+	r, err := once(o, p, w)
+	if err != nil {
+		return fail(err)
+	}
+	if v := r.res.Violation; v != nil {
+		fmt.Fprintln(w, v.Error())
+	}
+	fmt.Fprintln(w, r.line.Trace)
+	if err := w.Flush(); err != nil {
+		return fail(err)
+	}
+	return r.exit()
+}
+
+func decodeLine(b []byte) (*line, bool) {
+	var l line
+	if json.Unmarshal(b, &l) != nil || l.Plan == "" {
+		return nil, false
+	}
+	return &l, true
+}

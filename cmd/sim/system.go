@@ -1,0 +1,76 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seedlog/seedlog/sim/cluster"
+	"github.com/seedlog/seedlog/sim/plan"
+	"github.com/seedlog/seedlog/sim/run"
+	"github.com/seedlog/seedlog/sim/toy"
+)
+
+// system is what can be simulated: the broker, or the toy that tests the simulator itself.
+type system struct {
+	// plan draws the plan of a seed.
+	plan func(seed uint64, flush string) *plan.Plan
+	// prepare makes the nodes, clients and judge of one run. mutant is "" or a planted bug that this build has.
+	prepare func(p *plan.Plan, mutant string) (*subject, error)
+	// workloads gives smaller client programs of a plan; nil if it cannot.
+	workloads func(p *plan.Plan) []json.RawMessage
+}
+
+// subject is one run's system.
+type subject struct {
+	opt       cluster.Options
+	checked   func() map[string]int64 // checks made, by property
+	unchecked func() int64            // what no checker could decide
+	siteHits  func() int64            // how often the mutant's site was reached
+}
+
+const defaultSystem = "broker"
+
+var systems = map[string]system{
+	"broker": {plan: run.Draw, prepare: brokerPrepare, workloads: run.Workloads},
+	"toy":    {plan: toyPlan, prepare: toyPrepare},
+}
+
+func systemNames() string {
+	names := make([]string, 0, len(systems))
+	for n := range systems {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+func toyPlan(seed uint64, flush string) *plan.Plan {
+	return plan.FromSeed(seed, plan.Menu{Flush: flush, Classes: toy.Survives(), MaxMS: 20000})
+}
+
+func toyPrepare(p *plan.Plan, mutant string) (*subject, error) {
+	if mutant != "" && !slices.Contains(toy.Bugs, mutant) {
+		return nil, fmt.Errorf("the toy has no bug %q; it has %s", mutant, strings.Join(toy.Bugs, ", "))
+	}
+	opt, judge := toy.Options(p, mutant, 60, 3000)
+	return &subject{
+		opt:       opt,
+		checked:   func() map[string]int64 { return map[string]int64{toy.Lost: judge.Checks()} },
+		unchecked: func() int64 { return 0 },
+		siteHits:  func() int64 { return 1 },
+	}, nil
+}
+
+func brokerPrepare(p *plan.Plan, mutant string) (*subject, error) {
+	hits, err := plantMutant(mutant)
+	if err != nil {
+		return nil, err
+	}
+	r, err := run.Prepare(p)
+	if err != nil {
+		return nil, err
+	}
+	return &subject{opt: r.Options, checked: r.Judge.Checked, unchecked: r.Judge.Unchecked, siteHits: hits}, nil
+}

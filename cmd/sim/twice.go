@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"time"
+)
+
+// twiceLine is the JSON line of one seed that was run in two fresh processes.
+type twiceLine struct {
+	Seed   uint64 `json:"seed"`
+	Trace  string `json:"trace"`
+	Other  string `json:"other"`
+	Equal  bool   `json:"equal"`
+	Differ string `json:"differ"` // the first line of the traces that differs
+}
+
+// twice runs each seed in two fresh processes, one with one processor and eager garbage collection, one with four processors and
+// every log line written: their hashes must be equal. It is the proof that a seed is one history.
+func twice(o *options, args []string) int {
+	var seeds []uint64
+	for _, a := range args {
+		n, err := strconv.ParseUint(a, 10, 64)
+		if err != nil {
+			return fail(fmt.Errorf("seed %q is not a number of 64 bits", a))
+		}
+		seeds = append(seeds, n)
+	}
+	until := time.Now().Add(time.Duration(o.secs) * time.Second)
+	equal, different := 0, 0
+	for i := 0; i < len(seeds) || len(args) == 0 && time.Now().Before(until); i++ {
+		seed := newSeed()
+		if i < len(seeds) {
+			seed = seeds[i]
+		}
+		l := twiceLine{Seed: seed}
+		l.Trace = fresh(o, "run", seed, false).trace
+		l.Other = fresh(o, "run", seed, true).trace
+		l.Equal = l.Trace == l.Other && l.Trace != ""
+		if l.Equal {
+			equal++
+		} else {
+			different++
+			l.Differ = firstDifference(fresh(o, "trace", seed, false).out, fresh(o, "trace", seed, true).out)
+		}
+		printJSON(&l)
+	}
+	fmt.Printf("%d equal, %d different\n", equal, different)
+	if different > 0 || equal == 0 {
+		return exitHarness
+	}
+	return exitPass
+}
+
+type freshRun struct {
+	out   []byte
+	trace string
+}
+
+// fresh runs a command on a seed in a new process.
+func fresh(o *options, command string, seed uint64, loaded bool) freshRun {
+	args := []string{command, "-flush", o.flush, "-mutant", o.mutant, "-system", o.system, "-shrink", "0", "-out", os.TempDir()}
+	env := append(os.Environ(), "PLAN=", "SEED=", "GOMAXPROCS=1", "GOGC=20", "LOGS=")
+	if loaded {
+		env = append(os.Environ(), "PLAN=", "SEED=", "GOMAXPROCS=4", "LOGS=1")
+	}
+	if command == "run" {
+		args = append(args, "-seed", strconv.FormatUint(seed, 10))
+	} else {
+		args = append(args, strconv.FormatUint(seed, 10))
+	}
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = env
+	out, err := cmd.Output()
+	if err != nil && len(out) == 0 {
+		fmt.Fprintln(os.Stderr, "error:", err)
+	}
+	r := freshRun{out: out}
+	if l, ok := decodeLine(out); ok && command == "run" {
+		r.trace = l.Trace
+	}
+	return r
+}
+
+func firstDifference(a, b []byte) string {
+	x, y := bufio.NewScanner(bytes.NewReader(a)), bufio.NewScanner(bytes.NewReader(b))
+	for n := 1; ; n++ {
+		more, other := x.Scan(), y.Scan()
+		if !more && !other {
+			return "the text is equal"
+		}
+		if x.Text() != y.Text() || more != other {
+			return fmt.Sprintf("line %d: %q and %q", n, x.Text(), y.Text())
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package broker
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/seedlog/seedlog/core/api"
+	"github.com/seedlog/seedlog/core/controller"
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/metadata/solo"
+	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/core/task"
+	"github.com/seedlog/seedlog/io/clock"
+)
+
+// start begins the life of a shard. Shard 0 reads the directory and registers the broker; the others wait for its first image.
+//
+//	shard 0: lock ─▶ checkpoints ─▶ metadata log ─▶ registration committed ─▶ image to all ─▶ each opens its logs ─▶ all applied ─▶ serve
+func (s *Shard) start() {
+	if s.env.Shard != 0 {
+		return
+	}
+	c := &control{s: s, applied: make([]int64, s.shards)}
+	for i := range c.applied {
+		c.applied[i] = -1
+	}
+	s.control = c
+	task.Go(s.env, s.bootNode)
+}
+
+func (s *Shard) bootNode(t *task.Task) {
+	boot, refusal := s.readDirectory(t)
+	if t.Stopped() {
+		return
+	}
+	if refusal != "" {
+		s.fatal(1, refusal)
+		return
+	}
+	c := s.control
+	m, err := solo.Open(t, s.env, s.node)
+	if t.Stopped() {
+		return
+	}
+	if err != nil {
+		s.fatal(1, err.Error())
+		return
+	}
+	s.dir.meta = m
+	c.log, c.boot = m.Log, boot
+	c.store = metadata.NewStore(m.Image, c)
+	c.machine = controller.NewMachine(s.node, m.Image, m.Log, s.env.Rand, []metadata.FeatureLevelRecord{{Name: api.FeatureMetadata, Level: api.MetadataVersion}})
+	c.store.Watchers = []metadata.Watcher{c, c.machine}
+	m.Log.SetCommitter(c.store)
+	s.state.Control = c
+	c.machine.Submit(s.registration(), &registered{s: s})
+}
+
+// registration is what this broker says of itself, under a new incarnation.
+func (s *Shard) registration() kmsg.Request {
+	q := kmsg.NewPtrBrokerRegistrationRequest()
+	q.BrokerID, q.ClusterID = s.node.NodeID, s.dir.meta.ClusterID
+	s.env.Rand.Fill(q.IncarnationID[:])
+	for _, l := range s.node.Advertised {
+		x := kmsg.NewBrokerRegistrationRequestListener()
+		x.Name, x.Host, x.Port, x.SecurityProtocol = l.Name, l.Host, uint16(l.Port), 0
+		q.Listeners = append(q.Listeners, x)
+	}
+	if s.node.Rack != "" {
+		rack := s.node.Rack
+		q.Rack = &rack
+	}
+	q.LogDirs = [][16]byte{s.dir.meta.DirectoryID}
+	return q
+}
+
+// registered waits for the registration.
+type registered struct{ s *Shard }
+
+// Decided is controller.Waiter.
+func (w *registered) Decided(resp kmsg.Response, img *metadata.Image) {
+	s := w.s
+	r := resp.(*kmsg.BrokerRegistrationResponse)
+	if r.ErrorCode != 0 {
+		s.fatal(1, "the broker cannot register ("+kerr.Code(r.ErrorCode).String()+"); check cluster.id and listeners")
+		return
+	}
+	s.control.waiting = append(s.control.waiting, answer{img.Index(), resp, w})
+	s.control.appliedBy(0, -1) // the image may have reached everybody already
+}
+
+// Reply is coordinator.Waiter: every shard has recovered its logs.
+func (w *registered) Reply(kmsg.Response) {
+	w.s.broadcast(step.Mail{Kind: mailServe})
+	w.s.serve()
+}
+
+// serve lets connections in.
+func (s *Shard) serve() {
+	if s.phase != booting {
+		return
+	}
+	if s.env.Shard == 0 && plant.On(plant.S1) && s.boot != nil && s.boot.clean {
+		task.Go(s.env, func(t *task.Task) { s.dropMarker(t) })
+	}
+	s.phase, s.boot = serving, nil
+	s.env.Out.Accept, s.env.Out.Ready = true, true
+	s.env.After(&s.timers[timerCheckpoint], checkpointEach)
+	s.sweepIdle()
+	s.env.After(&s.timers[timerRetention], clock.MS(s.node.RetentionCheckMS))
+}

@@ -1,0 +1,257 @@
+package controller
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seedlog/seedlog/core/config"
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// change is one asked change of one setting.
+type change struct {
+	key   string
+	op    kmsg.IncrementalAlterConfigOp
+	value *string
+}
+
+// resource is what changes are asked of.
+type resource struct {
+	kind int8
+	name string
+}
+
+// AlterConfigs decides API 33, v0–2: the given settings replace all that a resource has. Each resource is changed or refused by itself.
+//
+// UNKNOWN_TOPIC_OR_PARTITION; INVALID_TOPIC_EXCEPTION; INVALID_CONFIG: of a topic; INVALID_REQUEST: of a broker, and everything else.
+func AlterConfigs(c *Context, req *kmsg.AlterConfigsRequest) (*kmsg.AlterConfigsResponse, []metadata.Record) {
+	resp := req.ResponseKind().(*kmsg.AlterConfigsResponse)
+	var records []metadata.Record
+	times := make(map[resource]int, len(req.Resources))
+	for i := range req.Resources {
+		times[resource{int8(req.Resources[i].ResourceType), req.Resources[i].ResourceName}]++
+	}
+	for i := range req.Resources {
+		r := &req.Resources[i]
+		id := resource{int8(r.ResourceType), r.ResourceName}
+		changes := make([]change, 0, len(r.Configs))
+		for j := range r.Configs {
+			changes = append(changes, change{r.Configs[j].Name, kmsg.IncrementalAlterConfigOpSet, r.Configs[j].Value})
+		}
+		old := c.Image.ConfigsOf(id.kind, id.name)
+		bad := c.checkChanges(id, changes, times[id])
+		if bad.code == kerr.None {
+			for _, x := range old {
+				if !slices.ContainsFunc(changes, func(ch change) bool { return ch.key == x.Key }) {
+					changes = append(changes, change{x.Key, kmsg.IncrementalAlterConfigOpDelete, nil})
+				}
+			}
+			var recs []metadata.Record
+			recs, bad = c.alter(id, old, changes, len(records))
+			records = append(records, recs...)
+		}
+		out := kmsg.NewAlterConfigsResponseResource()
+		out.ResourceType, out.ResourceName = r.ResourceType, r.ResourceName
+		out.ErrorCode, out.ErrorMessage = int16(bad.code), bad.message()
+		resp.Resources = append(resp.Resources, out)
+	}
+	if req.ValidateOnly {
+		records = nil
+	}
+	return resp, records
+}
+
+// IncrementalAlterConfigs decides API 44, v0–1: SET and DELETE of any setting, APPEND and SUBTRACT of lists. Errors as AlterConfigs.
+func IncrementalAlterConfigs(c *Context, req *kmsg.IncrementalAlterConfigsRequest) (*kmsg.IncrementalAlterConfigsResponse, []metadata.Record) {
+	resp := req.ResponseKind().(*kmsg.IncrementalAlterConfigsResponse)
+	var records []metadata.Record
+	times := make(map[resource]int, len(req.Resources))
+	for i := range req.Resources {
+		times[resource{int8(req.Resources[i].ResourceType), req.Resources[i].ResourceName}]++
+	}
+	for i := range req.Resources {
+		r := &req.Resources[i]
+		id := resource{int8(r.ResourceType), r.ResourceName}
+		changes := make([]change, 0, len(r.Configs))
+		for j := range r.Configs {
+			changes = append(changes, change{r.Configs[j].Name, r.Configs[j].Op, r.Configs[j].Value})
+		}
+		bad := c.checkChanges(id, changes, times[id])
+		if bad.code == kerr.None {
+			var recs []metadata.Record
+			recs, bad = c.alter(id, c.Image.ConfigsOf(id.kind, id.name), changes, len(records))
+			records = append(records, recs...)
+		}
+		out := kmsg.NewIncrementalAlterConfigsResponseResource()
+		out.ResourceType, out.ResourceName = r.ResourceType, r.ResourceName
+		out.ErrorCode, out.ErrorMessage = int16(bad.code), bad.message()
+		resp.Resources = append(resp.Resources, out)
+	}
+	if req.ValidateOnly {
+		records = nil
+	}
+	return resp, records
+}
+
+// checkChanges refuses what needs no look at present values (ConfigAdminManager.preprocess).
+func (c *Context) checkChanges(id resource, changes []change, times int) refusal {
+	if times > 1 {
+		return refuse(kerr.InvalidRequest, "Each resource must appear at most once.")
+	}
+	if len(changes) > maxRecords {
+		return refuse(kerr.PolicyViolation, "Excessively large number of settings per request.")
+	}
+	keys := make(map[string]bool, len(changes))
+	var nulls []string
+	for _, ch := range changes {
+		if keys[ch.key] {
+			return refuse(kerr.InvalidRequest, "Error due to duplicate config keys")
+		}
+		keys[ch.key] = true
+		if ch.op < kmsg.IncrementalAlterConfigOpSet || ch.op > kmsg.IncrementalAlterConfigOpSubtract {
+			return refuse(kerr.InvalidRequest, "Unknown operations type %d", ch.op)
+		}
+		if ch.value == nil && ch.op != kmsg.IncrementalAlterConfigOpDelete {
+			nulls = append(nulls, ch.key)
+		}
+	}
+	if len(nulls) > 0 {
+		return refuse(kerr.InvalidRequest, "Null value not supported for : %s", strings.Join(nulls, ", "))
+	}
+	switch id.kind {
+	case metadata.ResourceTopic:
+		if text := ValidName(id.name); text != "" {
+			return refusal{kerr.InvalidTopicException, text}
+		}
+		if c.Image.TopicByName(id.name) == nil {
+			return refuse(kerr.UnknownTopicOrPartition, "The topic '%s' does not exist.", id.name)
+		}
+		return refusal{}
+	case metadata.ResourceBroker:
+		return c.checkBroker(id.name, changes)
+	}
+	return refuse(kerr.InvalidRequest, "Unknown resource type %d", id.kind)
+}
+
+func (c *Context) checkBroker(name string, changes []change) refusal {
+	if name != "" {
+		id, err := strconv.ParseInt(name, 10, 32)
+		if err != nil {
+			return refuse(kerr.InvalidRequest, "Node id must be an integer, but it is: %s", name)
+		}
+		if c.Image.Broker(int32(id)) == nil || fmt.Sprint(id) != name {
+			return refuse(kerr.InvalidRequest, "Unexpected broker id, expected %d, but received %s", c.Node.NodeID, name)
+		}
+	}
+	for _, ch := range changes {
+		if ch.op == kmsg.IncrementalAlterConfigOpDelete {
+			continue
+		}
+		s := config.Broker(ch.key)
+		switch {
+		case s == nil:
+			return refuse(kerr.InvalidRequest, "Unknown broker config name: %s", ch.key)
+		case name == "" && s.PerBroker():
+			return refuse(kerr.InvalidRequest, "Cannot update these configs at default cluster level, broker id must be specified: [%s]", ch.key)
+		case s.ReadOnly() || s.PerBroker(): // listeners and what belongs to them are read at start
+			return refuse(kerr.InvalidRequest, "Cannot update these configs dynamically: [%s]", ch.key)
+		}
+	}
+	return refusal{}
+}
+
+// alter gives the records of a resource's changes, if what they leave is valid as a whole.
+func (c *Context) alter(id resource, old config.Pairs, changes []change, have int) ([]metadata.Record, refusal) {
+	next := old
+	for _, ch := range changes {
+		v, bad := c.apply(id, old, ch)
+		if bad.code != kerr.None {
+			return nil, bad
+		}
+		next = next.With(ch.key, v)
+	}
+	if id.kind == metadata.ResourceTopic {
+		if err := config.ValidateTopic(c.Node, next); err != nil {
+			return nil, refusal{kerr.InvalidConfig, err.Error()}
+		}
+	} else {
+		for _, x := range next {
+			if s := config.Broker(x.Key); s != nil {
+				if err := s.Check(x.Value); err != nil {
+					return nil, refusal{kerr.InvalidRequest, err.Error()}
+				}
+			}
+		}
+	}
+	var out []metadata.Record
+	for _, ch := range changes {
+		v, set := next.Get(ch.key)
+		was, had := old.Get(ch.key)
+		if set == had && v == was {
+			continue
+		}
+		r := &metadata.ConfigRecord{ResourceType: id.kind, Name: id.name, Key: ch.key}
+		if set {
+			r.Value = &v
+		}
+		out = append(out, r)
+	}
+	if have+len(out) > maxRecords {
+		return nil, refuse(kerr.PolicyViolation, "Excessively large number of settings per request.")
+	}
+	return out, refusal{}
+}
+
+// apply gives the value of a setting after a change, nil for none.
+func (c *Context) apply(id resource, old config.Pairs, ch change) (*string, refusal) {
+	switch ch.op {
+	case kmsg.IncrementalAlterConfigOpSet:
+		return ch.value, refusal{}
+	case kmsg.IncrementalAlterConfigOpDelete:
+		return nil, refusal{}
+	}
+	verb := "APPEND"
+	if ch.op == kmsg.IncrementalAlterConfigOpSubtract {
+		verb = "SUBTRACT"
+	}
+	s := config.ForTopic(ch.key)
+	if id.kind == metadata.ResourceBroker {
+		s = config.Broker(ch.key)
+	}
+	if s == nil || s.Kind != config.List {
+		return nil, refuse(kerr.InvalidConfig, "Can't %s to key %s because its type is not LIST.", verb, ch.key)
+	}
+	list := config.Split(c.present(id, old, s))
+	for _, x := range config.Split(*ch.value) {
+		i := slices.Index(list, x)
+		switch {
+		case ch.op == kmsg.IncrementalAlterConfigOpAppend && i < 0:
+			list = append(list, x)
+		case ch.op == kmsg.IncrementalAlterConfigOpSubtract && i >= 0:
+			list = slices.Delete(list, i, i+1)
+		}
+	}
+	v := strings.Join(list, ",")
+	return &v, refusal{}
+}
+
+// present is the list that APPEND and SUBTRACT start from: what is set, or the default.
+func (c *Context) present(id resource, old config.Pairs, s *config.Setting) string {
+	if v, ok := old.Get(s.Name); ok {
+		return v
+	}
+	var d []config.Described
+	if id.kind == metadata.ResourceTopic {
+		d = config.DescribeTopic(c.Node, nil, []string{s.Name})
+	} else {
+		d = config.DescribeBroker(c.Node, []string{s.Name})
+	}
+	if len(d) == 1 && d[0].Value != nil {
+		return *d[0].Value
+	}
+	return ""
+}

@@ -1,0 +1,12 @@
+// Package controller decides what becomes of the cluster's state: it turns requests and an image into records and an answer.
+//
+//	api ──Submit(request, Waiter)──▶ Machine ──decide against the image──▶ records ──Propose──▶ metadata.Quorum
+//	                                    ▲                                                            │
+//	            Waiter.Decided(answer) ─┴──────────── ImageChanged ◀── metadata.Store ◀──Committed───┘
+//
+// The deciding functions are pure: an image, settings and a source of randomness in, an answer and records out. The Machine keeps one
+// entry in flight; what arrives meanwhile is decided together as the next. It promises that no answer leaves before the entry that
+// it speaks of is committed and folded, and that an entry decided in an older term is answered with NOT_CONTROLLER.
+// It never changes an image and never touches a disk.
+// Read next: machine.go, create_topics.go, configs.go; core/metadata for what records do.
+package controller

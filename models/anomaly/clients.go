@@ -1,0 +1,178 @@
+package anomaly
+
+import (
+	"sort"
+
+	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/models"
+	"github.com/seedlog/seedlog/sim/history"
+)
+
+// stuckAfter is how long a client of a healed cluster may go without a success.
+const stuckAfter = 30 * clock.Second
+
+// notes calls f for each micro-operation of a kind.
+func (x *index) notes(k history.Kind, f func(e *history.Event, o *history.Op)) {
+	for _, e := range x.events {
+		for i := range e.Ops {
+			if e.Ops[i].Kind == k {
+				f(e, &e.Ops[i])
+			}
+		}
+	}
+}
+
+// badAnswer: a client saw bytes that no broker may send.
+func badAnswer(x *index, r *Result) {
+	for i := range x.calls {
+		if x.calls[i].Op.Kind == history.Poll {
+			r.Checked += int64(x.calls[i].Op.Batches)
+		}
+	}
+	x.notes(history.Caught, func(e *history.Event, o *history.Op) {
+		r.Checked++
+		r.fault("%s %s: %s (event %d)", o.Key, o.Meta, o.Got, e.I)
+	})
+}
+
+// wrongError: a misbehaving client did not get the one error that it should.
+func wrongError(x *index, r *Result) {
+	x.notes(history.Probe, func(e *history.Event, o *history.Op) {
+		switch e.Type {
+		case history.OK:
+			r.Checked++
+		case history.Fail:
+			r.Checked++
+			r.fault("%s: was to be answered with %s, was answered with %s (event %d)", o.Meta, o.Want, o.Got, e.I)
+		}
+	})
+}
+
+// unanswered: a request sent after healing got no answer.
+func unanswered(x *index, r *Result) {
+	for _, e := range x.events {
+		if x.healed > 0 && e.Time >= x.healed && e.Type == history.OK {
+			r.Checked++
+		}
+	}
+	x.notes(history.Unheard, func(e *history.Event, o *history.Op) {
+		if x.healed > 0 && clock.Time(o.Offset) >= x.healed {
+			r.fault("%s sent at %d ms by client %d was not answered by %d ms", o.Meta, o.Offset/1e6, history.ClientOf(e.Process), o.Timestamp/1e6)
+		}
+	})
+}
+
+// stuck: a client that keeps asking in a healed cluster has no success for long.
+func stuck(x *index, r *Result) {
+	type line struct {
+		client int
+		f      string
+	}
+	since := map[line]clock.Time{}
+	for _, e := range x.events {
+		if x.healed == 0 || e.Time < x.healed || e.F != "send" && e.F != "poll" && e.F != "join" {
+			continue
+		}
+		at := line{history.ClientOf(e.Process), e.F}
+		if e.Type == history.OK || e.F == "send" && e.Type == history.Info && len(e.Ops) > 0 && e.Ops[0].Acks == 0 {
+			r.Checked++
+			delete(since, at)
+			continue
+		}
+		start, waiting := since[at]
+		switch {
+		case e.Type == history.Invoke && !waiting:
+			since[at] = e.Time
+		case waiting && e.Time.Sub(start) > stuckAfter:
+			r.fault("client %d: no %s succeeded between %d and %d ms", at.client, at.f, start/1e6, e.Time/1e6)
+			delete(since, at)
+		}
+	}
+}
+
+// doubleOwner: two members own one partition in one generation.
+func doubleOwner(x *index, r *Result) {
+	type held struct {
+		key        string
+		generation int32
+	}
+	owner := map[held]string{}
+	x.notes(history.Own, func(e *history.Event, o *history.Op) {
+		at := held{o.Key, o.Generation}
+		r.Checked++
+		if was, ok := owner[at]; ok && was != o.Member && !x.facts.OffsetsExpire {
+			r.fault("%s in generation %d: %s owns it, and so does %s (event %d)", o.Key, o.Generation, was, o.Member, e.I)
+		}
+		owner[at] = o.Member
+	})
+}
+
+// commitRegression: a group is told an offset below one whose commit was acknowledged before it asked.
+func commitRegression(x *index, r *Result) {
+	if x.facts.OffsetsExpire {
+		return
+	}
+	commits := map[string][]*models.Call{}
+	for i := range x.calls {
+		if c := &x.calls[i]; c.Op.Kind == history.Commit && c.Type != history.Fail {
+			commits[c.Op.Key] = append(commits[c.Op.Key], c)
+		}
+	}
+	lossy := x.lossyOffsets()
+	for i := range x.calls {
+		c := &x.calls[i]
+		if c.Op.Kind != history.FetchOffsets || c.Type != history.OK {
+			continue
+		}
+		floor, event := floorOf(commits[c.Op.Key], c, x.facts.Copies)
+		r.Checked++
+		if c.Op.Offset < floor && !(len(lossy) > 0 && lossy[0] < c.Return) {
+			r.fault("%s: offset %d was committed (event %d), the group is told %d (event %d)", c.Op.Key, floor, event, c.Op.Offset, c.Return)
+		}
+	}
+}
+
+// floorOf is the highest offset whose commit was acknowledged before the read began, unless a commit of unknown outcome, which may
+// arrive late, explains what was read.
+func floorOf(commits []*models.Call, read *models.Call, copies bool) (floor, event int64) {
+	floor = -1
+	for _, k := range commits {
+		late := k.Type == history.Info || copies
+		if late && k.Op.Offset == read.Op.Offset {
+			return -1, 0
+		}
+		if k.Type == history.OK && k.Return < read.Call && k.Op.Offset > floor {
+			floor, event = k.Op.Offset, k.Return
+		}
+	}
+	return floor, event
+}
+
+// lossyOffsets gives the events from which on committed offsets may be gone.
+func (x *index) lossyOffsets() []int64 {
+	var at []int64
+	x.notes(history.Excuse, func(e *history.Event, o *history.Op) {
+		if topic, _ := history.SplitKey(o.Key); o.Key == "" || topic == "__consumer_offsets" {
+			at = append(at, e.I)
+		}
+	})
+	sort.Slice(at, func(i, j int) bool { return at[i] < at[j] })
+	return at
+}
+
+// producerIDReuse: a producer id is given out twice.
+func producerIDReuse(x *index, r *Result) {
+	given := map[producerKey]int64{}
+	for i := range x.calls {
+		c := &x.calls[i]
+		if c.Op.Kind != history.InitProducerID || c.Type != history.OK {
+			continue
+		}
+		at := producerKey{c.Op.PID, c.Op.Epoch}
+		r.Checked++
+		if was, ok := given[at]; ok {
+			r.fault("producer id %d epoch %d was given out at event %d and again at %d", at.pid, at.epoch, was, c.Return)
+		}
+		given[at] = c.Return
+	}
+}

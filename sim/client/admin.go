@@ -1,0 +1,271 @@
+package client
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/sim/history"
+)
+
+// TopicSpec is a topic that a run needs.
+type TopicSpec struct {
+	Name       string   `json:"name"`
+	Partitions int32    `json:"partitions"`
+	Configs    []string `json:"configs,omitempty"` // "name=value"
+}
+
+// AdminConfig says what an administrator does.
+type AdminConfig struct {
+	ID            int         `json:"id"`
+	Node          int         `json:"node"`
+	Topics        []TopicSpec `json:"topics,omitempty"` // made at the start
+	Watch         []string    `json:"watch,omitempty"`  // topics whose offsets it lists
+	EveryMS       int64       `json:"every_ms"`
+	Churn         bool        `json:"churn,omitempty"`          // makes and deletes topics of its own
+	DeleteRecords bool        `json:"delete_records,omitempty"` // on watched topics
+	Alter         []string    `json:"alter,omitempty"`          // settings that it sets on watched topics, "name=value"
+}
+
+// Admin makes topics and then does one administrative thing after another.
+type Admin struct {
+	base
+	cfg    AdminConfig
+	link   *link
+	made   int // topics of cfg that exist
+	topics []topicInfo
+	bounds map[string]int64 // latest offset that it heard, by key
+	busy   bool
+	count  int
+	mine   string // the topic of its own that exists
+	writer bool
+}
+
+// NewAdmin makes an administrator.
+func NewAdmin(cfg AdminConfig, sh *Shared) *Admin {
+	sh.Writers++
+	return &Admin{base: base{id: cfg.ID, sh: sh}, cfg: cfg, bounds: map[string]int64{}, writer: true}
+}
+
+// Start implements Client.
+func (a *Admin) Start(n Net) {
+	a.start(n, "admin")
+	a.onWork, a.onTick = a.work, a.tick
+	a.link = a.newLink(a.cfg.Node, a.work, func() {})
+	a.after(a.jitter(clock.MS(a.cfg.EveryMS)), timerWork)
+}
+
+func (a *Admin) tick() {
+	if a.made < len(a.cfg.Topics) && !a.busy {
+		a.work()
+	}
+	if a.healed && !a.busy && a.made == len(a.cfg.Topics) && a.writer {
+		a.writer = false
+		a.sh.Writers--
+	}
+}
+
+func (a *Admin) work() {
+	if a.made == len(a.cfg.Topics) {
+		a.after(a.jitter(clock.MS(a.cfg.EveryMS)), timerWork)
+	}
+	switch {
+	case a.busy || !a.link.open():
+	case a.made < len(a.cfg.Topics):
+		t := a.cfg.Topics[a.made]
+		a.create(t, func(ok bool) {
+			if ok {
+				a.made++
+				a.work()
+			}
+		})
+	case a.healed:
+	case a.topics == nil && len(a.cfg.Watch) > 0:
+		a.askTopics(a.link, a.cfg.Watch, func(ts []topicInfo) { a.topics = ts })
+	default:
+		a.something()
+	}
+}
+
+func (a *Admin) something() {
+	switch a.rnd.Intn(6) {
+	case 0:
+		if a.cfg.Churn {
+			a.churn()
+		}
+	case 1:
+		if a.cfg.DeleteRecords && len(a.topics) > 0 {
+			a.deleteRecords()
+		}
+	case 2:
+		if len(a.cfg.Alter) > 0 && len(a.topics) > 0 {
+			a.alter()
+		}
+	default:
+		if len(a.topics) > 0 {
+			a.list()
+		}
+	}
+}
+
+// simple asks one thing and records its outcome; code reads the answer.
+func (a *Admin) simple(req kmsg.Request, low int16, op history.Op, code func(kmsg.Response, *history.Op) kerr.Code, done func(kerr.Code, error)) {
+	a.busy = true
+	a.record(0, history.Invoke, "", op)
+	a.link.ask(req, low, anyVersion, 10*clock.Second, func(r kmsg.Response, err error) {
+		a.busy = false
+		if err != nil {
+			a.record(0, history.Info, err.Error(), op)
+			done(0, err)
+			return
+		}
+		c := code(r, &op)
+		switch {
+		case c == kerr.None:
+			a.record(0, history.OK, "", op)
+		case unclear(c):
+			a.record(0, history.Info, c.String(), op)
+		default:
+			a.record(0, history.Fail, c.String(), op)
+		}
+		done(c, nil)
+	})
+}
+
+func (a *Admin) create(t TopicSpec, done func(bool)) {
+	req := kmsg.NewPtrCreateTopicsRequest()
+	rt := kmsg.NewCreateTopicsRequestTopic()
+	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = t.Name, t.Partitions, 1
+	for _, c := range t.Configs {
+		k, v, _ := strings.Cut(c, "=")
+		rc := kmsg.NewCreateTopicsRequestTopicConfig()
+		rc.Name, rc.Value = k, kmsg.StringPtr(v)
+		rt.Configs = append(rt.Configs, rc)
+	}
+	req.Topics, req.TimeoutMillis = append(req.Topics, rt), 5000
+	op := history.Op{Kind: history.CreateTopic, Key: t.Name, Offset: int64(t.Partitions), Meta: strings.Join(t.Configs, ",")}
+	a.simple(req, 2, op, func(r kmsg.Response, _ *history.Op) kerr.Code {
+		resp := r.(*kmsg.CreateTopicsResponse)
+		if len(resp.Topics) != 1 || resp.Topics[0].Topic != t.Name {
+			a.caught(0, t.Name, "CreateTopics answers other topics than it was asked for", strconv.Itoa(len(resp.Topics)))
+			return kerr.UnknownServerError
+		}
+		return kerr.Code(resp.Topics[0].ErrorCode)
+	}, func(c kerr.Code, err error) { done(err == nil && (c == kerr.None || c == kerr.TopicAlreadyExists)) })
+}
+
+// churn makes a topic, or deletes the one made before.
+func (a *Admin) churn() {
+	if a.mine == "" {
+		a.count++
+		name := a.name + "." + strconv.Itoa(a.count)
+		a.create(TopicSpec{Name: name, Partitions: int32(1 + a.rnd.Intn(4))}, func(ok bool) {
+			if ok {
+				a.mine = name
+			}
+		})
+		return
+	}
+	req := kmsg.NewPtrDeleteTopicsRequest()
+	req.TopicNames = []string{a.mine}
+	t := kmsg.NewDeleteTopicsRequestTopic()
+	t.Topic = kmsg.StringPtr(a.mine)
+	req.Topics, req.TimeoutMillis = append(req.Topics, t), 5000
+	a.simple(req, 1, history.Op{Kind: history.DeleteTopic, Key: a.mine, Offset: history.NoOffset}, func(r kmsg.Response, _ *history.Op) kerr.Code {
+		resp := r.(*kmsg.DeleteTopicsResponse)
+		if len(resp.Topics) != 1 {
+			a.caught(0, a.mine, "DeleteTopics answers other topics than it was asked for", strconv.Itoa(len(resp.Topics)))
+			return kerr.UnknownServerError
+		}
+		return kerr.Code(resp.Topics[0].ErrorCode)
+	}, func(c kerr.Code, err error) {
+		if err == nil && (c == kerr.None || c == kerr.UnknownTopicOrPartition) {
+			a.mine = ""
+		}
+	})
+}
+
+func (a *Admin) pick() *position {
+	t := &a.topics[a.rnd.Intn(len(a.topics))]
+	p := a.rnd.Intn(t.parts)
+	return &position{topic: t, part: int32(p), key: t.keys[p]}
+}
+
+func (a *Admin) deleteRecords() {
+	p := a.pick()
+	end := a.bounds[p.key]
+	if end == 0 {
+		a.listOne(p, -1)
+		return
+	}
+	to := a.rnd.Int63n(end + 1)
+	req := kmsg.NewPtrDeleteRecordsRequest()
+	t := kmsg.NewDeleteRecordsRequestTopic()
+	tp := kmsg.NewDeleteRecordsRequestTopicPartition()
+	tp.Partition, tp.Offset = p.part, to
+	t.Topic, t.Partitions = p.topic.name, append(t.Partitions, tp)
+	req.Topics, req.TimeoutMillis = append(req.Topics, t), 5000
+	op := history.Op{Kind: history.DeleteRecords, Key: p.key, Offset: to}
+	a.simple(req, 0, op, func(r kmsg.Response, op *history.Op) kerr.Code {
+		resp := r.(*kmsg.DeleteRecordsResponse)
+		if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
+			return kerr.UnknownServerError
+		}
+		got := &resp.Topics[0].Partitions[0]
+		if got.ErrorCode == 0 {
+			if got.LowWatermark < to {
+				a.caught(0, p.key, "DeleteRecords answers a low watermark below what was asked for", fmt.Sprintf("%d < %d", got.LowWatermark, to))
+			}
+			op.Offset = got.LowWatermark
+		}
+		return kerr.Code(got.ErrorCode)
+	}, func(kerr.Code, error) {})
+}
+
+func (a *Admin) alter() {
+	p := a.pick()
+	set := a.cfg.Alter[a.rnd.Intn(len(a.cfg.Alter))]
+	k, v, _ := strings.Cut(set, "=")
+	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	res := kmsg.NewIncrementalAlterConfigsRequestResource()
+	res.ResourceType, res.ResourceName = kmsg.ConfigResourceTypeTopic, p.topic.name
+	c := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+	c.Name, c.Op, c.Value = k, kmsg.IncrementalAlterConfigOpSet, kmsg.StringPtr(v)
+	res.Configs = append(res.Configs, c)
+	req.Resources = append(req.Resources, res)
+	a.simple(req, 0, history.Op{Kind: history.Alter, Key: p.topic.name, Offset: history.NoOffset, Meta: set}, func(r kmsg.Response, _ *history.Op) kerr.Code {
+		resp := r.(*kmsg.IncrementalAlterConfigsResponse)
+		if len(resp.Resources) != 1 {
+			return kerr.UnknownServerError
+		}
+		return kerr.Code(resp.Resources[0].ErrorCode)
+	}, func(kerr.Code, error) {})
+}
+
+// list asks for the earliest, the latest, or the offset at a time.
+func (a *Admin) list() {
+	ts := [...]int64{-1, -1, -2, int64(a.n.Wall()) - a.rnd.Int63n(5000)}[a.rnd.Intn(4)]
+	a.listOne(a.pick(), ts)
+}
+
+func (a *Admin) listOne(p *position, ts int64) {
+	a.busy = true
+	a.listOffsets(a.link, []*position{p}, ts, 1, func(found []int64) {
+		a.busy = false
+		if found != nil && ts == -1 {
+			a.bounds[p.key] = found[0]
+		}
+	})
+}
+
+// Done implements Settler.
+func (a *Admin) Done() bool { return !a.writer }
+
+// Waiting implements Settler.
+func (a *Admin) Waiting() string {
+	return fmt.Sprintf("%s: busy=%v, %d of %d topics made", a.name, a.busy, a.made, len(a.cfg.Topics))
+}

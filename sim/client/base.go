@@ -1,0 +1,144 @@
+package client
+
+import (
+	"strconv"
+
+	"github.com/seedlog/seedlog/core/prng"
+	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/sim/history"
+)
+
+// Shared is what the clients of one run have in common.
+type Shared struct {
+	Rec *history.Recorder
+	// Writers counts the clients that still write. Readers go for the end once it is 0.
+	Writers int
+	healed  bool
+}
+
+// NewShared makes it for a run.
+func NewShared(rec *history.Recorder) *Shared { return &Shared{Rec: rec} }
+
+// Ticks and bounds of all clients.
+const (
+	tickEvery = 250 * clock.Millisecond
+	// healedBound is how long a request may go unanswered after healing, on top of what it asked to wait.
+	healedBound = 15 * clock.Second
+)
+
+// kinds of timer: the high byte of a tag; the rest is a generation, so that a newer At replaces an older one.
+const (
+	timerTick uint64 = iota + 1
+	timerWork
+	timerBeat
+	timerKinds
+)
+
+// base is what every client embeds: identity, timers, links.
+type base struct {
+	n      Net
+	id     int
+	sh     *Shared
+	rnd    *prng.Source
+	name   string
+	links  []*link
+	gens   [timerKinds]uint64
+	healed bool
+	// oldVersions makes the client pick any version that both sides know, not the newest.
+	oldVersions bool
+	retry       func() // asked for again at the next tick
+	onTick      func()
+	onWork      func()
+	onBeat      func()
+}
+
+func (b *base) start(n Net, kind string) {
+	b.n, b.rnd, b.name = n, n.Rand(), kind+"-"+strconv.Itoa(b.id)
+	b.oldVersions = b.rnd.Permille(350)
+	b.after(tickEvery, timerTick)
+}
+
+func (b *base) after(d clock.Duration, kind uint64) {
+	b.gens[kind]++
+	b.n.At(b.n.Now().Add(d), kind<<56|b.gens[kind]&(1<<56-1))
+}
+
+// Timer implements Client.
+func (b *base) Timer(tag uint64) {
+	kind := tag >> 56
+	if kind == 0 || kind >= timerKinds || tag&(1<<56-1) != b.gens[kind] {
+		return
+	}
+	switch kind {
+	case timerTick:
+		for _, l := range b.links {
+			l.tick()
+		}
+		if again := b.retry; again != nil {
+			b.retry = nil
+			again()
+		}
+		if b.onTick != nil {
+			b.onTick()
+		}
+		b.after(tickEvery, timerTick)
+	case timerWork:
+		b.onWork()
+	case timerBeat:
+		b.onBeat()
+	}
+}
+
+func (b *base) link(conn uint64) *link {
+	for _, l := range b.links {
+		if l.conn == conn && conn != 0 {
+			return l
+		}
+	}
+	return nil
+}
+
+// Opened implements Client.
+func (b *base) Opened(conn uint64) {
+	if l := b.link(conn); l != nil {
+		l.opened()
+	}
+}
+
+// Frame implements Client.
+func (b *base) Frame(conn uint64, f []byte) {
+	if l := b.link(conn); l != nil {
+		l.frame(f)
+	}
+}
+
+// Closed implements Client.
+func (b *base) Closed(conn uint64) {
+	if l := b.link(conn); l != nil {
+		l.closed()
+	}
+}
+
+// Healed implements Healer.
+func (b *base) Healed() { b.healed, b.sh.healed = true, true }
+
+func (b *base) process(slot int) int32 { return history.ProcessOf(b.id, slot) }
+
+func (b *base) record(slot int, t history.Type, err string, ops ...history.Op) {
+	b.sh.Rec.Op(b.process(slot), t, err, ops...)
+}
+
+func (b *base) note(slot int, op history.Op) { b.sh.Rec.Note(b.process(slot), op) }
+
+// caught records that the client saw something that no broker may send.
+func (b *base) caught(slot int, key, what, got string) {
+	b.note(slot, history.Op{Kind: history.Caught, Key: key, Offset: history.NoOffset, Meta: what, Got: got})
+}
+
+// jitter draws between half and one and a half of d.
+func (b *base) jitter(d clock.Duration) clock.Duration {
+	return d/2 + clock.Duration(b.rnd.Int63n(int64(d)+1))
+}
+
+// nodeOf gives the simulator's number of a broker: node.id counts from 1.
+func nodeOf(brokerID int32) int { return int(brokerID) - 1 }

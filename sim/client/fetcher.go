@@ -1,0 +1,334 @@
+package client
+
+import (
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/sim/history"
+)
+
+// FetchConfig says how a reader fetches.
+type FetchConfig struct {
+	Sessions  bool  `json:"sessions,omitempty"` // KIP-227
+	MaxWaitMS int32 `json:"max_wait_ms"`
+	MinBytes  int32 `json:"min_bytes"`
+	MaxBytes  int32 `json:"max_bytes"`
+	PartBytes int32 `json:"part_bytes"`
+	PauseMS   int64 `json:"pause_ms"` // between an answer and the next request
+}
+
+// position is one partition that a reader follows.
+type position struct {
+	topic   *topicInfo
+	part    int32
+	key     string
+	next    int64
+	start   int64 // log start offset as last told
+	hw      int64
+	end     int64 // where the final reading ends; -1 unknown
+	inForce bool  // the fetch session knows it, at sent
+	sent    int64
+	lost    bool // out of range: ask for the bounds before the next fetch
+}
+
+// fetcher reads a set of partitions over one link: fetches, sessions, resets.
+type fetcher struct {
+	b         *base
+	cfg       FetchConfig
+	link      *link
+	pos       []*position
+	forgotten []*position
+	session   int32
+	epoch     int32
+	busy      bool
+	gen       int // of the assignment: answers of an older one are dropped
+	low       int16
+	after     func() // one fetch, or one try, is over
+}
+
+func (f *fetcher) assign(pos []*position) {
+	f.pos, f.forgotten = pos, nil
+	f.session, f.epoch = 0, 0
+	f.gen++
+}
+
+// fetch asks once. It does nothing while one is under way.
+func (f *fetcher) fetch() {
+	if f.busy || !f.link.open() || len(f.pos) == 0 {
+		return
+	}
+	for _, p := range f.pos {
+		if p.lost {
+			f.reset()
+			return
+		}
+	}
+	req := kmsg.NewPtrFetchRequest()
+	req.ReplicaID, req.MaxWaitMillis, req.MinBytes, req.MaxBytes = -1, f.cfg.MaxWaitMS, f.cfg.MinBytes, f.cfg.MaxBytes
+	req.SessionEpoch = -1
+	full := !f.cfg.Sessions || f.session == 0
+	if f.cfg.Sessions {
+		req.SessionID, req.SessionEpoch = f.session, f.epoch
+	}
+	cap := int16(anyVersion)
+	asked := make([]history.Op, 0, len(f.pos))
+	for _, p := range f.pos {
+		cap = min(cap, idCap(p.topic, 13))
+		asked = append(asked, history.Op{Kind: history.Poll, Key: p.key, From: p.next, HW: -1, Start: -1, Offset: history.NoOffset, PID: noProducerID, Timestamp: f.wait()})
+		if full || !p.inForce || p.sent != p.next {
+			f.add(req, p)
+		}
+	}
+	f.busy = true
+	gen := f.gen
+	f.b.record(0, history.Invoke, "", asked...)
+	timeout := clock.MS(int64(f.cfg.MaxWaitMS)) + 5*clock.Second
+	f.link.ask(req, max(4, f.low), cap, timeout, func(r kmsg.Response, err error) {
+		f.busy = false
+		f.answer(r, err, asked, gen)
+		f.after()
+	})
+}
+
+// wait is how long a fetch that is content with any record may be kept waiting, in ms; 0 for one that wants more.
+func (f *fetcher) wait() int64 {
+	if f.cfg.MinBytes > 1 {
+		return 0
+	}
+	return int64(f.cfg.MaxWaitMS)
+}
+
+func (f *fetcher) add(req *kmsg.FetchRequest, p *position) {
+	part := kmsg.NewFetchRequestTopicPartition()
+	part.Partition, part.CurrentLeaderEpoch, part.FetchOffset, part.LastFetchedEpoch, part.LogStartOffset, part.PartitionMaxBytes = p.part, -1, p.next, -1, -1, f.cfg.PartBytes
+	p.inForce, p.sent = true, p.next
+	for i := range req.Topics {
+		if req.Topics[i].Topic == p.topic.name {
+			req.Topics[i].Partitions = append(req.Topics[i].Partitions, part)
+			return
+		}
+	}
+	t := kmsg.NewFetchRequestTopic()
+	t.Topic, t.TopicID, t.Partitions = p.topic.name, p.topic.id, []kmsg.FetchRequestTopicPartition{part}
+	req.Topics = append(req.Topics, t)
+}
+
+func (f *fetcher) noSession() {
+	f.session, f.epoch = 0, 0
+	for _, p := range f.pos {
+		p.inForce = false
+	}
+}
+
+func (f *fetcher) answer(r kmsg.Response, err error, asked []history.Op, gen int) {
+	if err != nil {
+		f.noSession()
+		f.b.record(0, history.Fail, err.Error(), asked...)
+		return
+	}
+	resp := r.(*kmsg.FetchResponse)
+	if resp.ErrorCode != 0 {
+		f.noSession()
+		f.b.record(0, history.Fail, kerr.Code(resp.ErrorCode).String(), asked...)
+		if c := kerr.Code(resp.ErrorCode); c != kerr.FetchSessionIDNotFound && c != kerr.InvalidFetchSessionEpoch && c != kerr.FetchSessionTopicIDError && !retriable(c) {
+			f.b.caught(0, "", "Fetch answers an error of no use", c.String())
+		}
+		return
+	}
+	if gen != f.gen {
+		f.noSession()
+		f.b.record(0, history.Fail, "assignment changed", asked...)
+		return
+	}
+	f.advanceSession(resp.SessionID)
+	f.take(resp, asked)
+}
+
+func (f *fetcher) advanceSession(id int32) {
+	if !f.cfg.Sessions {
+		return
+	}
+	switch {
+	case id == 0: // the broker keeps none: full fetches go on
+		f.noSession()
+	default:
+		f.session = id
+		if f.epoch++; f.epoch <= 0 {
+			f.epoch = 1
+		}
+	}
+}
+
+// take records what came: partitions with records; and, if there were none at all, that there was nothing to read anywhere. A partition
+// without records beside one with them may only have missed the answer's byte limit, so nothing follows from it.
+func (f *fetcher) take(resp *kmsg.FetchResponse, asked []history.Op) {
+	var ops []history.Op
+	failed := false
+	for ti := range resp.Topics {
+		t := &resp.Topics[ti]
+		for pi := range t.Partitions {
+			part := &t.Partitions[pi]
+			p := f.find(t, part.Partition)
+			if p == nil {
+				f.b.caught(0, t.Topic, "Fetch answers a partition that was not asked for", fmt.Sprint(part.Partition))
+				continue
+			}
+			if part.ErrorCode != 0 {
+				failed = true
+				f.partError(p, kerr.Code(part.ErrorCode))
+				continue
+			}
+			op, some := f.records(p, part)
+			if some {
+				ops = append(ops, op)
+				continue
+			}
+			for i := range asked {
+				if asked[i].Key == p.key {
+					asked[i].HW, asked[i].Start = op.HW, op.Start
+				}
+			}
+		}
+	}
+	switch {
+	case len(ops) > 0:
+		f.b.record(0, history.OK, "", ops...)
+	case failed:
+		f.b.record(0, history.Fail, "partition errors", asked...)
+	default:
+		f.b.record(0, history.OK, "", asked...)
+	}
+}
+
+func (f *fetcher) records(p *position, part *kmsg.FetchResponseTopicPartition) (history.Op, bool) {
+	p.hw, p.start = part.HighWatermark, part.LogStartOffset
+	op := history.Op{Kind: history.Poll, Key: p.key, From: p.sent, HW: part.HighWatermark, Start: part.LogStartOffset, Offset: history.NoOffset, PID: noProducerID, Timestamp: f.wait()}
+	if len(part.RecordBatches) == 0 {
+		return op, false
+	}
+	s := readBatches(part.RecordBatches, p.sent)
+	if s.bad != "" {
+		f.b.caught(0, p.key, "Fetch serves a bad batch", s.bad)
+		f.noSession()
+		p.next = max(p.next, s.next)
+		return op, false
+	}
+	op.Records, op.Batches = s.records, s.batches
+	p.next = s.next
+	return op, len(s.records) > 0
+}
+
+// partError records a refused partition by itself: the rest of the answer stands.
+func (f *fetcher) partError(p *position, c kerr.Code) {
+	op := history.Op{Kind: history.Poll, Key: p.key, From: p.next, HW: -1, Start: -1, Offset: history.NoOffset, PID: noProducerID}
+	f.b.record(1, history.Invoke, "", op)
+	f.b.record(1, history.Fail, c.String(), op)
+	f.noSession()
+	switch {
+	case c == kerr.OffsetOutOfRange:
+		p.lost = true
+	case c == kerr.UnknownTopicID || c == kerr.InconsistentTopicID:
+		f.b.retry = f.link.onOpen
+	case !retriable(c):
+		f.b.caught(0, p.key, "Fetch answers an error of no use", c.String())
+	}
+}
+
+func (f *fetcher) find(t *kmsg.FetchResponseTopic, part int32) *position {
+	for _, p := range f.pos {
+		if p.part == part && (t.Topic != "" && t.Topic == p.topic.name || t.Topic == "" && t.TopicID == p.topic.id) {
+			return p
+		}
+	}
+	return nil
+}
+
+func (f *fetcher) byKey(key string) *position {
+	for _, p := range f.pos {
+		if p.key == key {
+			return p
+		}
+	}
+	return nil
+}
+
+// reset moves partitions that are out of range to the start of their log.
+func (f *fetcher) reset() {
+	var lost []*position
+	for _, p := range f.pos {
+		if p.lost {
+			lost = append(lost, p)
+		}
+	}
+	f.busy = true
+	f.b.listOffsets(f.link, lost[:1], -2, 2, func(found []int64) {
+		f.busy = false
+		if found != nil && found[0] >= 0 {
+			p := lost[0]
+			p.lost = false
+			p.next = found[0]
+		}
+		f.after()
+	})
+}
+
+// listOffsets asks for offsets by timestamp (-1 latest, -2 earliest) and records it, one operation for all. nil: it failed.
+func (b *base) listOffsets(l *link, pos []*position, ts int64, slot int, done func([]int64)) {
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.ReplicaID = -1
+	ops := make([]history.Op, len(pos))
+	for i, p := range pos {
+		ops[i] = history.Op{Kind: history.ListOffsets, Key: p.key, Timestamp: ts, Offset: history.NoOffset, PID: noProducerID}
+		t := kmsg.NewListOffsetsRequestTopic()
+		t.Topic = p.topic.name
+		tp := kmsg.NewListOffsetsRequestTopicPartition()
+		tp.Partition, tp.Timestamp, tp.CurrentLeaderEpoch = p.part, ts, -1
+		t.Partitions = append(t.Partitions, tp)
+		req.Topics = append(req.Topics, t)
+	}
+	b.record(slot, history.Invoke, "", ops...)
+	l.ask(req, 1, anyVersion, 5*clock.Second, func(r kmsg.Response, err error) {
+		if err != nil {
+			b.record(slot, history.Fail, err.Error(), ops...)
+			done(nil)
+			return
+		}
+		found, code := offsetsIn(r.(*kmsg.ListOffsetsResponse), pos)
+		if code != 0 {
+			b.record(slot, history.Fail, code.String(), ops...)
+			done(nil)
+			return
+		}
+		for i := range ops {
+			ops[i].Offset = found[i]
+		}
+		b.record(slot, history.OK, "", ops...)
+		done(found)
+	})
+}
+
+func offsetsIn(resp *kmsg.ListOffsetsResponse, pos []*position) ([]int64, kerr.Code) {
+	found := make([]int64, len(pos))
+	for i, p := range pos {
+		found[i] = -2
+		for ti := range resp.Topics {
+			for pi := range resp.Topics[ti].Partitions {
+				part := &resp.Topics[ti].Partitions[pi]
+				if resp.Topics[ti].Topic != p.topic.name || part.Partition != p.part {
+					continue
+				}
+				if part.ErrorCode != 0 {
+					return nil, kerr.Code(part.ErrorCode)
+				}
+				found[i] = part.Offset
+			}
+		}
+		if found[i] == -2 {
+			return nil, kerr.UnknownServerError
+		}
+	}
+	return found, 0
+}

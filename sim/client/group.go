@@ -1,0 +1,373 @@
+package client
+
+import (
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/sim/history"
+)
+
+// GroupConfig says what a member of a consumer group (classic protocol, eager, range assignor) does. Times are virtual milliseconds.
+type GroupConfig struct {
+	ID          int         `json:"id"`
+	Node        int         `json:"node"`
+	Group       string      `json:"group"`
+	Topics      []string    `json:"topics"`
+	Instance    string      `json:"instance,omitempty"` // group.instance.id: a static member (KIP-345)
+	Fetch       FetchConfig `json:"fetch"`
+	SessionMS   int32       `json:"session_ms"`
+	RebalanceMS int32       `json:"rebalance_ms"`
+	HeartbeatMS int64       `json:"heartbeat_ms"`
+	CommitMS    int64       `json:"commit_ms"`
+	StayMS      int64       `json:"stay_ms,omitempty"` // after that it goes; 0: it stays
+	AwayMS      int64       `json:"away_ms,omitempty"`
+	Vanish      bool        `json:"vanish,omitempty"` // it goes without LeaveGroup
+}
+
+// memberState is where a member stands.
+//
+//	looking ──FindCoordinator──▶ unjoined ──JoinGroup──▶ joining ──SyncGroup──▶ syncing ──OffsetFetch──▶ placing ──▶ stable
+//	   ▲ NOT_COORDINATOR            ▲──REBALANCE_IN_PROGRESS, ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID──┘
+type memberState uint8
+
+const (
+	memberLooking memberState = iota
+	memberUnjoined
+	memberJoining
+	memberSyncing
+	memberPlacing
+	memberStable
+	memberAway
+)
+
+var memberStates = [...]string{"looking for its coordinator", "unjoined", "joining", "syncing", "placing", "stable", "away"}
+
+// Group is one member of a consumer group.
+type Group struct {
+	base
+	cfg        GroupConfig
+	f          fetcher
+	coord      *link
+	state      memberState
+	topics     []topicInfo
+	member     string
+	generation int32
+	owned      []*position
+	committed  map[string]int64
+	commits    int64
+	committing bool
+	beating    bool
+	asking     bool // an answer of the group protocol is outstanding
+	caughtUp   bool
+	goAt       clock.Time
+	commitAt   clock.Time
+}
+
+// slots of a member's processes; 0 and 1 are the fetcher's.
+const (
+	slotList = iota + 2
+	slotEnd
+	slotCommit
+	slotOffsets
+	slotJoin
+	slotOwner
+)
+
+// NewGroup makes a member.
+func NewGroup(cfg GroupConfig, sh *Shared) *Group {
+	return &Group{base: base{id: cfg.ID, sh: sh}, cfg: cfg, generation: -1}
+}
+
+// Start implements Client.
+func (g *Group) Start(n Net) {
+	g.start(n, "member")
+	g.onWork, g.onTick, g.onBeat = g.fetch, g.tick, g.beat
+	g.f = fetcher{b: &g.base, cfg: g.cfg.Fetch, low: 4, after: g.fetched}
+	g.f.link = g.newLink(g.cfg.Node, g.opened, func() {})
+	g.after(g.jitter(clock.MS(g.cfg.HeartbeatMS)), timerBeat)
+	keys := make([]string, len(g.cfg.Topics))
+	for i, t := range g.cfg.Topics {
+		keys[i] = history.GroupKey(g.cfg.Group, t)
+	}
+	g.sh.Rec.Record(&history.Event{Process: g.process(slotOwner), Type: history.Info, F: "subscribe", Keys: keys})
+}
+
+func (g *Group) opened() {
+	g.askTopics(g.f.link, g.cfg.Topics, func(ts []topicInfo) {
+		if g.topics == nil {
+			g.topics = ts
+		}
+		for i := range ts {
+			g.topics[i].id, g.topics[i].hasID = ts[i].id, ts[i].hasID
+		}
+		g.advance()
+	})
+}
+
+// advance does what the state asks for next, unless an answer is outstanding.
+func (g *Group) advance() {
+	if g.asking || g.topics == nil || g.state == memberAway {
+		return
+	}
+	if g.state == memberLooking {
+		g.find()
+		return
+	}
+	if !g.coord.open() {
+		return
+	}
+	switch g.state {
+	case memberUnjoined:
+		g.join()
+	case memberPlacing:
+		g.place()
+	}
+}
+
+func (g *Group) find() {
+	if !g.f.link.open() {
+		return
+	}
+	req := kmsg.NewPtrFindCoordinatorRequest()
+	req.CoordinatorKey, req.CoordinatorKeys = g.cfg.Group, []string{g.cfg.Group}
+	g.asking = true
+	g.f.link.ask(req, 0, anyVersion, 5*clock.Second, func(r kmsg.Response, err error) {
+		g.asking = false
+		if err != nil || g.state != memberLooking {
+			return
+		}
+		resp := r.(*kmsg.FindCoordinatorResponse)
+		node, code := resp.NodeID, resp.ErrorCode
+		if len(resp.Coordinators) == 1 {
+			node, code = resp.Coordinators[0].NodeID, resp.Coordinators[0].ErrorCode
+		}
+		if code != 0 {
+			return // tick asks again
+		}
+		g.state = memberUnjoined
+		if g.coord == nil {
+			g.coord = g.newLink(nodeOf(node), g.advance, func() {})
+			return
+		}
+		g.coord.redirect(nodeOf(node))
+		g.advance()
+	})
+}
+
+func (g *Group) static() *string {
+	if g.cfg.Instance == "" {
+		return nil
+	}
+	return kmsg.StringPtr(g.cfg.Instance)
+}
+
+// low gives the oldest version of an API that a static member can use.
+func (g *Group) low(plain, static int16) int16 {
+	if g.cfg.Instance != "" {
+		return static
+	}
+	return plain
+}
+
+func (g *Group) join() {
+	req := kmsg.NewPtrJoinGroupRequest()
+	req.Group, req.SessionTimeoutMillis, req.RebalanceTimeoutMillis = g.cfg.Group, g.cfg.SessionMS, g.cfg.RebalanceMS
+	req.MemberID, req.InstanceID, req.ProtocolType = g.member, g.static(), "consumer"
+	meta := kmsg.NewConsumerMemberMetadata()
+	meta.Topics = g.cfg.Topics
+	p := kmsg.NewJoinGroupRequestProtocol()
+	p.Name, p.Metadata = "range", meta.AppendTo(nil)
+	req.Protocols = append(req.Protocols, p)
+	g.state, g.asking = memberJoining, true
+	op := history.Op{Kind: history.Join, Key: g.cfg.Group, Offset: history.NoOffset, Member: g.member}
+	g.record(slotJoin, history.Invoke, "", op)
+	timeout := clock.MS(int64(g.cfg.RebalanceMS)) + 10*clock.Second
+	g.coord.ask(req, g.low(0, 5), anyVersion, timeout, func(r kmsg.Response, err error) {
+		g.asking = false
+		if err != nil {
+			g.record(slotJoin, history.Info, err.Error(), op)
+			g.state = memberLooking
+			return
+		}
+		g.joined(r.(*kmsg.JoinGroupResponse), op)
+	})
+}
+
+func (g *Group) joined(resp *kmsg.JoinGroupResponse, op history.Op) {
+	code := kerr.Code(resp.ErrorCode)
+	if code != kerr.None {
+		g.record(slotJoin, history.Fail, code.String(), op)
+		if code == kerr.MemberIDRequired {
+			if resp.MemberID == "" {
+				g.caught(slotJoin, g.cfg.Group, "MEMBER_ID_REQUIRED without a member id", "")
+			}
+			g.member, g.state = resp.MemberID, memberUnjoined
+			g.advance()
+			return
+		}
+		g.expelled(code)
+		return
+	}
+	g.member, g.generation = resp.MemberID, resp.Generation
+	op.Generation, op.Member = resp.Generation, resp.MemberID
+	g.record(slotJoin, history.OK, "", op)
+	req := kmsg.NewPtrSyncGroupRequest()
+	req.Group, req.Generation, req.MemberID, req.InstanceID = g.cfg.Group, g.generation, g.member, g.static()
+	req.ProtocolType, req.Protocol = kmsg.StringPtr("consumer"), resp.Protocol
+	if resp.LeaderID == resp.MemberID && !resp.SkipAssignment {
+		req.GroupAssignment = rangeAssign(resp.Members, g.topics)
+	}
+	g.state, g.asking = memberSyncing, true
+	g.coord.ask(req, g.low(0, 3), anyVersion, clock.MS(int64(g.cfg.RebalanceMS))+10*clock.Second, func(r kmsg.Response, err error) {
+		g.asking = false
+		switch {
+		case err != nil:
+			g.state = memberLooking
+		case r.(*kmsg.SyncGroupResponse).ErrorCode != 0:
+			g.expelled(kerr.Code(r.(*kmsg.SyncGroupResponse).ErrorCode))
+		default:
+			g.synced(r.(*kmsg.SyncGroupResponse).MemberAssignment)
+		}
+	})
+}
+
+func (g *Group) synced(assignment []byte) {
+	g.owned, g.caughtUp = nil, false
+	if len(assignment) > 0 {
+		var a kmsg.ConsumerMemberAssignment
+		if err := a.ReadFrom(assignment); err != nil {
+			g.caught(slotJoin, g.cfg.Group, "SyncGroup changes an assignment", err.Error())
+		}
+		for _, t := range a.Topics {
+			for _, p := range t.Partitions {
+				g.own(t.Topic, p)
+			}
+		}
+	}
+	for _, p := range g.owned {
+		g.note(slotOwner, history.Op{Kind: history.Own, Key: history.GroupKey(g.cfg.Group, p.key), Offset: history.NoOffset, Generation: g.generation, Member: g.member})
+	}
+	g.state = memberPlacing
+	g.advance()
+}
+
+func (g *Group) own(topic string, part int32) {
+	for i := range g.topics {
+		if t := &g.topics[i]; t.name == topic && int(part) < t.parts {
+			g.owned = append(g.owned, &position{topic: t, part: part, key: t.keys[part], end: -1, hw: -1, start: -1})
+		}
+	}
+}
+
+// expelled ends the membership, or only the generation, as the error says.
+func (g *Group) expelled(code kerr.Code) {
+	g.revoke()
+	g.state = memberUnjoined
+	switch code {
+	case kerr.UnknownMemberID, kerr.FencedInstanceID:
+		g.member, g.generation = "", -1
+	case kerr.RebalanceInProgress, kerr.IllegalGeneration, kerr.GroupMaxSizeReached:
+	case kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.RequestTimedOut:
+		g.state = memberLooking
+	default:
+		g.caught(slotJoin, g.cfg.Group, "the group protocol answers an error of no use", code.String())
+		g.member, g.generation = "", -1
+	}
+}
+
+// revoke gives up all partitions, as eager members do before they join again.
+func (g *Group) revoke() {
+	for _, p := range g.owned {
+		g.note(slotOwner, history.Op{Kind: history.Disown, Key: history.GroupKey(g.cfg.Group, p.key), Offset: history.NoOffset, Generation: g.generation, Member: g.member})
+	}
+	g.owned, g.caughtUp = nil, false
+	g.f.assign(nil)
+}
+
+// beat sends a heartbeat.
+func (g *Group) beat() {
+	g.after(g.jitter(clock.MS(g.cfg.HeartbeatMS)), timerBeat)
+	if g.state != memberPlacing && g.state != memberStable || !g.coord.open() || g.beating {
+		return
+	}
+	req := kmsg.NewPtrHeartbeatRequest()
+	req.Group, req.Generation, req.MemberID, req.InstanceID = g.cfg.Group, g.generation, g.member, g.static()
+	generation, member := g.generation, g.member
+	g.beating = true
+	g.coord.ask(req, g.low(0, 3), anyVersion, clock.MS(int64(g.cfg.SessionMS)), func(r kmsg.Response, err error) {
+		g.beating = false
+		if err != nil || generation != g.generation || member != g.member || g.state != memberPlacing && g.state != memberStable {
+			return
+		}
+		switch code := kerr.Code(r.(*kmsg.HeartbeatResponse).ErrorCode); code {
+		case kerr.None:
+		case kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable:
+		case kerr.RebalanceInProgress:
+			g.commit()
+			g.expelled(code)
+		default:
+			g.expelled(code)
+		}
+	})
+}
+
+func (g *Group) tick() {
+	if g.f.link.open() && g.topics == nil && g.retry == nil {
+		g.opened()
+	}
+	now := g.n.Now()
+	switch {
+	case g.state == memberAway:
+		if now >= g.goAt || g.healed {
+			g.comeBack()
+		}
+	case g.state == memberStable && g.cfg.StayMS > 0 && !g.healed && now >= g.goAt:
+		g.leave()
+	}
+	g.advance()
+	if g.state != memberStable {
+		return
+	}
+	if now >= g.commitAt {
+		g.commitAt = now.Add(g.jitter(clock.MS(g.cfg.CommitMS)))
+		g.commit()
+	}
+	g.fetch()
+	g.finish()
+}
+
+// leave goes away: with LeaveGroup, or as a crash would. A static member never says that it leaves.
+func (g *Group) leave() {
+	if !g.cfg.Vanish && g.cfg.Instance == "" && g.coord.open() {
+		req := kmsg.NewPtrLeaveGroupRequest()
+		req.Group, req.MemberID = g.cfg.Group, g.member
+		m := kmsg.NewLeaveGroupRequestMember()
+		m.MemberID = g.member
+		req.Members = append(req.Members, m)
+		g.commit()
+		g.coord.ask(req, 0, anyVersion, 5*clock.Second, func(kmsg.Response, error) {})
+	}
+	g.revoke()
+	g.member, g.generation = "", -1
+	g.state, g.goAt = memberAway, g.n.Now().Add(g.jitter(clock.MS(g.cfg.AwayMS)))
+}
+
+func (g *Group) comeBack() {
+	g.state = memberLooking
+	g.goAt = g.n.Now().Add(g.jitter(clock.MS(g.cfg.StayMS)))
+}
+
+// Done implements Settler.
+func (g *Group) Done() bool { return g.state == memberStable && g.caughtUp }
+
+// Waiting implements Settler.
+func (g *Group) Waiting() string {
+	s := fmt.Sprintf("%s of %s: %s, generation %d", g.name, g.cfg.Group, memberStates[g.state], g.generation)
+	for _, p := range g.owned {
+		s += fmt.Sprintf(" %s at %d of %d", p.key, p.next, p.end)
+	}
+	return s
+}

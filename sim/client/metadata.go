@@ -1,0 +1,75 @@
+package client
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/sim/history"
+)
+
+// topicInfo is what a client knows of a topic.
+type topicInfo struct {
+	name  string
+	id    [16]byte
+	hasID bool
+	parts int
+	keys  []string // by partition, "topic/0"
+}
+
+// askTopics asks for topics until each has partitions with leaders, then calls done. A topic that does not exist yet is waited for.
+func (b *base) askTopics(l *link, names []string, done func([]topicInfo)) {
+	req := kmsg.NewPtrMetadataRequest()
+	for _, n := range names {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = kmsg.StringPtr(n)
+		req.Topics = append(req.Topics, t)
+	}
+	req.AllowAutoTopicCreation = false
+	l.ask(req, 4, anyVersion, 5*clock.Second, func(r kmsg.Response, err error) {
+		if err != nil {
+			return // the link opens again, and its owner starts over
+		}
+		resp := r.(*kmsg.MetadataResponse)
+		if infos, ok := topicsOf(resp, names); ok {
+			done(infos)
+			return
+		}
+		b.retry = func() { b.askTopics(l, names, done) }
+	})
+}
+
+func topicsOf(resp *kmsg.MetadataResponse, names []string) ([]topicInfo, bool) {
+	infos := make([]topicInfo, 0, len(names))
+	for _, n := range names {
+		for i := range resp.Topics {
+			t := &resp.Topics[i]
+			if t.Topic == nil || *t.Topic != n || t.ErrorCode != 0 || len(t.Partitions) == 0 || !led(t.Partitions) {
+				continue
+			}
+			info := topicInfo{name: n, id: t.TopicID, hasID: t.TopicID != [16]byte{}, parts: len(t.Partitions)}
+			for p := range t.Partitions {
+				info.keys = append(info.keys, history.Key(n, int32(p)))
+			}
+			infos = append(infos, info)
+			break
+		}
+	}
+	return infos, len(infos) == len(names)
+}
+
+func led(ps []kmsg.MetadataResponseTopicPartition) bool {
+	for i := range ps {
+		if ps[i].ErrorCode != 0 || ps[i].Leader < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// idCap gives the newest version of an API that may be used: those from `first` on name topics by id.
+func idCap(t *topicInfo, first int16) int16 {
+	if t.hasID {
+		return anyVersion
+	}
+	return first - 1
+}

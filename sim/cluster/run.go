@@ -1,0 +1,155 @@
+package cluster
+
+import (
+	"fmt"
+
+	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/sim/client"
+	"github.com/seedlog/seedlog/sim/engine"
+	"github.com/seedlog/seedlog/sim/fault"
+)
+
+// Result is what a run came to.
+type Result struct {
+	Violation *engine.Violation // nil: no property was broken
+	Harness   string            // not empty: the simulator itself could not go on
+	Trace     string            // hash
+	Virtual   clock.Time
+	Events    int64
+	Steps     int64
+	Recovered clock.Duration // how long after healing every client was done
+	Faults    map[string]int64
+	Last      []string // the last lines of the trace
+	Stack     string
+}
+
+// lastLines is how many lines of the trace a result carries.
+const lastLines = 40
+
+// Run executes the plan: safety, healing, liveness, the end.
+func (c *Cluster) Run() *Result {
+	if c.opt.Begin != nil {
+		c.opt.Begin(c)
+	}
+	if c.plan.Swarm.On(fault.C2) {
+		c.eng.Permute(true)
+		c.ledger.Hit(fault.C2)
+	}
+	for _, n := range c.nodes {
+		n.start()
+	}
+	starts := c.eng.Key("client/start").Source()
+	for _, h := range c.clients {
+		c.eng.After(clock.Duration(starts.Int63n(200))*clock.Millisecond, h.who, h, kindClient, 0, 0)
+	}
+	c.schedule()
+	c.eng.At(clock.Time(c.plan.SafetyMS*1e6), c.who, c, kindHeal, 0, 0)
+	r := &Result{}
+	c.loop(r)
+	if c.eng.Failed() == nil && r.Harness == "" && c.opt.Judge != nil {
+		c.verdict(c.opt.Judge.Ended())
+	}
+	c.ended = true
+	r.Violation, r.Trace, r.Virtual = c.eng.Failed(), c.eng.Hash(), c.eng.Now()
+	r.Events, r.Steps, r.Faults = c.eng.Events, c.Steps, c.ledger.Counts()
+	r.Last, r.Recovered, r.Stack = c.eng.Last(lastLines), c.recovered, c.Stack
+	for _, n := range c.nodes {
+		n.bury()
+	}
+	return r
+}
+
+// loop runs until the clients are done after healing, or time or events are over.
+func (c *Cluster) loop(r *Result) {
+	limit := c.opt.MaxEvents
+	if limit == 0 {
+		limit = DefaultMaxEvents
+	}
+	end := clock.Time((c.plan.SafetyMS + c.plan.LivenessMS) * 1e6)
+	for {
+		switch {
+		case c.healed != 0 && c.done():
+			c.recovered = c.eng.Now().Sub(c.healed)
+			return
+		case c.eng.Events > limit:
+			r.Harness = fmt.Sprintf("more than %d events", limit)
+			return
+		case c.healed != 0 && c.eng.Next() > end:
+			c.eng.Fail("liveness", fmt.Sprintf("every client done within %d ms of healing", c.plan.LivenessMS), c.waiting())
+			return
+		}
+		if !c.eng.Step() {
+			if c.eng.Failed() == nil && c.healed == 0 {
+				r.Harness = "no event left before healing"
+			}
+			if c.eng.Failed() == nil && c.healed != 0 {
+				c.eng.Fail("liveness", "clients come to an end", "nothing happens any more; "+c.waiting())
+			}
+			return
+		}
+	}
+}
+
+// heal ends the safety phase: nothing is wrong any more, and stays so.
+func (c *Cluster) heal() {
+	c.healed = c.eng.Now()
+	c.net.Quiet()
+	for i := range c.undo {
+		c.end(i)
+	}
+	for _, n := range c.nodes {
+		n.disk.Faults.FailSyncs, n.disk.Faults.Misdirect, n.disk.Faults.StallUntil, n.crashIn = 0, 0, 0, 0
+		if n.up && n.paused {
+			n.resume(-1, int64(n.life))
+		}
+		for i := range n.shards {
+			if n.up && n.shards[i].paused {
+				n.resume(i, int64(n.life))
+			}
+		}
+		if !n.up {
+			n.start()
+		}
+	}
+	for _, h := range c.clients {
+		if x, ok := h.cl.(client.Healer); ok {
+			x.Healed()
+			c.heard()
+		}
+	}
+}
+
+// done says whether every client that must settle has. Clients that do not say are done when time is over.
+func (c *Cluster) done() bool {
+	for _, h := range c.clients {
+		if s, ok := h.cl.(client.Settler); ok && !s.Done() {
+			return false
+		}
+	}
+	for _, n := range c.nodes {
+		if !n.up {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *Cluster) waiting() string {
+	for i, h := range c.clients {
+		if s, ok := h.cl.(client.Settler); ok && !s.Done() {
+			return fmt.Sprintf("client %d waits for %s", i, s.Waiting())
+		}
+	}
+	return "a node is down"
+}
+
+// fatal ends a process that says it cannot go on. Only a disk fault explains that.
+func (n *Node) fatal(text string, code int) {
+	c := n.c
+	c.eng.Note(n.who, kindNode, fmt.Sprintf("fatal, code %d: %s", code, text))
+	if !c.ledger.Any(n.index, fault.D2, fault.D3, fault.D4, fault.D5, fault.D7, fault.D8) {
+		c.eng.Fail("fatal", "a node goes on while its disk is sound", fmt.Sprintf("node %d: %s", n.index+1, text))
+		return
+	}
+	n.crash(false, fault.P1, 2*clock.Second)
+}

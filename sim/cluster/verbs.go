@@ -1,0 +1,232 @@
+package cluster
+
+import (
+	"strings"
+
+	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/sim/engine"
+	"github.com/seedlog/seedlog/sim/fault"
+	"github.com/seedlog/seedlog/sim/simnet"
+)
+
+// The verbs of a schedule. Node, Shard and For are as in fault.Fault; a fault whose verb is unknown does nothing.
+//
+//	F:P1, F:D1  ""        at once; down for For           "mid"  at the A-th effect from now on, between two effects
+//	F:P2        ""        pause of node or shard          "freeze"  the node's monotonic time stands as well
+//	F:P3        ""        graceful stop, down for For
+//	F:C1        "skew"    A ms, either way                "rate"  A/1024 for For
+//	F:D2        "lie"     for For                         "fail"  the next A syncs
+//	F:D3        "read", "write"  EIO for A ‰, for For     "full"  A bytes of room left, for For
+//	F:D4        ""        bit drawn by A in a file; Verb, if any, is the end of the file's name
+//	F:D5        ""        the next A writes
+//	F:D6        "slow"    A times, for For                "stall"  for For
+//	F:D7, F:D8  ""        power loss, then an empty disk, or (D8) the disk as it was A ms ago; down for For
+//	F:N5, F:N6  "both", "in", "out"  bytes to and from the node, for For; B >= 0: only with client B
+//	            "swizzle" every client stops at a time of its own and goes on in another order
+
+// schedule puts the plan's faults on the heap.
+func (c *Cluster) schedule() {
+	c.undo = make([]func(), len(c.plan.Faults))
+	for i := range c.plan.Faults {
+		f := &c.plan.Faults[i]
+		if f.Class == fault.D8 {
+			c.eng.At(clock.Time(max(1, (f.At-f.A)*1e6)), c.who, c, kindPlan, int64(i), 1)
+		}
+		c.eng.At(clock.Time(f.At*1e6), c.who, c, kindPlan, int64(i), 0)
+	}
+}
+
+// Fire is the engine's call: a fault begins or ends, or the safety phase is over.
+func (c *Cluster) Fire(k engine.Kind, i, b int64) {
+	switch {
+	case k == kindHeal:
+		c.heal()
+	case k == kindUndo:
+		c.end(int(i))
+	case c.healed != 0: // a fault after healing does not happen
+	case b == 1:
+		n := c.nodes[c.plan.Faults[i].Node]
+		n.snap = n.disk.Snapshot()
+	default:
+		c.begin(int(i))
+	}
+}
+
+// end undoes a fault that is in force.
+func (c *Cluster) end(i int) {
+	if u := c.undo[i]; u != nil {
+		c.undo[i] = nil
+		u()
+	}
+}
+
+func (c *Cluster) begin(i int) {
+	f := &c.plan.Faults[i]
+	if f.Node < 0 || f.Node >= len(c.nodes) {
+		return
+	}
+	n := c.nodes[f.Node]
+	span := clock.Duration(f.For) * clock.Millisecond
+	switch f.Class {
+	case fault.P1, fault.D1, fault.D7, fault.D8:
+		c.beginCrash(f, n, span)
+	case fault.P2:
+		if n.up {
+			c.ledger.Note(c.eng.Now(), fault.P2, n.index, "pause")
+			n.pause(f.Shard, span, f.Verb == "freeze")
+		}
+	case fault.P3:
+		n.halt(span)
+	case fault.C1:
+		c.beginClock(i, f, n)
+	case fault.D2, fault.D3, fault.D4, fault.D5, fault.D6:
+		c.beginDisk(i, f, n)
+	case fault.N5, fault.N6:
+		c.beginClog(i, f, n)
+	}
+	if c.undo[i] != nil {
+		c.eng.After(span, c.who, c, kindUndo, int64(i), 0)
+	}
+}
+
+func (c *Cluster) beginCrash(f *fault.Fault, n *Node, down clock.Duration) {
+	if !n.up {
+		return
+	}
+	switch f.Class {
+	case fault.P1, fault.D1:
+		power := f.Class == fault.D1
+		if f.Verb == "mid" {
+			n.crashIn, n.power, n.downFor = 1+int(f.A), power, down
+			return
+		}
+		n.crash(power, f.Class, down)
+	case fault.D7:
+		n.crash(true, fault.D1, down)
+		n.disk.Restore(nil)
+	case fault.D8:
+		if n.snap != nil {
+			n.crash(true, fault.D1, down)
+			n.disk.Restore(n.snap)
+		}
+	}
+}
+
+func (c *Cluster) beginClock(i int, f *fault.Fault, n *Node) {
+	now := c.eng.Now()
+	c.ledger.Note(now, fault.C1, n.index, f.Verb)
+	if f.Verb == "skew" {
+		n.clock.Skew(now, clock.Duration(f.A)*clock.Millisecond)
+		return
+	}
+	set := func(rate int64) {
+		n.clock.SetRate(c.eng.Now(), rate)
+		for _, s := range n.shards {
+			s.armed = 0
+			s.arm()
+		}
+	}
+	set(min(2048, max(512, f.A)))
+	c.undo[i] = func() { set(1024) }
+}
+
+func (c *Cluster) beginDisk(i int, f *fault.Fault, n *Node) {
+	d := &n.disk.Faults
+	now := c.eng.Now()
+	switch f.Class.String() + " " + f.Verb {
+	case "F:D2 lie":
+		d.Lying = true
+		c.undo[i] = func() { d.Lying = false }
+	case "F:D2 fail":
+		d.FailSyncs += int(f.A)
+	case "F:D3 read":
+		d.ReadEIO = int(f.A)
+		c.undo[i] = func() { d.ReadEIO = 0 }
+	case "F:D3 write":
+		d.WriteEIO = int(f.A)
+		c.undo[i] = func() { d.WriteEIO = 0 }
+	case "F:D3 full":
+		d.Capacity = n.disk.Used() + f.A
+		c.undo[i] = func() { d.Capacity = 0 }
+	case "F:D6 slow":
+		d.Slow = f.A
+		c.undo[i] = func() { d.Slow = 0 }
+	case "F:D6 stall":
+		d.StallUntil = now.Add(clock.Duration(f.For) * clock.Millisecond)
+		c.ledger.Note(now, fault.D6, n.index, "stall")
+	default:
+		if f.Class == fault.D5 {
+			d.Misdirect += int(f.A)
+		}
+		if f.Class == fault.D4 {
+			n.disk.Rot(uint64(f.A), func(path string) bool { return strings.HasSuffix(path, f.Verb) })
+		}
+	}
+}
+
+func (c *Cluster) beginClog(i int, f *fault.Fault, n *Node) {
+	c.ledger.Note(c.eng.Now(), f.Class, n.index, f.Verb)
+	if f.Verb == "swizzle" {
+		c.swizzle(f, n)
+		return
+	}
+	var ends []simnet.End
+	for k, h := range c.clients {
+		if f.B < 0 || f.B == int64(k) {
+			ends = append(ends, h.end)
+		}
+	}
+	for _, o := range c.nodes {
+		if o != n && f.B < 0 {
+			ends = append(ends, o.end)
+		}
+	}
+	in, out := f.Verb != "out", f.Verb != "in"
+	each := func(do func(from, to simnet.End)) {
+		for _, e := range ends {
+			if in {
+				do(e, n.end)
+			}
+			if out {
+				do(n.end, e)
+			}
+		}
+	}
+	each(c.net.Block)
+	c.undo[i] = func() { each(c.net.Unblock) }
+}
+
+// swizzle clogs the clients one after another and lets them go in another order.
+func (c *Cluster) swizzle(f *fault.Fault, n *Node) {
+	src := c.eng.Key("F:N6/swizzle").Sub(f.At).Source()
+	half := max(1, f.For*1e6/2)
+	for _, h := range c.clients {
+		from, to := h.end, n.end
+		if src.Permille(500) {
+			from, to = to, from
+		}
+		s := &swizzled{c: c, from: from, to: to}
+		c.undo = append(c.undo, nil)
+		s.i = len(c.undo) - 1
+		c.eng.After(clock.Duration(src.Int63n(half)), c.who, s, kindPlan, int64(s.i), 0)
+		c.eng.After(clock.Duration(half+src.Int63n(half)), c.who, s, kindUndo, int64(s.i), 0)
+	}
+}
+
+// swizzled is one link of a swizzle.
+type swizzled struct {
+	c        *Cluster
+	from, to simnet.End
+	i        int
+}
+
+// Fire begins or ends it.
+func (s *swizzled) Fire(k engine.Kind, _, _ int64) {
+	switch {
+	case k == kindUndo:
+		s.c.end(s.i)
+	case s.c.healed == 0:
+		s.c.net.Block(s.from, s.to)
+		s.c.undo[s.i] = func() { s.c.net.Unblock(s.from, s.to) }
+	}
+}

@@ -1,0 +1,91 @@
+package oracle
+
+import "github.com/seedlog/seedlog/sim/history"
+
+// commits: a group is never told an offset below one whose commit was acknowledged before it asked (I:G7), unless a commit of unknown
+// outcome, which may arrive late, explains it.
+type commits struct {
+	quiet
+	g     *ghosts
+	floor map[string]int64
+	late  map[string][]int64
+	asked map[int32][]int64 // by process: floors when its read began
+}
+
+// maxLate bounds the memory of commits of unknown outcome per key; beyond it the key is no longer judged here (M3 still does).
+const maxLate = 1000
+
+func (c *commits) Name() string { return "I:G7" }
+
+func (c *commits) Event(e *history.Event) error {
+	if c.floor == nil {
+		c.floor, c.late, c.asked = map[string]int64{}, map[string][]int64{}, map[int32][]int64{}
+	}
+	for i := range e.Ops {
+		o := &e.Ops[i]
+		switch {
+		case o.Kind == history.Excuse:
+			if topic, _ := history.SplitKey(o.Key); o.Key == "" || topic == "__consumer_offsets" {
+				clear(c.floor)
+				clear(c.asked)
+			}
+		case o.Kind == history.Commit:
+			c.commit(e, o)
+		case o.Kind == history.FetchOffsets && e.Type == history.Invoke:
+			if i == 0 {
+				c.asked[e.Process] = c.asked[e.Process][:0]
+			}
+			c.asked[e.Process] = append(c.asked[e.Process], c.known(o.Key))
+		case o.Kind == history.FetchOffsets && e.Type == history.OK:
+			if asked := c.asked[e.Process]; i < len(asked) {
+				if err := c.told(e, o, asked[i]); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (c *commits) known(key string) int64 {
+	if f, ok := c.floor[key]; ok {
+		return f
+	}
+	return history.NoOffset
+}
+
+func (c *commits) commit(e *history.Event, o *history.Op) {
+	switch {
+	case e.Type == history.OK:
+		c.floor[o.Key] = max(c.known(o.Key), o.Offset)
+		if c.g.facts.Copies {
+			c.late[o.Key] = append(c.late[o.Key], o.Offset)
+		}
+	case e.Type == history.Invoke || e.Type == history.Info: // still open, or given up: it may take effect at any time
+		if l := c.late[o.Key]; len(l) < maxLate && (len(l) == 0 || l[len(l)-1] != o.Offset) {
+			c.late[o.Key] = append(l, o.Offset)
+		}
+	}
+	if e.Type == history.OK || e.Type == history.Fail { // it is open no longer
+		l := c.late[o.Key]
+		if n := len(l); n > 0 && l[n-1] == o.Offset && !c.g.facts.Copies {
+			c.late[o.Key] = l[:n-1]
+		}
+	}
+}
+
+func (c *commits) told(e *history.Event, o *history.Op, floor int64) error {
+	if c.g.facts.OffsetsExpire || len(c.late[o.Key]) >= maxLate {
+		return nil
+	}
+	c.checks++
+	if o.Offset >= floor {
+		return nil
+	}
+	for _, l := range c.late[o.Key] {
+		if l == o.Offset {
+			return nil
+		}
+	}
+	return fail(c.Name(), o.Key+" committed offset", e.I, floor, o.Offset)
+}

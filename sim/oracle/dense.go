@@ -1,0 +1,38 @@
+package oracle
+
+import (
+	"strconv"
+
+	"github.com/seedlog/seedlog/sim/history"
+)
+
+// dense: a read begins at the offset that was asked for and leaves none out.
+type dense struct {
+	quiet
+	g *ghosts
+}
+
+func (d *dense) Name() string { return "dense-offsets" }
+
+func (d *dense) Event(e *history.Event) error {
+	if e.Type != history.OK {
+		return nil
+	}
+	for i := range e.Ops {
+		o := &e.Ops[i]
+		if o.Kind != history.Poll || o.From < 0 {
+			continue
+		}
+		want := o.From
+		for _, r := range o.Records {
+			d.checks++
+			if r.Offset != want {
+				return fail(d.Name(), o.Key+" read from "+itoa(o.From), e.I, "offset "+itoa(want)+" next", "offset "+itoa(r.Offset))
+			}
+			want++
+		}
+	}
+	return nil
+}
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -1,0 +1,21 @@
+package oracle
+
+import "github.com/seedlog/seedlog/sim/history"
+
+// exactErrors: a client that misbehaves gets the error that Apache Kafka gives.
+type exactErrors struct {
+	quiet
+}
+
+func (x *exactErrors) Name() string { return "exact-errors" }
+
+func (x *exactErrors) Event(e *history.Event) error {
+	if len(e.Ops) == 0 || e.Ops[0].Kind != history.Probe || e.Type == history.Invoke || e.Type == history.Info {
+		return nil
+	}
+	x.checks++
+	if e.Type == history.Fail {
+		return fail(x.Name(), e.Ops[0].Meta, e.I, "to be answered with "+e.Ops[0].Want, "answered with "+e.Ops[0].Got)
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package oracle
+
+import "github.com/seedlog/seedlog/sim/history"
+
+// ghosts is what the clients' histories prove, by partition. The suite feeds it; oracles read it.
+type ghosts struct {
+	byKey   map[string]*ghost
+	keys    []string // in the order in which they were first heard of
+	facts   facts
+	open    map[int32][]mark // by process: what was exposed when its present operation was invoked, by micro-operation
+	deleted map[string]bool  // topics that somebody asked to delete
+	// retained are topics that retention may shorten at any time.
+	retained map[string]bool
+}
+
+// mark is what a partition had shown when an operation began.
+type mark struct{ exposed, end int64 }
+
+// ghost is one partition as clients know it.
+type ghost struct {
+	key       string
+	cells     []cell // by offset
+	exposed   int64  // end of what somebody read, or was told of as acknowledged with acks=all
+	acked     int64  // end of what was acknowledged with acks=all
+	removable int64  // what stands below may have been deleted: DeleteRecords asked for it, or an answer gave it as the log start
+	asked     int64  // end of what DeleteRecords was asked to delete
+	toldStart int64  // the highest log start that DeleteRecords answered with
+	retains   bool   // retention may delete at any time
+}
+
+// cell is one offset.
+type cell struct {
+	value history.Value
+	known bool // value is
+	acked bool // an acknowledgement of acks=all promised it
+	read  bool // somebody read it
+}
+
+func (g *ghosts) of(key string) *ghost {
+	h := g.byKey[key]
+	if h == nil {
+		topic, _ := history.SplitKey(key)
+		h = &ghost{key: key, retains: g.facts.Retention || g.retained[topic]}
+		g.byKey[key] = h
+		g.keys = append(g.keys, key)
+	}
+	return h
+}
+
+// maxCells bounds a ghost: an offset beyond it is a broken broker's, and is judged without one.
+const maxCells = 1 << 24
+
+func (h *ghost) cell(offset int64) *cell {
+	if offset < 0 || offset >= maxCells {
+		return &cell{}
+	}
+	for int64(len(h.cells)) <= offset {
+		h.cells = append(h.cells, cell{})
+	}
+	return &h.cells[offset]
+}
+
+// before takes in what oracles may rely on while they look at an event: invocations, notes, facts.
+func (g *ghosts) before(e *history.Event) {
+	if e.Type == history.Invoke {
+		g.invoked(e)
+		return
+	}
+	for i := range e.Ops {
+		o := &e.Ops[i]
+		switch o.Kind {
+		case history.Config:
+			g.facts.ReadFacts(o.Meta)
+		case history.Excuse:
+			g.excuse(o)
+		}
+	}
+}
+
+func (g *ghosts) invoked(e *history.Event) {
+	marks := g.open[e.Process][:0]
+	for i := range e.Ops {
+		o := &e.Ops[i]
+		m := mark{}
+		switch o.Kind {
+		case history.Poll, history.ListOffsets:
+			h := g.of(o.Key)
+			m = mark{h.exposed, h.acked}
+		case history.DeleteRecords:
+			h := g.of(o.Key)
+			h.removable, h.asked = max(h.removable, o.Offset), max(h.asked, o.Offset)
+		case history.DeleteTopic:
+			if g.deleted == nil {
+				g.deleted = map[string]bool{}
+			}
+			g.deleted[o.Key] = true
+		case history.CreateTopic, history.Alter:
+			g.configured(o)
+		}
+		marks = append(marks, m)
+	}
+	g.open[e.Process] = marks
+}
+
+// after takes in what a completed operation proves.
+func (g *ghosts) after(e *history.Event) {
+	if e.Type != history.OK {
+		return
+	}
+	for i := range e.Ops {
+		o := &e.Ops[i]
+		switch {
+		case o.Kind == history.Poll:
+			h := g.of(o.Key)
+			h.removable = max(h.removable, o.Start)
+			for _, r := range o.Records {
+				c := h.cell(r.Offset)
+				c.value, c.known, c.read = r.Value, true, true
+				h.exposed = max(h.exposed, r.Offset+1)
+			}
+		case o.Kind == history.Send && o.Acks == -1:
+			h := g.of(o.Key)
+			for _, r := range o.Records {
+				c := h.cell(r.Offset)
+				c.value, c.known, c.acked = r.Value, true, true
+				h.exposed, h.acked = max(h.exposed, r.Offset+1), max(h.acked, r.Offset+1)
+			}
+		case o.Kind == history.DeleteRecords:
+			h := g.of(o.Key)
+			h.toldStart = max(h.toldStart, o.Offset)
+		case o.Kind == history.ListOffsets && o.Timestamp == -1:
+			h := g.of(o.Key)
+			h.exposed = max(h.exposed, o.Offset)
+		}
+	}
+}
+
+// configured notes which topics may lose records to retention.
+func (g *ghosts) configured(o *history.Op) {
+	if !hasRetention(o.Meta) {
+		return
+	}
+	if g.retained == nil {
+		g.retained = map[string]bool{}
+	}
+	g.retained[o.Key] = true
+	for k, h := range g.byKey {
+		if topic, _ := history.SplitKey(k); topic == o.Key {
+			h.retains = true
+		}
+	}
+}
+
+// excuse forgets what the ledger says may be gone.
+func (g *ghosts) excuse(o *history.Op) {
+	for _, k := range g.keys {
+		if o.Key != "" && o.Key != k {
+			continue
+		}
+		h := g.byKey[k]
+		if at := max(o.Offset, 0); at < int64(len(h.cells)) {
+			h.cells = h.cells[:at]
+		}
+		h.exposed, h.acked = min(h.exposed, max(o.Offset, 0)), min(h.acked, max(o.Offset, 0))
+	}
+	for _, ms := range g.open {
+		for i := range ms { // what was begun before may see less
+			ms[i] = mark{}
+		}
+	}
+}
+
+// floor is the offset from which on records must be there.
+func (h *ghost) floor(start int64) int64 { return max(h.removable, start) }

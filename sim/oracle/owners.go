@@ -1,0 +1,43 @@
+package oracle
+
+import (
+	"fmt"
+
+	"github.com/seedlog/seedlog/sim/history"
+)
+
+// owners: within one generation of a group, a partition has one owner (I:G2), and a member that gave a partition up for a newer generation
+// is not followed by one that takes it in an older.
+type owners struct {
+	quiet
+	g     *ghosts
+	owner map[string]ownership
+}
+
+type ownership struct {
+	generation int32
+	member     string
+}
+
+func (w *owners) Name() string { return "I:G2" }
+
+func (w *owners) Event(e *history.Event) error {
+	for i := range e.Ops {
+		o := &e.Ops[i]
+		if o.Kind != history.Own || w.g.facts.OffsetsExpire {
+			continue
+		}
+		if w.owner == nil {
+			w.owner = map[string]ownership{}
+		}
+		w.checks++
+		was, ok := w.owner[o.Key]
+		if ok && was.generation == o.Generation && was.member != o.Member {
+			return fail(w.Name(), fmt.Sprintf("%s in generation %d", o.Key, o.Generation), e.I, "owned by "+was.member, "owned by "+o.Member+" too")
+		}
+		if !ok || o.Generation >= was.generation {
+			w.owner[o.Key] = ownership{o.Generation, o.Member}
+		}
+	}
+	return nil
+}

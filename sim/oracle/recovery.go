@@ -1,0 +1,131 @@
+package oracle
+
+import (
+	"fmt"
+
+	"github.com/seedlog/seedlog/sim/history"
+)
+
+// recovery: a log comes back as a prefix of what was written, no shorter than what was synced, with its start where it was or above, and
+// a second recovery changes nothing (I:S2, I:S3).
+type recovery struct {
+	quiet
+	g     *ghosts
+	p     Partition
+	nodes []nodeMemory
+}
+
+type nodeMemory struct {
+	incarnation int
+	last        map[string]*Partition // as last seen while the node was up
+}
+
+func (r *recovery) Name() string { return "I:S3" }
+
+// Due implements Due: a node came back with logs.
+func (r *recovery) Due() bool {
+	for i := range r.nodes {
+		if r.nodes[i].incarnation > 1 && len(r.nodes[i].last) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Event takes in excuses: a lying fsync promised nothing.
+func (r *recovery) Event(e *history.Event) error {
+	for i := range e.Ops {
+		o := &e.Ops[i]
+		if o.Kind != history.Excuse {
+			continue
+		}
+		for n := range r.nodes {
+			for k, p := range r.nodes[n].last {
+				if o.Key == "" || o.Key == k {
+					p.Synced = min(p.Synced, max(o.Offset, 0))
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (r *recovery) Step(v View) error {
+	for n := 0; n < v.Nodes(); n++ {
+		for len(r.nodes) <= n {
+			r.nodes = append(r.nodes, nodeMemory{last: map[string]*Partition{}})
+		}
+		m := &r.nodes[n]
+		if !v.Up(n) || v.Incarnation(n) == m.incarnation {
+			continue
+		}
+		if m.incarnation > 0 {
+			if err := r.cameBack(v, n, m); err != nil {
+				return err
+			}
+		}
+		m.incarnation = v.Incarnation(n)
+	}
+	return eachTouched(v, &r.p, func(node int, p *Partition) error {
+		r.remember(&r.nodes[node], p)
+		return nil
+	})
+}
+
+func (r *recovery) remember(m *nodeMemory, p *Partition) {
+	k := keyOf(p)
+	was := m.last[k]
+	if was == nil {
+		was = &Partition{}
+		m.last[k] = was
+	}
+	*was = *p
+}
+
+func (r *recovery) cameBack(v View, node int, m *nodeMemory) error {
+	found := map[string]bool{}
+	err := eachPartition(v, node, &r.p, func(p *Partition) error {
+		k := keyOf(p)
+		found[k] = true
+		was := m.last[k]
+		if was == nil || !p.Online || !was.Online {
+			return nil
+		}
+		r.checks++
+		what := fmt.Sprintf("node %d %s recovered", node, k)
+		switch {
+		case p.End < was.Synced && !r.deleted(p.Topic):
+			return fail(r.Name(), what, -1, "synced up to "+itoa(was.Synced), "end "+itoa(p.End))
+		case p.End > was.End && !p.Internal && !r.deleted(p.Topic):
+			return fail(r.Name(), what, -1, "written up to "+itoa(was.End), "end "+itoa(p.End))
+		case p.Start < was.Start && p.Start < r.floor(k, was) && !r.deleted(p.Topic):
+			return fail(r.Name(), what, -1, "start "+itoa(was.Start), "start "+itoa(p.Start))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for k, was := range m.last {
+		if topic, _ := history.SplitKey(k); !found[k] && was.Online && !r.deleted(topic) && was.Synced > 0 {
+			return fail(r.Name(), fmt.Sprintf("node %d %s recovered", node, k), -1, "a log with end "+itoa(was.End), "no log")
+		}
+		if !found[k] {
+			delete(m.last, k)
+		}
+	}
+	return nil
+}
+
+// floor: the start of a log goes back on recovery only as far as nobody was told of it, since its checkpoint is written now and then.
+func (r *recovery) floor(key string, was *Partition) int64 {
+	if h := r.g.byKey[key]; h != nil {
+		return min(was.Start, h.told())
+	}
+	return 0
+}
+
+func (r *recovery) deleted(topic string) bool { return r.g.deleted[topic] }
+
+// told is the log start that some client was told of.
+func (h *ghost) told() int64 { return h.toldStart }

@@ -1,0 +1,142 @@
+package oracle
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/seedlog/seedlog/models/anomaly"
+	"github.com/seedlog/seedlog/sim/history"
+)
+
+// Oracle checks one property.
+type Oracle interface {
+	// Name is the property's id in reports, such as "I:I3".
+	Name() string
+	// Checks is how many comparisons were made so far.
+	Checks() int64
+	// Event is called for each event of the history, in order.
+	Event(h *history.Event) error
+	// Step is called after each step of the simulator.
+	Step(view View) error
+	// End is called once, after the last step.
+	End(view View) error
+}
+
+// Due is an oracle that knows whether the run gave it something to check. One that was due and made no check is dead: the harness failed.
+type Due interface{ Due() bool }
+
+// Unchecked is an oracle that may have to leave something unchecked: that is never a pass.
+type Unchecked interface{ Unchecked() int64 }
+
+// Failure is a broken property: what was, what is, and the event that showed it (-1: a look into a node).
+type Failure struct {
+	Property string
+	What     string
+	Was, Is  string
+	Event    int64
+}
+
+// Error gives the failure in one line.
+func (f *Failure) Error() string {
+	s := fmt.Sprintf("%s: %s: was %s, is %s", f.Property, f.What, f.Was, f.Is)
+	if f.Event >= 0 {
+		s += fmt.Sprintf(" (event %d)", f.Event)
+	}
+	return s
+}
+
+// Suite feeds all oracles. The first failure is kept; feeding goes on to be possible, so that a report can show what follows.
+type Suite struct {
+	oracles []Oracle
+	ghosts  *ghosts
+	events  int64
+}
+
+// NewSuite makes the oracles of a run.
+func NewSuite() *Suite {
+	g := &ghosts{byKey: map[string]*ghost{}, open: map[int32][]mark{}}
+	return &Suite{ghosts: g, oracles: []Oracle{
+		&recovery{g: g}, &lost{g: g}, &stable{g: g}, &duplicate{g: g}, &dense{g: g}, &highWatermark{g: g}, &crc{}, &logStart{g: g},
+		&commits{g: g}, &owners{g: g}, &producerIDs{}, &exactErrors{}, &answered{}, &prompt{g: g}, &reachEnd{}, &whole{},
+	}}
+}
+
+// Event hands an event to all oracles.
+func (s *Suite) Event(h *history.Event) error {
+	s.events++
+	s.ghosts.before(h)
+	var first error
+	for _, o := range s.oracles {
+		if err := o.Event(h); err != nil && first == nil {
+			first = err
+		}
+	}
+	s.ghosts.after(h)
+	return first
+}
+
+// Step hands a look into the nodes to all oracles.
+func (s *Suite) Step(v View) error {
+	for _, o := range s.oracles {
+		if err := o.Step(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// End lets all oracles draw their conclusions.
+func (s *Suite) End(v View) error {
+	for _, o := range s.oracles {
+		if err := o.End(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Checked is the number of checks by property, and how many properties' worth of work could not be checked.
+func (s *Suite) Checked() (checks map[string]int64, unchecked int64) {
+	checks = map[string]int64{}
+	for _, o := range s.oracles {
+		checks[o.Name()] += o.Checks()
+		if w, ok := o.(*whole); ok {
+			w.add(checks)
+		}
+		if u, ok := o.(Unchecked); ok {
+			unchecked += u.Unchecked()
+		}
+	}
+	return checks, unchecked
+}
+
+// Alive says which oracles made no check although the run gave them reason to: an error of the harness, not of the broker.
+func (s *Suite) Alive() error {
+	var dead []string
+	for _, o := range s.oracles {
+		if d, ok := o.(Due); ok && d.Due() && o.Checks() == 0 {
+			dead = append(dead, o.Name())
+		}
+	}
+	if len(dead) == 0 {
+		return nil
+	}
+	sort.Strings(dead)
+	return fmt.Errorf("oracles without a check in a run that exercised them: %s", strings.Join(dead, ", "))
+}
+
+// quiet is embedded by oracles that need only some of the calls.
+type quiet struct{ checks int64 }
+
+func (q *quiet) Checks() int64              { return q.checks }
+func (q *quiet) Event(*history.Event) error { return nil }
+func (q *quiet) Step(View) error            { return nil }
+func (q *quiet) End(View) error             { return nil }
+
+func fail(property, what string, event int64, was, is any) error {
+	return &Failure{Property: property, What: what, Was: fmt.Sprint(was), Is: fmt.Sprint(is), Event: event}
+}
+
+// facts are shared by all through the ghosts.
+type facts = anomaly.Facts

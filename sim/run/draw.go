@@ -1,0 +1,69 @@
+package run
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/seedlog/seedlog/core/prng"
+	"github.com/seedlog/seedlog/sim/fault"
+	"github.com/seedlog/seedlog/sim/plan"
+	"github.com/seedlog/seedlog/sim/workload"
+)
+
+// Draw gives the plan of a seed: faults, client programs, broker settings.
+func Draw(seed uint64, flush string) *plan.Plan {
+	p := plan.FromSeed(seed, plan.Menu{Flush: flush})
+	w := workload.Draw(prng.Keyed(seed, "workload"), workload.Hints{Nodes: p.Nodes, L1: p.Swarm.On(fault.L1), L3: p.Swarm.On(fault.L3)})
+	p.Settings = settings(prng.Keyed(seed, "settings"), p)
+	setWorkload(p, &w)
+	return p
+}
+
+func setWorkload(p *plan.Plan, w *workload.Plan) {
+	b, err := json.Marshal(w)
+	if err != nil {
+		panic(err) // plain data encodes
+	}
+	p.Workload, p.Clients = b, len(w.Programs)
+}
+
+// settings draws what the broker is told: small where small finds more.
+func settings(s *prng.Source, p *plan.Plan) map[string]string {
+	m := map[string]string{}
+	put := func(name string, lo, hi int64) { m[name] = fmt.Sprint(s.Between(lo, hi)) }
+	put("offsets.topic.num.partitions", 1, 4)
+	put("group.initial.rebalance.delay.ms", 0, 3000)
+	put("log.flush.offset.checkpoint.interval.ms", 200, 2000)
+	put("metadata.log.max.record.bytes.between.snapshots", 1000, 100000)
+	put("disk.reserve.bytes", 0, 1<<16)
+	if p.Swarm.On(fault.L1) {
+		put("log.retention.check.interval.ms", 200, 5000)
+		put("offsets.topic.segment.bytes", 1000, 20000)
+	}
+	if p.Swarm.On(fault.L2) {
+		put("producer.id.expiration.ms", 1000, 20000)
+		put("offsets.retention.check.interval.ms", 500, 5000)
+		put("offsets.retention.minutes", 1, 2)
+	}
+	return m
+}
+
+// Workloads gives smaller client programs of a plan: without one of them each, but for the administrator and the last reader.
+func Workloads(p *plan.Plan) []json.RawMessage {
+	var w workload.Plan
+	if json.Unmarshal(p.Workload, &w) != nil {
+		return nil
+	}
+	var out []json.RawMessage
+	for i, pr := range w.Programs {
+		if pr.Admin != nil || pr.Consumer != nil && pr.Consumer.Final {
+			continue
+		}
+		c := w
+		c.Programs = append(append([]workload.Program(nil), w.Programs[:i]...), w.Programs[i+1:]...)
+		if b, err := json.Marshal(&c); err == nil {
+			out = append(out, b)
+		}
+	}
+	return out
+}

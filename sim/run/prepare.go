@@ -1,0 +1,73 @@
+package run
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/seedlog/seedlog/core/broker"
+	"github.com/seedlog/seedlog/core/config"
+	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/sim/cluster"
+	"github.com/seedlog/seedlog/sim/history"
+	"github.com/seedlog/seedlog/sim/plan"
+	"github.com/seedlog/seedlog/sim/workload"
+)
+
+// Run is one run that has been prepared.
+type Run struct {
+	Options cluster.Options
+	Judge   *Judge
+}
+
+// Prepare makes the nodes, clients and judge of a plan.
+func Prepare(p *plan.Plan) (*Run, error) {
+	if _, err := nodeConfig(p, 1, []string{"n1:9092"}); err != nil {
+		return nil, err
+	}
+	var w workload.Plan
+	if err := json.Unmarshal(p.Workload, &w); err != nil {
+		return nil, fmt.Errorf("read the plan's workload: %w", err)
+	}
+	j := newJudge(p)
+	set, err := w.Build(history.NewRecorder(j.now, j.heard))
+	if err != nil {
+		return nil, err
+	}
+	return &Run{Judge: j, Options: cluster.Options{Factory: factory(p), Clients: set.Clients, Judge: j, Begin: j.begin}}, nil
+}
+
+// factory makes the broker's shards. Settings were checked by Prepare.
+func factory(p *plan.Plan) cluster.NodeFactory {
+	return func(c cluster.NodeConfig) []step.Stepper {
+		node, err := nodeConfig(p, c.ID, c.Addrs)
+		if err != nil {
+			panic(err)
+		}
+		out := make([]step.Stepper, 0, c.Shards)
+		for i := range c.Shards {
+			out = append(out, broker.New(broker.Options{Node: node, Shard: i, Shards: c.Shards, Pool: c.Pools[i], Seed: c.Rands[i].Uint64()}))
+		}
+		return out
+	}
+}
+
+// nodeConfig gives a node's settings as production reads them: by name.
+func nodeConfig(p *plan.Plan, id int, addrs []string) (*config.Node, error) {
+	set := []string{
+		fmt.Sprintf("node.id=%d", id),
+		"listeners=PLAINTEXT://" + addrs[id-1],
+		"flush.policy=" + p.Flush,
+		fmt.Sprintf("shards=%d", p.Shards),
+	}
+	names := make([]string, 0, len(p.Settings))
+	for n := range p.Settings {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		set = append(set, n+"="+p.Settings[n])
+	}
+	node, _, err := config.Load(config.Args{Set: set, Data: cluster.DataDir})
+	return node, err
+}

@@ -1,0 +1,207 @@
+package run
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/seedlog/seedlog/core/api"
+	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/replica"
+	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/sim/cluster"
+	"github.com/seedlog/seedlog/sim/oracle"
+)
+
+// view is what oracles see. A node's partitions are numbered shard by shard, in the order in which each shard opened them.
+type view struct {
+	c       *cluster.Cluster
+	node    int // whose shard the last step was of
+	shard   int
+	full    bool
+	seen    [][]shardSeen // by node, by shard
+	touched []int
+	anew    bool
+	buf     []byte
+}
+
+// shardSeen is what the view last saw of a shard's partitions, to tell what changed.
+type shardSeen struct {
+	life  int
+	parts []partSeen
+}
+
+type partSeen struct {
+	p                               *replica.Partition
+	start, hw, synced, written, end int64
+	offline                         bool
+}
+
+var _ oracle.View = (*view)(nil)
+
+func newView(c *cluster.Cluster) *view {
+	v := &view{c: c}
+	for range c.Nodes() {
+		v.seen = append(v.seen, make([]shardSeen, c.Plan().Shards))
+	}
+	return v
+}
+
+// stepped notes which shard has just been stepped, and what changed in it.
+func (v *view) stepped(node, shard int, full bool) {
+	v.node, v.shard, v.full = node, shard, full
+	v.touched, v.anew = v.touched[:0], false
+	s := &v.seen[node][shard]
+	st := v.state(node, shard)
+	if st == nil {
+		return
+	}
+	if life := v.c.Incarnation(node); s.life != life || len(s.parts) != len(st.Parts) {
+		s.life, s.parts, v.anew = life, make([]partSeen, len(st.Parts)), true
+	}
+	first := v.first(node, shard)
+	for i, p := range st.Parts {
+		now := seenOf(p)
+		if s.parts[i].p != p {
+			v.anew = true
+		}
+		if s.parts[i] != now {
+			s.parts[i] = now
+			v.touched = append(v.touched, first+i)
+		}
+	}
+}
+
+func seenOf(p *replica.Partition) partSeen {
+	s := partSeen{p: p, hw: p.HighWatermark(), offline: p.Offline()}
+	if l := p.Log; l != nil {
+		s.start, s.synced, s.written, s.end = l.Start(), l.SyncedEnd(), l.WrittenEnd(), l.End()
+	}
+	return s
+}
+
+func (v *view) state(node, shard int) *api.State {
+	st, _ := v.c.Inspect(node, shard).(*api.State)
+	return st
+}
+
+// first is the index of a shard's first partition.
+func (v *view) first(node, shard int) (n int) {
+	for s := 0; s < shard; s++ {
+		if st := v.state(node, s); st != nil {
+			n += len(st.Parts)
+		}
+	}
+	return n
+}
+
+func (v *view) at(node, index int) *replica.Partition {
+	for s := range v.c.Plan().Shards {
+		st := v.state(node, s)
+		if st == nil {
+			continue
+		}
+		if index < len(st.Parts) {
+			return st.Parts[index]
+		}
+		index -= len(st.Parts)
+	}
+	return nil
+}
+
+func (v *view) Now() clock.Time            { return v.c.Now() }
+func (v *view) Policy() string             { return v.c.Plan().Flush }
+func (v *view) Healed() (clock.Time, bool) { return v.c.Healed() }
+func (v *view) Nodes() int                 { return v.c.Nodes() }
+func (v *view) Up(node int) bool           { return v.c.Ready(node) }
+func (v *view) Incarnation(node int) int   { return v.c.Incarnation(node) }
+
+func (v *view) Touched(node int) ([]int, bool) {
+	if v.full || node == v.node && v.anew {
+		return nil, true
+	}
+	if node != v.node {
+		return nil, false
+	}
+	return v.touched, false
+}
+
+func (v *view) Partitions(node int) int {
+	if !v.Up(node) {
+		return 0
+	}
+	return v.first(node, v.c.Plan().Shards)
+}
+
+func (v *view) Partition(node, index int, p *oracle.Partition) {
+	r := v.at(node, index)
+	s := seenOf(r)
+	*p = oracle.Partition{Topic: r.Topic, Partition: r.Number, Online: r.Log != nil && !r.Offline(), Internal: strings.HasPrefix(r.Topic, "__"),
+		Start: s.start, HW: s.hw, Synced: s.synced, Written: s.written, End: s.end, Epoch: r.LeaderEpoch}
+	if r.Log != nil {
+		p.Dir = r.Log.Dir()
+	}
+}
+
+// ReadBack walks the segment files of the partition, from the segment that holds `from`.
+func (v *view) ReadBack(node int, topic string, partition int32, from int64, each func(batch []byte) bool) bool {
+	var r *replica.Partition
+	for s := range v.c.Plan().Shards {
+		if st := v.state(node, s); st != nil {
+			for _, p := range st.Parts {
+				if p.Topic == topic && p.Number == partition {
+					r = p
+				}
+			}
+		}
+	}
+	if r == nil || r.Log == nil {
+		return false
+	}
+	d := v.c.Disk(node)
+	var segments []string
+	for _, name := range d.List(r.Log.Dir()) {
+		if strings.HasSuffix(name, ".log") {
+			segments = append(segments, name)
+		}
+	}
+	slices.Sort(segments) // names are offsets with leading zeros
+	for i, name := range segments {
+		if i+1 < len(segments) && baseOf(segments[i+1]) <= from {
+			continue
+		}
+		if !v.readSegment(r.Log.Dir()+"/"+name, node, from, each) {
+			return true
+		}
+	}
+	return true
+}
+
+func baseOf(name string) (n int64) {
+	for _, c := range strings.TrimSuffix(name, ".log") {
+		n = n*10 + int64(c-'0')
+	}
+	return n
+}
+
+func (v *view) readSegment(path string, node int, from int64, each func([]byte) bool) bool {
+	d := v.c.Disk(node)
+	var head [records.HeaderSize]byte
+	for pos := int64(0); d.ReadAt(path, head[:], pos) == len(head); {
+		b := records.View(head[:])
+		size := int64(b.Size())
+		if size < records.HeaderSize || size > 1<<30 {
+			return true
+		}
+		if b.NextOffset() > from {
+			v.buf = append(v.buf[:0], make([]byte, size)...)
+			if d.ReadAt(path, v.buf, pos) != int(size) {
+				return true
+			}
+			if !each(v.buf) {
+				return false
+			}
+		}
+		pos += size
+	}
+	return true
+}

@@ -1,0 +1,161 @@
+package simdisk
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/sim/fault"
+)
+
+// Faults is what is wrong with a disk now. The zero value is a sound disk without end.
+type Faults struct {
+	Slow       int64      // D6: latencies times this
+	StallUntil clock.Time // D6: nothing completes before
+	ReadEIO    int        // D3: ‰ of reads, and of extents that leave
+	WriteEIO   int        // D3: ‰ of writes, which then are short
+	Capacity   int64      // D3: bytes; 0: no end
+	FailSyncs  int        // D2: so many syncs fail, once each, and drop what they covered
+	Lying      bool       // D2: a sync says ok and does nothing
+	Misdirect  int        // D5: so many writes go elsewhere in their file
+}
+
+const boundless = 1 << 50
+
+func (f *Faults) capacity() int64 {
+	if f.Capacity == 0 {
+		return boundless
+	}
+	return f.Capacity
+}
+
+func (f *Faults) hit(d *Disk, permille int) bool {
+	if permille == 0 || !d.d3.Permille(permille) {
+		return false
+	}
+	d.ledger.Note(d.eng.Now(), fault.D3, d.node, "EIO")
+	return true
+}
+
+func (f *Faults) full(d *Disk) { d.ledger.Note(d.eng.Now(), fault.D3, d.node, "ENOSPC") }
+
+func (f *Faults) failSync(d *Disk) bool {
+	if f.FailSyncs == 0 {
+		return false
+	}
+	f.FailSyncs--
+	d.ledger.Note(d.eng.Now(), fault.D2, d.node, "failed sync")
+	return true
+}
+
+func (f *Faults) lies(d *Disk) bool {
+	if f.Lying {
+		d.ledger.Note(d.eng.Now(), fault.D2, d.node, "lying sync")
+	}
+	return f.Lying
+}
+
+func (f *Faults) slow(d *Disk, t clock.Duration) clock.Duration {
+	if f.Slow > 1 {
+		d.ledger.Hit(fault.D6)
+		return t * clock.Duration(f.Slow)
+	}
+	return t
+}
+
+func (f *Faults) misdirect(d *Disk, off int64) int64 {
+	if f.Misdirect == 0 || off < 4096 {
+		return off
+	}
+	f.Misdirect--
+	d.ledger.Note(d.eng.Now(), fault.D5, d.node, "misdirected write")
+	return off - 4096
+}
+
+// Used is the number of bytes that files hold: a plan that fills the disk sets Capacity near it.
+func (d *Disk) Used() int64 { return d.used }
+
+// Rot flips one bit of a file whose path match accepts (fault D4), and says which; "" if there is none.
+func (d *Disk) Rot(n uint64, match func(path string) bool) string {
+	var paths []string
+	var files []*inode
+	d.visit(d.root, "", func(path string, f *inode) {
+		if f.img.size > 0 && match(path) {
+			paths, files = append(paths, path), append(files, f)
+		}
+	})
+	if len(paths) == 0 {
+		return ""
+	}
+	i := int(n % uint64(len(paths)))
+	f := files[i]
+	pos := int64(n >> 8 % uint64(f.img.size))
+	var b [1]byte
+	f.img.readAt(b[:], pos)
+	b[0] ^= 1 << (n % 8)
+	f.img.writeAt(b[:], pos)
+	what := fmt.Sprintf("bit %d of byte %d of %s", n%8, pos, paths[i])
+	d.ledger.Note(d.eng.Now(), fault.D4, d.node, what)
+	return what
+}
+
+// visit calls f for each file below dir, in order of names.
+func (d *Disk) visit(dir *inode, at string, f func(path string, file *inode)) {
+	names := make([]string, 0, len(dir.entries))
+	for name := range dir.entries {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		e := dir.entries[name]
+		path := name
+		if at != "" {
+			path = at + "/" + name
+		}
+		if e.isDir {
+			d.visit(e, path, f)
+			continue
+		}
+		f(path, e)
+	}
+}
+
+// Snapshot is an old image of a disk (fault D8).
+type Snapshot struct{ root *inode }
+
+// Snapshot copies what is visible now.
+func (d *Disk) Snapshot() *Snapshot { return &Snapshot{d.copyTree(d.root, "/")} }
+
+// Restore puts an image back, or, with nil, an empty disk (fault D7). No process may be attached.
+func (d *Disk) Restore(s *Snapshot) {
+	d.root = d.newInode("/", true)
+	class := fault.D7
+	if s != nil {
+		d.root, class = d.copyTree(s.root, "/"), fault.D8
+	}
+	d.root.names = 1
+	d.ops = nil
+	d.recount()
+	d.ledger.Note(d.eng.Now(), class, d.node, "disk replaced")
+}
+
+func (d *Disk) copyTree(f *inode, path string) *inode {
+	c := d.newInode(path, f.isDir)
+	c.img = f.img.clone()
+	names := make([]string, 0, len(f.entries))
+	for name := range f.entries {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		child := d.copyTree(f.entries[name], path+"/"+name)
+		child.names = 1
+		c.entries[name] = child
+	}
+	return c
+}
+
+func (d *Disk) recount() {
+	d.used = 0
+	d.visit(d.root, "", func(_ string, f *inode) { d.used += f.img.size })
+}

@@ -1,0 +1,70 @@
+package simnet
+
+import (
+	"encoding/binary"
+
+	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/io/disk"
+	"github.com/seedlog/seedlog/sim/engine"
+	"github.com/seedlog/seedlog/sim/fault"
+)
+
+// ghost is a request that is sent once more on a connection of its own (F:N4). Nobody reads the answer.
+type ghost struct {
+	to    End
+	frame []byte
+	half  *Half
+	num   int64
+	key   engine.Key
+}
+
+// ghostLife is how long a ghost waits for its answer.
+const ghostLife = 20 * clock.Second
+
+func (n *Net) repeat(h *Half, frame []byte) {
+	r, ok := n.hosts[h.owner].(Repeater)
+	if !ok || !r.MayRepeat(frame) {
+		return
+	}
+	n.ledger.Note(n.eng.Now(), fault.N4, -1, "a repeated request")
+	g := &ghost{to: h.peer.owner, frame: append([]byte(nil), frame...), num: int64(len(n.ghosts)), key: engine.Key(h.n4.Uint64())}
+	n.ghosts = append(n.ghosts, g)
+	wait := clock.Duration(h.n4.Between(0, 5000)) * clock.Millisecond
+	if h.n4.Permille(500) {
+		wait = clock.Duration(h.n4.Between(0, 5000)) * clock.Microsecond
+	}
+	n.eng.After(wait, n.who, n, kindGhost, g.num, 0)
+}
+
+func (g *ghost) start(n *Net) {
+	if n.ghostEnd < 0 {
+		n.ghostEnd = n.Add(ghosts{})
+	}
+	g.half = n.connect(n.ghostEnd, g.to, 0, 0, g.key)
+	b := make([]byte, 4, 4+len(g.frame))
+	binary.BigEndian.PutUint32(b, uint32(len(g.frame)))
+	n.SendBytes(g.half, append(b, g.frame...), disk.Extent{}, 0)
+	g.frame = nil
+	n.eng.After(ghostLife, n.who, n, kindGhostEnd, g.num, 0)
+}
+
+func (g *ghost) end(n *Net) {
+	n.Close(g.half)
+	n.ghosts[g.num] = nil
+}
+
+// ghosts is the host of all ghosts: it takes what comes and does nothing with it.
+type ghosts struct{}
+
+func (ghosts) Incoming(uint64) (int, bool)                    { return 0, false }
+func (ghosts) Opened(*Half)                                   {}
+func (ghosts) Sent(*Half, disk.Token)                         {}
+func (ghosts) ReadExtent(disk.Extent, []byte, int64) disk.Err { return disk.ErrIO }
+func (ghosts) Unpin(disk.Extent)                              {}
+func (ghosts) Readable(h *Half) {
+	for {
+		if _, ok, _ := h.Next(); !ok {
+			return
+		}
+	}
+}
