@@ -31,8 +31,16 @@ func (l *Log) Close(t *task.Task, clean bool) disk.Err {
 		return disk.ErrIO
 	}
 	ok := !l.failed
+	for i := 0; clean && ok && i < len(l.segs)-1; i++ {
+		if s := l.segs[i]; s.tail != nil { // a full disk has kept it from being sealed
+			s.sealing = true
+			l.sealNow(t, s)
+			ok = s.tail == nil
+		}
+	}
 	if clean && ok && l.end > 0 {
 		s := l.active()
+		s.tail.noteTime(s)
 		ok = l.flushIndex(t, s, true) && l.saveEpochs(t)
 		if ok && l.snapshots.newest() != l.end {
 			ok = l.saveSnapshot(t, l.end, l.producers.AppendSnapshot(nil))
