@@ -56,6 +56,7 @@ type Partition struct {
 	sizes                sizes // batches above the high watermark, so that watches can count bytes
 	visible              int64 // bytes below the high watermark that were appended since the log was opened
 	watches              []*Watch
+	firing               []*Watch // scratch of tell
 	failed               bool
 	told                 bool // the checkpoints have the next two
 	toldPoint, toldStart int64
