@@ -2,6 +2,7 @@ package broker
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/metadata/solo"
@@ -141,6 +142,10 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 	if c := t.Disk(disk.Request{Kind: disk.Mkdir, Path: dir}); c.Err != disk.OK {
 		return nil, "cannot create the data directory " + dir + " (" + c.Err.Error() + "); choose another with --data"
 	}
+	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: parentOf(dir)}); c.Err != disk.OK {
+		// The directory itself must survive the loss of power, or nothing in it does.
+		return nil, "cannot sync " + parentOf(dir) + ", which holds the data directory (" + c.Err.Error() + "); check the disk or choose another with --data"
+	}
 	s.dir.lock = s.env.File()
 	if c := t.Disk(disk.Request{Kind: disk.Open, File: s.dir.lock, Path: dir + "/" + lockName, Flags: disk.Create}); c.Err != disk.OK {
 		return nil, "cannot write to the data directory " + dir + " (" + c.Err.Error() + "); make it writable or choose another with --data"
@@ -178,6 +183,18 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 		}
 	}
 	return b, ""
+}
+
+// parentOf gives the directory that holds dir.
+func parentOf(dir string) string {
+	dir = strings.TrimRight(dir, "/")
+	switch i := strings.LastIndexByte(dir, '/'); {
+	case i > 0:
+		return dir[:i]
+	case i == 0:
+		return "/"
+	}
+	return "."
 }
 
 func (s *Shard) dropMarker(t *task.Task) string {
