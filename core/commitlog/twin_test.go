@@ -200,6 +200,7 @@ func (m *twin) findTime() {
 // crash ends the process and recovers.
 func (m *twin) crash(power bool) {
 	written, point := m.l.WrittenEnd(), m.point
+	m.w.kill()
 	m.w = newWorld(m.w.disk.crash(power))
 	m.w.env.Now.Wall = 2_000_000
 	err := m.open(Options{RecoveryPoint: point, StartOffset: m.start})
@@ -208,6 +209,7 @@ func (m *twin) crash(power bool) {
 	m.check(power || m.l.End() >= written, "recovery lost what was written: end %d, written %d", m.l.End(), written)
 	m.recovered()
 	end := m.l.End()
+	m.w.kill()
 	m.w = newWorld(m.w.disk.crash(false))
 	err = m.open(Options{RecoveryPoint: end, StartOffset: m.start})
 	m.check(err == nil, "second recovery: %v", err)
