@@ -44,11 +44,14 @@ func (p *Partition) unwatch(w *Watch) {
 	}
 }
 
-// fire tells those watches that have enough now that the high watermark covers grown bytes more.
+// fire tells those watches that have enough now that the high watermark covers grown bytes more. An owner that is told may watch again at
+// once: such a watch waits for what comes later.
 func (p *Partition) fire(grown int64) {
 	if plant.On(plant.B1) {
 		return
 	}
+	fired := p.fired[:0]
+	p.fired = nil
 	for i := 0; i < len(p.watches); {
 		w := p.watches[i]
 		w.Need -= grown
@@ -57,14 +60,26 @@ func (p *Partition) fire(grown int64) {
 			continue
 		}
 		w.Cancel() // takes it off this list: another one stands at i now
-		w.Owner.Fired(w)
+		fired = append(fired, w)
 	}
+	p.tell(fired)
 }
 
 func (p *Partition) fireAll() {
+	fired := p.fired[:0]
+	p.fired = nil
 	for len(p.watches) > 0 {
 		w := p.watches[0]
 		w.Cancel()
+		fired = append(fired, w)
+	}
+	p.tell(fired)
+}
+
+func (p *Partition) tell(fired []*Watch) {
+	for i, w := range fired {
+		fired[i] = nil
 		w.Owner.Fired(w)
 	}
+	p.fired = fired[:0]
 }
