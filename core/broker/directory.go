@@ -31,6 +31,7 @@ type directory struct {
 	meta     *solo.Opened
 	writing  bool
 	changed  bool
+	drained  int   // shards whose requests are answered, while the node stops
 	closed   int   // shards that have closed their logs
 	low      bool  // less than the reserve is free
 	unclosed int64 // logs that could not be closed: no marker then
@@ -98,6 +99,7 @@ func (s *Shard) writePoints() {
 			d.changed = true // tried again at the next tick; until then recovery reads a little more
 			s.env.Warnf("cannot write the checkpoints of %s: %v", s.node.LogDir, err)
 		}
+		s.maybeFinish() // the last shard may have closed its logs meanwhile
 	})
 }
 
