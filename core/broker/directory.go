@@ -36,6 +36,7 @@ type directory struct {
 	low      bool    // less than the reserve is free
 	wanted   []int32 // shards that wait for their log starts to be on the disk
 	unclosed int64   // logs that could not be closed: no marker then
+	drained  int     // shards whose requests are answered, while the node stops
 }
 
 // checkpoint gathers the recovery points and log starts of this shard's logs; shard 0 writes everybody's.
@@ -138,6 +139,7 @@ func (s *Shard) writePoints() {
 		if err == nil && len(d.wanted) > 0 {
 			s.writePoints()
 		}
+		s.maybeFinish() // the last shard may have closed its logs meanwhile
 	})
 }
 
@@ -190,9 +192,9 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 	if c := t.Disk(disk.Request{Kind: disk.Mkdir, Path: dir}); c.Err != disk.OK {
 		return nil, "cannot create the data directory " + dir + " (" + c.Err.Error() + "); choose another with --data"
 	}
-	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: parentOf(dir)}); c.Err != disk.OK {
+	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: parentDir(dir)}); c.Err != disk.OK {
 		// The directory itself must survive the loss of power, or nothing in it does.
-		return nil, "cannot sync " + parentOf(dir) + ", which holds the data directory (" + c.Err.Error() + "); check the disk or choose another with --data"
+		return nil, "cannot sync " + parentDir(dir) + ", which holds the data directory (" + c.Err.Error() + "); check the disk or choose another with --data"
 	}
 	s.dir.lock = s.env.File()
 	if c := t.Disk(disk.Request{Kind: disk.Open, File: s.dir.lock, Path: dir + "/" + lockName, Flags: disk.Create}); c.Err != disk.OK {
@@ -233,8 +235,8 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 	return b, ""
 }
 
-// parentOf gives the directory that holds dir.
-func parentOf(dir string) string {
+// parentDir gives the directory that holds dir.
+func parentDir(dir string) string {
 	dir = strings.TrimRight(dir, "/")
 	switch i := strings.LastIndexByte(dir, '/'); {
 	case i > 0:
