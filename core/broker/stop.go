@@ -57,6 +57,7 @@ func (s *Shard) drain() {
 	}
 	for _, p := range s.state.Parts {
 		s.unloadGroup(p, kerr.NotCoordinator)
+		p.Close(kerr.NotLeaderForPartition)
 	}
 	task.Go(s.env, s.closeLogs)
 }
@@ -76,7 +77,7 @@ func (s *Shard) closeLogs(t *task.Task) {
 			return
 		}
 	}
-	s.gatherPoints()
+	s.gatherPoints(false)
 	s.toZero(step.Mail{Kind: mailClosed, A: failed})
 	if s.env.Shard != 0 {
 		s.phase = stopped

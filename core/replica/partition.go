@@ -56,7 +56,9 @@ type Partition struct {
 	sizes                sizes // batches above the high watermark, so that watches can count bytes
 	visible              int64 // bytes below the high watermark that were appended since the log was opened
 	watches              []*Watch
+	firing               []*Watch // scratch of tell
 	failed               bool
+	closed               bool
 	told                 bool // the checkpoints have the next two
 	toldPoint, toldStart int64
 	missing              int64 // bytes that the last taken-back batches would have needed
@@ -104,7 +106,7 @@ func (p *Partition) Append(v records.View, lease *buf.Lease, acks int16, w Waite
 			return
 		}
 		if d.Duplicate {
-			p.wait(d.Base+int64(v.LastOffsetDelta()), acks, waiting{w: w, slot: slot, r: Result{Base: d.Base, Time: d.LogAppendTime}})
+			p.wait(d.Last, acks, waiting{w: w, slot: slot, r: Result{Base: d.Base, Time: d.LogAppendTime}})
 			return
 		}
 	}
@@ -200,10 +202,14 @@ func (p *Partition) LogStartMoved(*commitlog.Log) { p.fireAll() }
 
 // Close answers what waits with code; the topic was deleted or the broker stops.
 func (p *Partition) Close(code kerr.Code) {
+	p.closed = true
 	p.leader.fail(-1, code)
 	p.all.fail(-1, code)
 	p.fireAll()
 }
+
+// Closed says that Close was called: nothing is appended or read any more.
+func (p *Partition) Closed() bool { return p.closed }
 
 // Waiting is the number of appends that are not answered.
 func (p *Partition) Waiting() int { return p.leader.n() + p.all.n() }
