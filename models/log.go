@@ -120,7 +120,7 @@ func clip(calls []Call, start, end int64) []Call {
 			if !send {
 				continue
 			}
-			c.Call = start
+			c.Call, c.Return, c.Type = start, Never, history.Info // its answer may be from before
 		}
 		seg = append(seg, c)
 	}

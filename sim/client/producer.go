@@ -404,7 +404,7 @@ func retriable(c kerr.Code) bool {
 func unclear(c kerr.Code) bool {
 	switch c {
 	case kerr.RequestTimedOut, kerr.NotEnoughReplicasAfterAppend, kerr.NetworkException, kerr.KafkaStorageError, kerr.UnknownServerError,
-		kerr.NotLeaderForPartition, kerr.CoordinatorNotAvailable:
+		kerr.NotLeaderForPartition, kerr.CoordinatorNotAvailable, kerr.NotCoordinator: // a coordinator that unloads fails what it has already appended
 		return true
 	}
 	return false
