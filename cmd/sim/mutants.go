@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seedlog/seedlog/sim/mutant"
 	"github.com/seedlog/seedlog/sim/plan"
+	"github.com/seedlog/seedlog/sim/run"
 	"github.com/seedlog/seedlog/sim/toy"
 )
 
@@ -28,17 +30,24 @@ type mutantLine struct {
 
 // catalogued is one mutant that can be planted in a system.
 type catalogued struct {
-	name  string // as MUTANT= takes it
-	bug   string // what it was, or is a twin of
-	flush string // the policy that shows it; "" either
+	name string // as MUTANT= takes it
+	bug  string // what it was, or is a twin of
+	draw func(seed uint64) *plan.Plan
 }
 
 // catalogues gives the mutants of each system; package mutant brings the broker's.
 var catalogues = map[string]func() []catalogued{
+	"broker": func() []catalogued {
+		var all []catalogued
+		for _, m := range mutant.All() {
+			all = append(all, catalogued{name: m.Name, bug: m.Bug, draw: func(seed uint64) *plan.Plan { return run.DrawFor(seed, &m) }})
+		}
+		return all
+	},
 	"toy": func() []catalogued {
 		var all []catalogued
 		for _, b := range toy.Bugs {
-			all = append(all, catalogued{name: b, bug: "toy"})
+			all = append(all, catalogued{name: b, bug: "toy", draw: func(seed uint64) *plan.Plan { return toyPlan(seed, "") }})
 		}
 		return all
 	},
@@ -83,7 +92,7 @@ func kill(o *options, m catalogued) (*mutantLine, error) {
 	}
 	for seed := uint64(1); seed <= uint64(o.tries) && !l.Killed; seed++ {
 		if len(plans) == 0 {
-			plans = append(plans, systems[o.system].plan(seed, m.flush))
+			plans = append(plans, m.draw(seed))
 		}
 		p := plans[0]
 		plans = plans[1:]

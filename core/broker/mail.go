@@ -13,6 +13,7 @@ const (
 	mailApplied                         // to shard 0: A = index of the image that the sender's partitions follow
 	mailPoints                          // to shard 0: Body []commitlog.Entry recovery points, the sender's all
 	mailStarts                          // to shard 0: Body []commitlog.Entry log starts, the sender's all
+	mailSaved                           // to a shard that wants it: its log starts are on the disk
 	mailServe                           // to all: every shard has recovered; accept
 	mailFailed                          // to all: the log directory failed; Body string says how
 	mailSpace                           // to all: A = bytes free, below 0 unknown
@@ -68,6 +69,14 @@ func (s *Shard) mailArrived(m *step.Mail) {
 		s.dir.points[m.From], s.dir.changed = m.Body.([]commitlog.Entry), true
 	case mailStarts:
 		s.dir.starts[m.From], s.dir.changed = m.Body.([]commitlog.Entry), true
+		if m.A != 0 {
+			s.dir.wanted = append(s.dir.wanted, m.From)
+			if m.From != 0 {
+				s.writePoints()
+			}
+		}
+	case mailSaved:
+		s.saved()
 	case mailServe:
 		s.serve()
 	case mailFailed:

@@ -73,7 +73,7 @@ func (s *Shard) drain() {
 	if s.phase == drained {
 		return
 	}
-	if s.inFlight() > 0 && left > 0 {
+	if (s.inFlight() > 0 || s.state.Pending() > 0) && left > 0 {
 		s.env.After(&s.timers[timerDrain], drainTick)
 		return
 	}
@@ -131,7 +131,7 @@ func (s *Shard) closeLogs(t *task.Task, parts []*replica.Partition) {
 			return
 		}
 	}
-	s.gatherPoints()
+	s.gatherPoints(false)
 	s.toZero(step.Mail{Kind: mailClosed, A: failed})
 	if s.env.Shard != 0 {
 		s.phase = stopped

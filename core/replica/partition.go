@@ -56,7 +56,7 @@ type Partition struct {
 	sizes                sizes // batches above the high watermark, so that watches can count bytes
 	visible              int64 // bytes below the high watermark that were appended since the log was opened
 	watches              []*Watch
-	fired                []*Watch // reused by fire
+	firing               []*Watch // scratch of tell
 	failed               bool
 	closed               bool
 	told                 bool // the checkpoints have the next two
@@ -110,7 +110,7 @@ func (p *Partition) Append(v records.View, lease *buf.Lease, acks int16, w Waite
 			return
 		}
 		if d.Duplicate {
-			p.wait(d.Base+int64(v.LastOffsetDelta()), acks, waiting{w: w, slot: slot, r: Result{Base: d.Base, Time: d.LogAppendTime}})
+			p.wait(d.Last, acks, waiting{w: w, slot: slot, r: Result{Base: d.Base, Time: d.LogAppendTime}})
 			return
 		}
 	}
@@ -208,13 +208,13 @@ func (p *Partition) Close(code kerr.Code) {
 	p.end(code)
 }
 
-// Closed says that the partition takes nothing any more.
-func (p *Partition) Closed() bool { return p.closed }
-
 func (p *Partition) end(code kerr.Code) {
 	refuse(p.all.take(p.leader.take(nil, -1), -1), code)
 	p.fireAll()
 }
+
+// Closed says that Close was called: nothing is appended or read any more.
+func (p *Partition) Closed() bool { return p.closed }
 
 // Waiting is the number of appends that are not answered.
 func (p *Partition) Waiting() int { return p.leader.n() + p.all.n() }

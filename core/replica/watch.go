@@ -44,42 +44,38 @@ func (p *Partition) unwatch(w *Watch) {
 	}
 }
 
-// fire tells those watches that have enough now that the high watermark covers grown bytes more. An owner that is told may watch again at
-// once: such a watch waits for what comes later.
+// fire tells those watches that have enough now that the high watermark covers grown bytes more. Who is told may watch again at once:
+// such a watch has seen this growth and is left alone.
 func (p *Partition) fire(grown int64) {
 	if plant.On(plant.B1) {
 		return
 	}
-	fired := p.fired[:0]
-	p.fired = nil
-	for i := 0; i < len(p.watches); {
-		w := p.watches[i]
-		w.Need -= grown
-		if w.Need > 0 {
-			i++
-			continue
+	for _, w := range p.watches {
+		if w.Need -= grown; w.Need <= 0 {
+			p.firing = append(p.firing, w)
 		}
-		w.Cancel() // takes it off this list: another one stands at i now
-		fired = append(fired, w)
 	}
-	p.tell(fired)
+	p.tell()
 }
 
+// fireAll tells every watch that there is now.
 func (p *Partition) fireAll() {
-	fired := p.fired[:0]
-	p.fired = nil
-	for len(p.watches) > 0 {
-		w := p.watches[0]
-		w.Cancel()
-		fired = append(fired, w)
-	}
-	p.tell(fired)
+	p.firing = append(p.firing, p.watches...)
+	p.tell()
 }
 
-func (p *Partition) tell(fired []*Watch) {
-	for i, w := range fired {
-		fired[i] = nil
-		w.Owner.Fired(w)
+// tell fires what firing holds. A watch that an earlier one's owner took down meanwhile is skipped.
+func (p *Partition) tell() {
+	ws := p.firing
+	p.firing = nil
+	for i, w := range ws {
+		ws[i] = nil
+		if w.live {
+			w.Cancel()
+			w.Owner.Fired(w)
+		}
 	}
-	p.fired = fired[:0]
+	if p.firing == nil {
+		p.firing = ws[:0]
+	}
 }

@@ -77,7 +77,7 @@ func (f *fetcher) fetch() {
 	asked := make([]history.Op, 0, len(f.pos))
 	for _, p := range f.pos {
 		cap = min(cap, idCap(p.topic, 13))
-		asked = append(asked, history.Op{Kind: history.Poll, Key: p.key, From: p.next, HW: -1, Start: -1, Offset: history.NoOffset, PID: noProducerID})
+		asked = append(asked, history.Op{Kind: history.Poll, Key: p.key, From: p.next, HW: -1, Start: -1, Offset: history.NoOffset, PID: noProducerID, Timestamp: f.wait()})
 		if full || !p.inForce || p.sent != p.next {
 			f.add(req, p)
 		}
@@ -91,6 +91,14 @@ func (f *fetcher) fetch() {
 		f.answer(r, err, asked, gen)
 		f.after()
 	})
+}
+
+// wait is how long a fetch that is content with any record may be kept waiting, in ms; 0 for one that wants more.
+func (f *fetcher) wait() int64 {
+	if f.cfg.MinBytes > 1 {
+		return 0
+	}
+	return int64(f.cfg.MaxWaitMS)
 }
 
 func (f *fetcher) add(req *kmsg.FetchRequest, p *position) {
@@ -197,7 +205,7 @@ func (f *fetcher) take(resp *kmsg.FetchResponse, asked []history.Op) {
 
 func (f *fetcher) records(p *position, part *kmsg.FetchResponseTopicPartition) (history.Op, bool) {
 	p.hw, p.start = part.HighWatermark, part.LogStartOffset
-	op := history.Op{Kind: history.Poll, Key: p.key, From: p.sent, HW: part.HighWatermark, Start: part.LogStartOffset, Offset: history.NoOffset, PID: noProducerID}
+	op := history.Op{Kind: history.Poll, Key: p.key, From: p.sent, HW: part.HighWatermark, Start: part.LogStartOffset, Offset: history.NoOffset, PID: noProducerID, Timestamp: f.wait()}
 	if len(part.RecordBatches) == 0 {
 		return op, false
 	}

@@ -164,6 +164,14 @@ func (g *Group) static() *string {
 	return kmsg.StringPtr(g.cfg.Instance)
 }
 
+// identity is who owns partitions: a static member keeps them under a new member id, without a new generation (KIP-345).
+func (g *Group) identity() string {
+	if g.cfg.Instance != "" {
+		return "instance " + g.cfg.Instance
+	}
+	return g.member
+}
+
 // low gives the oldest version of an API that a static member can use.
 func (g *Group) low(plain, static int16) int16 {
 	if g.cfg.Instance != "" {
@@ -248,7 +256,7 @@ func (g *Group) synced(assignment []byte) {
 		}
 	}
 	for _, p := range g.owned {
-		g.note(slotOwner, history.Op{Kind: history.Own, Key: history.GroupKey(g.cfg.Group, p.key), Offset: history.NoOffset, Generation: g.generation, Member: g.member})
+		g.note(slotOwner, history.Op{Kind: history.Own, Key: history.GroupKey(g.cfg.Group, p.key), Offset: history.NoOffset, Generation: g.generation, Member: g.identity()})
 	}
 	g.state = memberPlacing
 	g.advance()
@@ -281,7 +289,7 @@ func (g *Group) expelled(code kerr.Code) {
 // revoke gives up all partitions, as eager members do before they join again.
 func (g *Group) revoke() {
 	for _, p := range g.owned {
-		g.note(slotOwner, history.Op{Kind: history.Disown, Key: history.GroupKey(g.cfg.Group, p.key), Offset: history.NoOffset, Generation: g.generation, Member: g.member})
+		g.note(slotOwner, history.Op{Kind: history.Disown, Key: history.GroupKey(g.cfg.Group, p.key), Offset: history.NoOffset, Generation: g.generation, Member: g.identity()})
 	}
 	g.owned, g.caughtUp = nil, false
 	g.f.assign(nil)

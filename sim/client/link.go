@@ -54,6 +54,7 @@ type pending struct {
 	api      int16
 	sent     clock.Time
 	deadline clock.Time
+	timeout  clock.Duration
 	resp     kmsg.Response
 	done     func(kmsg.Response, error)
 }
@@ -173,7 +174,7 @@ func (l *link) push(req kmsg.Request, timeout clock.Duration, done func(kmsg.Res
 	l.buf = l.format.AppendRequest(l.buf[:0], req, l.corr)
 	now := l.b.n.Now()
 	if done != nil {
-		l.pending = append(l.pending, pending{l.corr, req.Key(), now, now.Add(timeout), req.ResponseKind(), done})
+		l.pending = append(l.pending, pending{l.corr, req.Key(), now, now.Add(timeout), timeout, req.ResponseKind(), done})
 	}
 	l.b.n.Send(l.conn, l.buf[4:])
 }
@@ -195,6 +196,9 @@ func (l *link) frame(f []byte) {
 		return
 	}
 	l.answered++
+	if len(l.pending) > 0 { // it had to wait for the one before it, which may have been a long fetch
+		l.pending[0].deadline = l.b.n.Now().Add(l.pending[0].timeout)
+	}
 	p.done(p.resp, nil)
 }
 

@@ -125,6 +125,7 @@ func (m *Misbehaver) listUnknown() {
 
 const strangeGroup, strangeMember = "nobodys-group", "nobody"
 
+// staleCommit: the first of the two errors from version 9 on, the second before.
 func (m *Misbehaver) staleCommit() {
 	req := kmsg.NewPtrOffsetCommitRequest()
 	req.Group, req.Generation, req.MemberID, req.RetentionTimeMillis = strangeGroup, 5, strangeMember, -1
@@ -134,7 +135,7 @@ func (m *Misbehaver) staleCommit() {
 	p.Offset, p.LeaderEpoch = 1, -1
 	t.Partitions = append(t.Partitions, p)
 	req.Topics = append(req.Topics, t)
-	m.one("a commit of a member that never joined", "ILLEGAL_GENERATION|UNKNOWN_MEMBER_ID", req, 2, idCap(&m.topic, 10), func(r kmsg.Response) (int16, bool) {
+	m.one("a commit of a member that never joined", "GROUP_ID_NOT_FOUND|ILLEGAL_GENERATION", req, 2, idCap(&m.topic, 10), func(r kmsg.Response) (int16, bool) {
 		resp := r.(*kmsg.OffsetCommitResponse)
 		if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
 			return 0, false

@@ -29,7 +29,7 @@ type Kind uint8
 // The kinds of micro-operation. The first group are operations, the second notes that stand alone as Info events.
 const (
 	Send           Kind = iota + 1 // Key, Records, Acks, PID, Epoch, Seq
-	Poll                           // Key, From, Records, HW, Start, Batches
+	Poll                           // Key, From, Records, HW, Start, Batches, Timestamp (ms that it may be kept waiting for any record; 0 unknown)
 	Commit                         // Key (GroupKey), Offset, Meta, Generation, Member
 	FetchOffsets                   // Key (GroupKey), Offset (-1: none), Meta
 	ListOffsets                    // Key, Offset, Timestamp (-1 latest, -2 earliest)

@@ -46,6 +46,11 @@ func (f *Failure) Error() string {
 	return s
 }
 
+// Broken gives the failure in the simulator's terms.
+func (f *Failure) Broken() (property, was, is string) {
+	return f.Property, f.What + ": " + f.Was, f.Is
+}
+
 // Suite feeds all oracles. The first failure is kept; feeding goes on to be possible, so that a report can show what follows.
 type Suite struct {
 	oracles []Oracle
@@ -57,8 +62,8 @@ type Suite struct {
 func NewSuite() *Suite {
 	g := &ghosts{byKey: map[string]*ghost{}, open: map[int32][]mark{}}
 	return &Suite{ghosts: g, oracles: []Oracle{
-		&lost{g: g}, &stable{g: g}, &duplicate{g: g}, &dense{g: g}, &highWatermark{g: g}, &crc{}, &recovery{g: g}, &logStart{g: g},
-		&commits{g: g}, &owners{g: g}, &producerIDs{}, &exactErrors{}, &answered{}, &reachEnd{}, &whole{},
+		&recovery{g: g}, &lost{g: g}, &stable{g: g}, &duplicate{g: g}, &dense{g: g}, &highWatermark{g: g}, &crc{}, &logStart{g: g},
+		&commits{g: g}, &owners{g: g}, &producerIDs{}, &exactErrors{}, &answered{}, &prompt{g: g}, &reachEnd{}, &whole{},
 	}}
 }
 

@@ -6,15 +6,42 @@ import (
 
 	"github.com/seedlog/seedlog/core/prng"
 	"github.com/seedlog/seedlog/sim/fault"
+	"github.com/seedlog/seedlog/sim/mutant"
 	"github.com/seedlog/seedlog/sim/plan"
 	"github.com/seedlog/seedlog/sim/workload"
 )
 
 // Draw gives the plan of a seed: faults, client programs, broker settings.
 func Draw(seed uint64, flush string) *plan.Plan {
-	p := plan.FromSeed(seed, plan.Menu{Flush: flush})
-	w := workload.Draw(prng.Keyed(seed, "workload"), workload.Hints{Nodes: p.Nodes, L1: p.Swarm.On(fault.L1), L3: p.Swarm.On(fault.L3)})
+	return draw(seed, plan.Menu{Flush: flush}, mutant.Hints{})
+}
+
+// DrawFor gives a seed's plan for a mutant: what its site needs is on, what would hide it is off.
+func DrawFor(seed uint64, m *mutant.Mutant) *plan.Plan {
+	return draw(seed, plan.Menu{Flush: m.Hints.Flush, Must: classes(m.Hints.Classes), Without: classes(m.Hints.Without)}, m.Hints)
+}
+
+func classes(ids []string) (cs []fault.Class) {
+	for _, id := range ids {
+		c, ok := fault.Parse(id)
+		if !ok {
+			panic("run: unknown fault class " + id)
+		}
+		cs = append(cs, c)
+	}
+	return cs
+}
+
+func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
+	p := plan.FromSeed(seed, menu)
+	p.Shards = max(p.Shards, h.Shards)
+	hints := h.Workload
+	hints.Nodes, hints.L1, hints.L3 = p.Nodes, hints.L1 || p.Swarm.On(fault.L1), hints.L3 || p.Swarm.On(fault.L3)
+	w := workload.Draw(prng.Keyed(seed, "workload"), hints)
 	p.Settings = settings(prng.Keyed(seed, "settings"), p)
+	for _, k := range sorted(h.Settings) {
+		p.Settings[k] = h.Settings[k]
+	}
 	setWorkload(p, &w)
 	return p
 }

@@ -708,6 +708,11 @@ func (b *broker) commit(r *kmsg.OffsetCommitRequest) kmsg.Response {
 	g := b.group(r.Group)
 	resp := kmsg.NewPtrOffsetCommitResponse()
 	code := g.check(b, r.MemberID, r.Generation)
+	if len(g.members) == 0 && r.Generation >= 0 && g.generation == 0 {
+		if code = kerr.IllegalGeneration; r.Version >= 9 {
+			code = kerr.GroupIDNotFound
+		}
+	}
 	if code == 0 && g.state == "syncing" {
 		code = kerr.RebalanceInProgress
 	}

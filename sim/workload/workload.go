@@ -94,7 +94,7 @@ func (d *drawer) topics() {
 	for i := 0; i < n; i++ {
 		t := client.TopicSpec{Name: fmt.Sprintf("t%d", i), Partitions: int32(d.src.Between(1, 4))}
 		if d.h.L1 || d.src.Permille(400) {
-			t.Configs = append(t.Configs, fmt.Sprintf("segment.bytes=%d", d.src.Between(1024, 16384)))
+			t.Configs = append(t.Configs, fmt.Sprintf("internal.segment.bytes=%d", d.src.Between(1024, 16384)))
 		}
 		if d.src.Permille(500) {
 			t.Configs = append(t.Configs, fmt.Sprintf("index.interval.bytes=%d", d.src.Between(1, 1024)))
@@ -136,6 +136,10 @@ func (d *drawer) producers() {
 
 func (d *drawer) fetch() client.FetchConfig {
 	f := client.FetchConfig{Sessions: d.src.Permille(600), MaxWaitMS: int32(d.src.Between(50, 2000)), MinBytes: 1, MaxBytes: 1 << 20, PartBytes: 1 << 18, PauseMS: d.src.Between(5, 200)}
+	if d.h.Focus == "fetch" || d.src.Permille(250) { // long enough to tell a wake-up from the end of the wait
+		f.MaxWaitMS = int32(d.src.Between(6000, 15000))
+		return f
+	}
 	if d.src.Permille(300) {
 		f.MinBytes = int32(d.src.Between(2, 4000))
 	}
@@ -174,7 +178,6 @@ func (d *drawer) groups() {
 		for m := 0; m < 1+d.src.Intn(3); m++ {
 			g := client.GroupConfig{ID: d.id(), Node: d.node(), Group: fmt.Sprintf("g%d", i), Topics: d.names(), Fetch: d.fetch(), SessionMS: session,
 				RebalanceMS: int32(d.src.Between(3000, 8000)), HeartbeatMS: d.src.Between(500, 2000), CommitMS: d.src.Between(300, 2000)}
-			g.Fetch.MaxWaitMS = min(g.Fetch.MaxWaitMS, 1000)
 			if static {
 				g.Instance = fmt.Sprintf("i%d", m)
 			}
@@ -188,7 +191,7 @@ func (d *drawer) groups() {
 
 func (d *drawer) misbehaver() {
 	id := d.id()
-	t := client.TopicSpec{Name: fmt.Sprintf("m%d", id), Partitions: 1, Configs: []string{fmt.Sprintf("segment.bytes=%d", d.src.Between(1024, 4096))}}
+	t := client.TopicSpec{Name: fmt.Sprintf("m%d", id), Partitions: 1, Configs: []string{fmt.Sprintf("internal.segment.bytes=%d", d.src.Between(1024, 4096))}}
 	m := client.MisbehaverConfig{ID: id, Node: d.node(), Topic: t.Name, EveryMS: d.src.Between(200, 2000)}
 	if d.h.Focus == "misbehave" {
 		m.EveryMS = 100

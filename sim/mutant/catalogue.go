@@ -1,0 +1,106 @@
+package mutant
+
+import (
+	"strings"
+
+	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/sim/workload"
+)
+
+// Mutant is one row.
+type Mutant struct {
+	ID   plant.ID
+	Name string // as MUTANT= takes it
+	Bug  string // the bug that it repeats, or "ours" with the mistake in a few words
+	// Oracles are beginnings of the names of properties that may break first. Another one is worth a look, not a failure.
+	Oracles []string
+	Hints   Hints
+}
+
+// Hints are what a plan needs so that the mutant's site is reached and matters.
+type Hints struct {
+	Flush    string            // "ack", "os", or "" for either
+	Classes  []string          // fault classes that must be on, such as "F:D1"
+	Without  []string          // classes that hide it, or that excuse it
+	Shards   int               // at least so many
+	Workload workload.Hints    // what clients should do more of
+	Settings map[string]string // broker settings
+}
+
+// Expects says whether a property is one of those that the mutant was expected to break.
+func (m *Mutant) Expects(property string) bool {
+	for _, o := range m.Oracles {
+		if strings.HasPrefix(property, o) {
+			return true
+		}
+	}
+	return false
+}
+
+// Find gives a row by its name.
+func Find(name string) (Mutant, bool) {
+	for _, m := range All() {
+		if m.Name == name {
+			return m, true
+		}
+	}
+	return Mutant{}, false
+}
+
+// What most storage mutants show: a promised record is gone or another, on disk or to a reader.
+var gone = []string{"I:I3", "I:S3", "I:I5", "I:I13", "I:S1", "history:"}
+
+// Classes that come up again and again.
+var (
+	power   = []string{"F:D1"}
+	crashes = []string{"F:D1", "F:P1"}
+)
+
+// All gives the catalogue, in the order of core/plant.
+func All() []Mutant {
+	rows := []Mutant{
+		{ID: plant.P1, Bug: "ours: a sync is counted for a write that ended after it began", Oracles: gone,
+			Hints: Hints{Flush: "ack", Classes: []string{"F:D1", "F:D6"}, Workload: workload.Hints{Focus: "storage"}}},
+		{ID: plant.P2, Bug: "ours: SyncDir is forgotten after a segment is created", Oracles: gone,
+			Hints: Hints{Flush: "ack", Classes: []string{"F:D1", "F:L1"}, Workload: workload.Hints{L1: true, NoRetention: true, Focus: "storage"}}},
+		{ID: plant.P3, Bug: "ours: the high watermark follows the leader's unsynced end", Oracles: append([]string{"I:I13"}, gone...),
+			Hints: Hints{Flush: "ack", Classes: power, Workload: workload.Hints{Focus: "storage"}}},
+		{ID: plant.P4, Bug: "ours: an extent outlives the truncation or removal of its file", Oracles: append([]string{"every-request-answered", "dense-offsets"}, gone...),
+			Hints: Hints{Classes: []string{"F:N7", "F:L1", "F:D3"}, Workload: workload.Hints{L1: true, Focus: "fetch"}, Settings: map[string]string{"log.retention.check.interval.ms": "200", "log.segment.delete.delay.ms": "0", "file.delete.delay.ms": "0"}}},
+		{ID: plant.P5, Bug: "ours: a metadata image is applied on one shard only", Oracles: []string{"every-request-answered", "readers-reach-the-end", "exact-errors", "settle", "liveness", "I:S3", "I:I3"},
+			Hints: Hints{Shards: 2}},
+		{ID: plant.P6, Bug: "ours: a group is answered before its record is below the high watermark", Oracles: []string{"I:G7", "I:G2", "history:M3", "history:commit-regression"},
+			Hints: Hints{Flush: "ack", Classes: crashes, Workload: workload.Hints{Focus: "groups"}}},
+		{ID: plant.P8, Bug: "ours: recovery truncates below the high watermark", Oracles: gone,
+			Hints: Hints{Flush: "ack", Classes: crashes, Workload: workload.Hints{Focus: "storage"}}},
+		{ID: plant.P9, Bug: "ours: an acknowledgement is dropped", Oracles: []string{"every-request-answered", "readers-reach-the-end", "settle", "liveness", "history:"}},
+		{ID: plant.P10, Bug: "ours: the CRC is not checked on produce", Oracles: []string{"exact-errors", "I:S1", "I:I3"},
+			Hints: Hints{Workload: workload.Hints{L3: true, Focus: "misbehave"}}},
+		{ID: plant.P11, Bug: "ours: an index lookup is off by one", Oracles: append([]string{"dense-offsets", "every-request-answered", "readers-reach-the-end", "settle", "liveness"}, gone...),
+			Hints: Hints{Classes: []string{"F:L1"}, Workload: workload.Hints{L1: true, Focus: "fetch"}}},
+		{ID: plant.I1, Bug: "Redpanda #3039: no duplicate detection, a retry gets OUT_OF_ORDER_SEQUENCE_NUMBER", Oracles: []string{"exact-errors", "I:T1", "history:M2", "history:duplicate", "history:M1"},
+			Hints: Hints{Classes: []string{"F:N2"}, Workload: workload.Hints{L3: true, Focus: "misbehave"}}},
+		{ID: plant.I3, Bug: "KAFKA-14034, Redpanda #5355: a duplicate after its segment is gone is an error", Oracles: []string{"exact-errors", "history:M2"},
+			Hints: Hints{Workload: workload.Hints{L1: true, L3: true, Focus: "misbehave"}}},
+		{ID: plant.I5, Bug: "Redpanda #3077: only the last batch is remembered", Oracles: []string{"exact-errors", "I:T1", "history:M2"},
+			Hints: Hints{Workload: workload.Hints{L3: true, Focus: "misbehave"}}},
+		{ID: plant.I6, Bug: "sequence numbers are compared without their wrap (DefaultRecordBatch.incrementSequence)", Oracles: []string{"exact-errors", "history:M2", "history:"},
+			Hints: Hints{Workload: workload.Hints{L3: true, Focus: "misbehave"}}},
+		{ID: plant.S1, Bug: "KAFKA-10471: the clean-shutdown marker outlives the load", Oracles: gone,
+			Hints: Hints{Classes: []string{"F:D1", "F:P1", "F:P3"}, Workload: workload.Hints{Focus: "storage"}}},
+		{ID: plant.S3, Bug: "KAFKA-10778: appends are accepted after an I/O error", Oracles: append([]string{"readers-reach-the-end"}, gone...),
+			Hints: Hints{Flush: "ack", Classes: []string{"F:D1", "F:D2", "F:D3"}, Workload: workload.Hints{Focus: "storage"}}},
+		{ID: plant.S7, Bug: "recovery keeps a torn batch whose CRC is bad", Oracles: append([]string{"dense-offsets"}, gone...),
+			Hints: Hints{Classes: crashes, Workload: workload.Hints{Focus: "storage"}}},
+		{ID: plant.B1, Bug: "Bufstream 0.1.0: a fetch is not woken", Oracles: []string{"prompt-fetch", "every-request-answered", "readers-reach-the-end", "settle", "liveness"},
+			Hints: Hints{Workload: workload.Hints{Focus: "fetch"}}},
+		{ID: plant.B2, Bug: "Bufstream 0.1.0: an offset defaults to 0", Oracles: []string{"I:I5", "I:I3", "I:I13", "I:T1", "exact-errors", "I:S1", "history:"},
+			Hints: Hints{Workload: workload.Hints{L3: true, Focus: "misbehave"}}},
+		{ID: plant.B3, Bug: "Bufstream 0.1.0: acknowledged before it is written", Oracles: gone,
+			Hints: Hints{Flush: "ack", Classes: []string{"F:D1", "F:D6"}, Workload: workload.Hints{Focus: "storage"}}},
+	}
+	for i := range rows {
+		rows[i].Name = plant.Names[rows[i].ID]
+	}
+	return rows
+}

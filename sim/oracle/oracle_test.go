@@ -1,0 +1,329 @@
+package oracle
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/sim/history"
+)
+
+// fake is a cluster of one node whose state tests set by hand.
+type fake struct {
+	policy      string
+	up          bool
+	incarnation int
+	parts       []Partition
+	logs        map[string][][]byte
+	healed      clock.Time
+	now         clock.Time
+}
+
+func (f *fake) Now() clock.Time                  { return f.now }
+func (f *fake) Policy() string                   { return f.policy }
+func (f *fake) Healed() (clock.Time, bool)       { return f.healed, f.healed > 0 }
+func (f *fake) Nodes() int                       { return 1 }
+func (f *fake) Up(int) bool                      { return f.up }
+func (f *fake) Incarnation(int) int              { return f.incarnation }
+func (f *fake) Touched(int) ([]int, bool)        { return nil, true }
+func (f *fake) Partitions(int) int               { return len(f.parts) }
+func (f *fake) Partition(_, i int, p *Partition) { *p = f.parts[i] }
+func (f *fake) ReadBack(_ int, topic string, part int32, from int64, each func([]byte) bool) bool {
+	for _, b := range f.logs[history.Key(topic, part)] {
+		if int64(binary.BigEndian.Uint64(b)) >= from && !each(b) {
+			break
+		}
+	}
+	return true
+}
+
+const key = "t/0"
+
+func val(n int64) history.Value { return history.MakeValue(1, n) }
+
+// batch is one record at an offset, written by hand.
+func batch(offset int64, v history.Value) []byte {
+	text := v.AppendText(nil)
+	rec := append([]byte{0, 0, 0, 1}, byte(2*len(text)))
+	rec = append(append(rec, text...), 0)
+	b := make([]byte, 61)
+	b = append(append(b, byte(2*len(rec))), rec...)
+	be := binary.BigEndian
+	be.PutUint64(b, uint64(offset))
+	be.PutUint32(b[8:], uint32(len(b)-12))
+	b[16] = 2
+	be.PutUint32(b[57:], 1)
+	be.PutUint32(b[17:], crc32.Checksum(b[21:], crc32.MakeTable(crc32.Castagnoli)))
+	return b
+}
+
+// stage is a suite with the events of one story.
+type stage struct {
+	t *testing.T
+	s *Suite
+	v *fake
+	i int64
+	e error
+	n int32 // next sequence
+}
+
+func newStage(t *testing.T) *stage {
+	st := &stage{t: t, s: NewSuite(), v: &fake{policy: "ack", up: true, incarnation: 1, logs: map[string][][]byte{}}}
+	st.part(0, 0, 0, 0)
+	return st
+}
+
+func (st *stage) part(start, hw, synced, end int64) *stage {
+	st.v.parts = []Partition{{Topic: "t", Online: true, Start: start, HW: hw, Synced: synced, Written: end, End: end}}
+	return st
+}
+
+func (st *stage) add(p int32, ty history.Type, f, err string, ops ...history.Op) *stage {
+	st.v.now += clock.Time(clock.Second)
+	if e := st.s.Event(&history.Event{I: st.i, Process: p, Type: ty, F: f, Ops: ops, Err: err, Time: st.v.now}); e != nil && st.e == nil {
+		st.e = e
+	}
+	st.i++
+	return st
+}
+
+func (st *stage) op(p int32, ty history.Type, err string, op history.Op) *stage {
+	inv := op
+	inv.Records = nil
+	if op.Kind == history.Send {
+		inv.Records = op.Records
+	}
+	return st.add(p, history.Invoke, op.Kind.String(), "", inv).add(p, ty, op.Kind.String(), err, op)
+}
+
+func recs(from int64, values ...int64) []history.Record {
+	var rs []history.Record
+	for i, v := range values {
+		rs = append(rs, history.Record{Offset: from + int64(i), Value: val(v)})
+	}
+	return rs
+}
+
+func (st *stage) send(from int64, values ...int64) *stage {
+	for i, v := range values {
+		st.v.logs[key] = append(st.v.logs[key], batch(from+int64(i), val(v)))
+	}
+	st.n += int32(len(values))
+	return st.op(16, history.OK, "", history.Op{Kind: history.Send, Key: key, Acks: -1, PID: 7, Seq: st.n - int32(len(values)), Records: recs(from, values...)})
+}
+
+func (st *stage) poll(from, hw int64, values ...int64) *stage {
+	return st.op(32, history.OK, "", history.Op{Kind: history.Poll, Key: key, From: from, HW: hw, Start: 0, Batches: 1, Records: recs(from, values...)})
+}
+
+func (st *stage) note(p int32, op history.Op) *stage {
+	return st.add(p, history.Info, op.Kind.String(), "", op)
+}
+
+func (st *stage) step() *stage {
+	if err := st.s.Step(st.v); err != nil && st.e == nil {
+		st.e = err
+	}
+	return st
+}
+
+func (st *stage) restart(start, hw, synced, end int64) *stage {
+	st.v.incarnation++
+	return st.part(start, hw, synced, end).step()
+}
+
+func (st *stage) end() *stage {
+	if err := st.s.End(st.v); err != nil && st.e == nil {
+		st.e = err
+	}
+	return st
+}
+
+// good is a story in which nothing is wrong.
+func good(t *testing.T) *stage {
+	st := newStage(t).step().send(0, 1, 2).part(0, 2, 2, 2).step().poll(0, 2, 1, 2).send(2, 3).part(0, 3, 3, 4).step()
+	return st.restart(0, 3, 3, 3).poll(2, 3, 3)
+}
+
+func TestAStoryWithoutFaultBreaksNothingAndNoOracleIsDead(t *testing.T) {
+	st := good(t).end()
+	require.NoError(t, st.e)
+	require.NoError(t, st.s.Alive())
+	checks, unchecked := st.s.Checked()
+	require.Zero(t, unchecked)
+	for _, p := range []string{"I:I3", "I:I5", "I:I13", "I:S1", "I:S3", "I:T1", "dense-offsets", "log-start", "history:M1", "history:M2"} {
+		require.Positive(t, checks[p], p)
+	}
+}
+
+// stories break one property each.
+var stories = map[string]func(*testing.T) *stage{
+	"I:I3 gone": func(t *testing.T) *stage { st := good(t); st.v.logs[key] = st.v.logs[key][:2]; return st.end() },
+	"I:I3 hole": func(t *testing.T) *stage {
+		st := good(t)
+		st.v.logs[key] = append(st.v.logs[key][:1:1], st.v.logs[key][2:]...)
+		return st.end()
+	},
+	"I:I3 another": func(t *testing.T) *stage { st := good(t); st.v.logs[key][1] = batch(1, val(9)); return st.end() },
+	"I:I3 at restart": func(t *testing.T) *stage {
+		st := good(t)
+		st.v.logs[key] = st.v.logs[key][:2]
+		return st.restart(0, 3, 3, 3)
+	},
+	"I:I3 spoilt":           func(t *testing.T) *stage { st := good(t); st.v.logs[key][1][70] ^= 1; return st.end() },
+	"I:I5":                  func(t *testing.T) *stage { return good(t).poll(1, 3, 9) },
+	"I:T1":                  func(t *testing.T) *stage { return good(t).poll(3, 4, 3) },
+	"dense-offsets first":   func(t *testing.T) *stage { return good(t).gap(0, 1) },
+	"dense-offsets between": func(t *testing.T) *stage { return good(t).gap(0, 0, 2) },
+	"I:I13 own":             func(t *testing.T) *stage { return good(t).poll(2, 2, 3) },
+	"I:I13 empty":           func(t *testing.T) *stage { return good(t).poll(1, 3) },
+	"I:I13 latest": func(t *testing.T) *stage {
+		return good(t).op(33, history.OK, "", history.Op{Kind: history.ListOffsets, Key: key, Timestamp: -1, Offset: 2})
+	},
+	"I:I13 out of range": func(t *testing.T) *stage {
+		return good(t).op(33, history.Fail, "OFFSET_OUT_OF_RANGE", history.Op{Kind: history.Poll, Key: key, From: 1})
+	},
+	"I:I13 unsynced":      func(t *testing.T) *stage { return good(t).part(0, 4, 3, 4).step() },
+	"I:I13 back":          func(t *testing.T) *stage { return good(t).part(0, 2, 3, 3).step() },
+	"I:S3 shorter":        func(t *testing.T) *stage { return good(t).restart(0, 2, 2, 2) },
+	"I:S3 longer":         func(t *testing.T) *stage { return good(t).restart(0, 3, 3, 9) },
+	"I:S3 no log":         func(t *testing.T) *stage { st := good(t); st.v.parts = nil; st.v.incarnation++; return st.step() },
+	"log-start by itself": func(t *testing.T) *stage { return good(t).part(1, 3, 3, 3).step() },
+	"log-start told": func(t *testing.T) *stage {
+		st := good(t)
+		return st.op(33, history.OK, "", history.Op{Kind: history.Poll, Key: key, From: 3, HW: 3, Start: 2})
+	},
+	"log-start undeleted": func(t *testing.T) *stage { return good(t).deleteTo(2).step() },
+	"I:S1": func(t *testing.T) *stage {
+		return good(t).note(32, history.Op{Kind: history.Caught, Key: key, Meta: "bad batch", Got: "bad CRC"})
+	},
+	"I:G2":               func(t *testing.T) *stage { return good(t).own("a").own("b") },
+	"I:G7":               func(t *testing.T) *stage { return good(t).commit(5, history.OK).told(4) },
+	"producer-id-unique": func(t *testing.T) *stage { return good(t).pid(3).pid(3) },
+	"exact-errors": func(t *testing.T) *stage {
+		return good(t).op(40, history.Fail, "", history.Op{Kind: history.Probe, Meta: "m", Want: "A", Got: "B"})
+	},
+	"every-request-answered": func(t *testing.T) *stage { return good(t).heal().unheard(true) },
+	"every-request-answered forgotten": func(t *testing.T) *stage {
+		st := good(t).heal().add(50, history.Invoke, "poll", "")
+		st.v.now += clock.Time(100 * clock.Second)
+		return st.end()
+	},
+	"prompt-fetch": func(t *testing.T) *stage {
+		st := good(t).heal().add(32, history.Invoke, "poll", "", history.Op{Kind: history.Poll, Key: key, From: 3}).send(3, 4)
+		st.v.now += clock.Time(9 * clock.Second)
+		return st.add(32, history.OK, "poll", "", history.Op{Kind: history.Poll, Key: key, From: 3, HW: 4, Timestamp: 10000, Records: recs(3, 4)})
+	},
+	"readers-reach-the-end": func(t *testing.T) *stage {
+		st := good(t).heal()
+		require.NoError(t, st.s.Event(&history.Event{I: st.i, Process: 32, Type: history.Info, F: "assign", Keys: []string{key}, Time: st.v.now}))
+		st.i++
+		return st.end()
+	},
+	"history:lost-write": func(t *testing.T) *stage { // the log has it, but no reader ever got it
+		return newStage(t).send(0, 1).send(1, 2).poll(1, 2, 2).end()
+	},
+}
+
+func (st *stage) gap(from int64, offsets ...int64) *stage {
+	op := history.Op{Kind: history.Poll, Key: key, From: from, HW: 3}
+	for _, o := range offsets {
+		op.Records = append(op.Records, history.Record{Offset: o, Value: val(o + 1)})
+	}
+	return st.op(32, history.OK, "", op)
+}
+
+func (st *stage) deleteTo(o int64) *stage {
+	return st.op(33, history.OK, "", history.Op{Kind: history.DeleteRecords, Key: key, Offset: o})
+}
+
+func (st *stage) own(member string) *stage {
+	return st.note(33, history.Op{Kind: history.Own, Key: "g|t/0", Generation: 1, Member: member})
+}
+
+func (st *stage) commit(o int64, ty history.Type) *stage {
+	return st.op(33, ty, "", history.Op{Kind: history.Commit, Key: "g|t/0", Offset: o, Generation: 1, Meta: itoa(o)})
+}
+
+func (st *stage) told(o int64) *stage {
+	return st.op(34, history.OK, "", history.Op{Kind: history.FetchOffsets, Key: "g|t/0", Offset: o, Meta: itoa(o)})
+}
+
+func (st *stage) pid(n int64) *stage {
+	return st.op(35, history.OK, "", history.Op{Kind: history.InitProducerID, PID: n})
+}
+
+func (st *stage) heal() *stage {
+	return st.note(-1, history.Op{Kind: history.Phase, Meta: "liveness"})
+}
+
+func (st *stage) unheard(after bool) *stage {
+	sent := int64(0)
+	if after {
+		sent = int64(st.v.now)
+	}
+	return st.note(33, history.Op{Kind: history.Unheard, Meta: "Fetch", Offset: sent, Timestamp: int64(st.v.now)})
+}
+
+func TestEveryOracleFindsItsStory(t *testing.T) {
+	covered := map[string]bool{}
+	for name, story := range stories {
+		st := story(t)
+		var f *Failure
+		require.ErrorAs(t, st.e, &f, name)
+		require.Equal(t, property(name), f.Property, "%s: %v", name, f)
+		require.NotEmpty(t, f.Was+f.Is)
+		covered[property(name)] = true
+	}
+	for _, o := range NewSuite().oracles {
+		if o.Name() != "history" {
+			require.True(t, covered[o.Name()], "%s has no story that it must find", o.Name())
+		}
+	}
+}
+
+func property(name string) string {
+	for i, c := range name {
+		if c == ' ' {
+			return name[:i]
+		}
+	}
+	return name
+}
+
+func TestWhatTheLedgerExcusesIsNoFailure(t *testing.T) {
+	st := good(t)
+	st.note(-1, history.Op{Kind: history.Excuse, Key: key, Offset: 2})
+	st.v.logs[key] = st.v.logs[key][:2]
+	st.restart(0, 2, 2, 2).poll(2, 2).send(2, 9).part(0, 3, 3, 3).step().add(34, history.Info, "seek", "").poll(0, 3, 1, 2, 9).end()
+	require.NoError(t, st.e)
+}
+
+func TestARecoveryMayDropWhatWasNotSyncedAndKeepWhatWas(t *testing.T) {
+	st := good(t).part(0, 3, 3, 8).step().restart(0, 3, 3, 5).end()
+	require.NoError(t, st.e)
+}
+
+func TestDeletedRecordsAreNotMissed(t *testing.T) {
+	st := good(t).deleteTo(2)
+	st.v.logs[key] = st.v.logs[key][2:]
+	st.part(2, 3, 3, 3).step().op(33, history.Fail, "OFFSET_OUT_OF_RANGE", history.Op{Kind: history.Poll, Key: key, From: 1}).end()
+	require.NoError(t, st.e)
+}
+
+func TestALateCommitOfUnknownOutcomeExplainsALowerOffset(t *testing.T) {
+	st := good(t).commit(3, history.Info).commit(5, history.OK).told(3)
+	require.NoError(t, st.e)
+}
+
+func TestSilenceBeforeHealingIsExcused(t *testing.T) {
+	require.NoError(t, good(t).heal().unheard(false).e)
+}
+
+func TestAnOracleThatWasDueAndCheckedNothingIsAnError(t *testing.T) {
+	st := newStage(t).send(0, 1) // acknowledged, and nobody ever looks into the log
+	require.ErrorContains(t, st.s.Alive(), "I:I3")
+}
