@@ -33,11 +33,11 @@ type directory struct {
 	meta     *solo.Opened
 	writing  bool
 	changed  bool
+	drained  int     // shards whose requests are answered, while the node stops
 	closed   int     // shards that have closed their logs
 	low      bool    // less than the reserve is free
 	wanted   []int32 // shards that wait for their log starts to be on the disk
 	unclosed int64   // logs that could not be closed: no marker then
-	drained  int     // shards whose requests are answered, while the node stops
 }
 
 // checkpoint gathers the recovery points and log starts of this shard's logs; shard 0 writes everybody's.
@@ -137,10 +137,10 @@ func (s *Shard) writePoints() {
 			d.changed = true // tried again at the next tick; until then recovery reads a little more
 			s.env.Warnf("cannot write the checkpoints of %s: %v", s.node.LogDir, err)
 		}
+		s.maybeFinish() // the last shard may have closed its logs meanwhile
 		if err == nil && len(d.wanted) > 0 {
 			s.writePoints()
 		}
-		s.maybeFinish() // the last shard may have closed its logs meanwhile
 	})
 }
 

@@ -208,13 +208,13 @@ func (p *Partition) Close(code kerr.Code) {
 	p.end(code)
 }
 
-// Closed says that the partition takes nothing any more.
-func (p *Partition) Closed() bool { return p.closed }
-
 func (p *Partition) end(code kerr.Code) {
 	refuse(p.all.take(p.leader.take(nil, -1), -1), code)
 	p.fireAll()
 }
+
+// Closed says that Close was called: nothing is appended or read any more.
+func (p *Partition) Closed() bool { return p.closed }
 
 // Waiting is the number of appends that are not answered.
 func (p *Partition) Waiting() int { return p.leader.n() + p.all.n() }
