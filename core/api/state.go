@@ -37,6 +37,7 @@ type State struct {
 	unsaved, saving []*call // DeleteRecords whose log starts are not on the disk yet
 	Control         Control // the controller; only shard 0 has one
 	Offline         bool    // the log directory failed
+	Closed          bool    // the logs are closed or being closed: nothing is served
 	FreeBytes       int64   // of the log directory's file system when last asked, below 0 unknown
 	SinceFree       int64   // bytes appended here since then
 	pids            pidBlock

@@ -33,6 +33,7 @@ type directory struct {
 	meta     *solo.Opened
 	writing  bool
 	changed  bool
+	drained  int     // shards whose requests are answered, while the node stops
 	closed   int     // shards that have closed their logs
 	low      bool    // less than the reserve is free
 	wanted   []int32 // shards that wait for their log starts to be on the disk
@@ -136,6 +137,7 @@ func (s *Shard) writePoints() {
 			d.changed = true // tried again at the next tick; until then recovery reads a little more
 			s.env.Warnf("cannot write the checkpoints of %s: %v", s.node.LogDir, err)
 		}
+		s.maybeFinish() // the last shard may have closed its logs meanwhile
 		if err == nil && len(d.wanted) > 0 {
 			s.writePoints()
 		}
@@ -203,9 +205,9 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 	if c := t.Disk(disk.Request{Kind: disk.Mkdir, Path: dir}); c.Err != disk.OK {
 		return nil, "cannot create the data directory " + dir + " (" + c.Err.Error() + "); choose another with --data"
 	}
-	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: parentOf(dir)}); c.Err != disk.OK {
+	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: parentDir(dir)}); c.Err != disk.OK {
 		// The directory itself must survive the loss of power, or nothing in it does.
-		return nil, "cannot sync " + parentOf(dir) + ", which holds the data directory (" + c.Err.Error() + "); check the disk or choose another with --data"
+		return nil, "cannot sync " + parentDir(dir) + ", which holds the data directory (" + c.Err.Error() + "); check the disk or choose another with --data"
 	}
 	if text := s.syncAncestors(t, dir); text != "" {
 		return nil, text
@@ -249,8 +251,8 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 	return b, ""
 }
 
-// parentOf gives the directory that holds dir.
-func parentOf(dir string) string {
+// parentDir gives the directory that holds dir.
+func parentDir(dir string) string {
 	dir = strings.TrimRight(dir, "/")
 	switch i := strings.LastIndexByte(dir, '/'); {
 	case i > 0:

@@ -17,6 +17,8 @@ const (
 	mailServe                           // to all: every shard has recovered; accept
 	mailFailed                          // to all: the log directory failed; Body string says how
 	mailSpace                           // to all: A = bytes free, below 0 unknown
+	mailDrained                         // to shard 0: the sender's requests are answered
+	mailClose                           // to all: every shard is drained; close the logs
 	mailClosed                          // to shard 0: the sender has closed its logs, but for A of them
 	MailStats                           // from outside: answered with Body *stats.Snapshot
 	MailTimes                           // from outside: Body []TimeQuery, answered with Body []TimeQuery
@@ -58,7 +60,9 @@ func (s *Shard) mailArrived(m *step.Mail) {
 	switch m.Kind {
 	case mailImage:
 		b := m.Body.(*imageMail)
-		s.image(b.img, b.boot)
+		if s.phase < closing {
+			s.image(b.img, b.boot)
+		}
 	case mailApplied:
 		s.control.appliedBy(int(m.From), m.A)
 	case mailPoints:
@@ -79,6 +83,10 @@ func (s *Shard) mailArrived(m *step.Mail) {
 		s.offline(m.Body.(string))
 	case mailSpace:
 		s.space(m.A)
+	case mailDrained:
+		s.othersDrained()
+	case mailClose:
+		s.close()
 	case mailClosed:
 		s.dir.closed++
 		s.dir.unclosed += m.A

@@ -30,6 +30,7 @@ const (
 	booting  phase = iota // recovering; nothing is accepted
 	serving               // connections are accepted
 	draining              // no new requests; what is in flight is answered
+	drained               // this shard's requests are answered; it serves other shards
 	closing               // logs are being closed
 	stopped
 )

@@ -99,6 +99,10 @@ func (p *Partition) Append(v records.View, lease *buf.Lease, acks int16, w Waite
 		w.Appended(slot, Result{Code: kerr.KafkaStorageError, Base: -1, Time: -1})
 		return
 	}
+	if p.closed {
+		w.Appended(slot, Result{Code: kerr.NotLeaderForPartition, Base: -1, Time: -1})
+		return
+	}
 	if v.ProducerID() >= 0 {
 		d := p.Log.Producers().Check(v, p.env.Now.Wall)
 		if d.Code != kerr.None {
@@ -172,9 +176,9 @@ func (p *Partition) advance(to int64) {
 func (p *Partition) LogFull(_ *commitlog.Log, from int64) {
 	assert.That(from >= p.hw, "replica: committed records taken back")
 	p.missing = p.sizes.drop(from)
-	p.leader.fail(from, kerr.KafkaStorageError)
-	p.all.fail(from, kerr.KafkaStorageError)
+	lost := p.all.take(p.leader.take(nil, from), from)
 	p.Observer.TakenBack(p, from)
+	refuse(lost, kerr.KafkaStorageError)
 }
 
 // LogFailed is the log's call: nothing may be assumed of the directory any more.
@@ -192,19 +196,20 @@ func (p *Partition) Fail() {
 		return
 	}
 	p.failed = true
-	p.leader.fail(-1, kerr.KafkaStorageError)
-	p.all.fail(-1, kerr.KafkaStorageError)
-	p.fireAll()
+	p.end(kerr.KafkaStorageError)
 }
 
 // LogStartMoved is the log's call: retention or DeleteRecords moved the start. Watches whose offset is gone must be told.
 func (p *Partition) LogStartMoved(*commitlog.Log) { p.fireAll() }
 
-// Close answers what waits with code; the topic was deleted or the broker stops.
+// Close answers what waits with code, and nothing is appended any more: the topic was deleted or the broker stops.
 func (p *Partition) Close(code kerr.Code) {
 	p.closed = true
-	p.leader.fail(-1, code)
-	p.all.fail(-1, code)
+	p.end(code)
+}
+
+func (p *Partition) end(code kerr.Code) {
+	refuse(p.all.take(p.leader.take(nil, -1), -1), code)
 	p.fireAll()
 }
 
@@ -219,6 +224,9 @@ func (p *Partition) Waiting() int { return p.leader.n() + p.all.n() }
 func (p *Partition) AppendOwn(b []byte) (last int64, code kerr.Code) {
 	if p.failed {
 		return -1, kerr.KafkaStorageError
+	}
+	if p.closed {
+		return -1, kerr.NotLeaderForPartition
 	}
 	v := records.View(b)
 	base := p.Log.Append(v, p.LeaderEpoch, nil)
