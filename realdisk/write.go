@@ -78,16 +78,21 @@ func pwriteAll(fd int, off int64, vec [][]byte, iov *iovecs) (int64, syscall.Err
 			return total, errno
 		}
 		total += int64(n)
-		for n > 0 {
-			rest := len(vec[i]) - skip
-			if n < rest {
-				skip += n
-				break
-			}
-			n -= rest
-			i, skip = i+1, 0
-		}
+		i, skip = advance(vec, i, skip, n)
 	}
+}
+
+// advance gives the place that lies n bytes behind vec[i][skip]; there are so many.
+func advance(vec [][]byte, i, skip, n int) (int, int) {
+	for n > 0 {
+		rest := len(vec[i]) - skip
+		if n < rest {
+			return i, skip + n
+		}
+		n -= rest
+		i, skip = i+1, 0
+	}
+	return i, skip
 }
 
 func pwritev(fd int, iov []unix.Iovec, off int64) (int, syscall.Errno) {

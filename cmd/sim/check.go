@@ -1,19 +1,23 @@
 package main
 
-import "fmt"
+import (
+	"bufio"
+	"os"
 
-// checkHistory judges a history's file; package models brings it.
-var checkHistory func(path string) (result any, exit int, err error)
+	"github.com/seedlog/seedlog/models/anomaly"
+)
 
-// check prints what the models say of a history.
+// check prints what models and anomaly checkers say of a history's file.
 func check(path string) int {
-	if checkHistory == nil {
-		return fail(fmt.Errorf("this build has no history checks"))
-	}
-	result, exit, err := checkHistory(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return fail(err)
 	}
-	printJSON(result)
-	return exit
+	defer f.Close()
+	r, err := anomaly.CheckHistory(bufio.NewReaderSize(f, 1<<20))
+	if err != nil {
+		return fail(err)
+	}
+	printJSON(r)
+	return r.Exit()
 }

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/seedlog/seedlog/sim/cluster"
 	"github.com/seedlog/seedlog/sim/plan"
@@ -90,6 +91,7 @@ type outcome struct {
 	line line
 	res  *cluster.Result
 	hits int64
+	sub  *subject
 }
 
 // once runs a plan in this process.
@@ -103,7 +105,9 @@ func once(o *options, p *plan.Plan, trace io.Writer) (*outcome, error) {
 		s.opt.Log = logLine
 	}
 	before := cpu()
+	dog := watch(o, p)
 	r := cluster.New(p, s.opt).Run()
+	dog.Stop()
 	l := line{Seed: p.Seed, Plan: p.Sum(), Trace: r.Trace, Verdict: pass, VirtualMS: int64(r.Virtual) / 1e6, CPUMS: cpu() - before,
 		Events: r.Events, Checked: s.checked(), Unchecked: s.unchecked(), Faults: r.Faults, Nodes: p.Nodes,
 		Build: buildRevision(), Go: runtime.Version(), Replay: o.replay(p.Seed)}
@@ -115,7 +119,16 @@ func once(o *options, p *plan.Plan, trace io.Writer) (*outcome, error) {
 	case l.Unchecked > 0:
 		l.Verdict = unchecked
 	}
-	return &outcome{line: l, res: r, hits: s.siteHits()}, nil
+	return &outcome{line: l, res: r, hits: s.siteHits(), sub: s}, nil
+}
+
+// watch ends the process if a run hangs: a step that never returns can only be seen from outside. Its stack says where.
+func watch(o *options, p *plan.Plan) *time.Timer {
+	return time.AfterFunc(time.Duration(o.limit)*time.Second, func() {
+		buf := make([]byte, 1<<20)
+		fmt.Fprintf(os.Stderr, "seed %d: no end after %d s\nreplay: %s\n%s\n", p.Seed, o.limit, o.replay(p.Seed), buf[:runtime.Stack(buf, true)])
+		os.Exit(exitHarness)
+	})
 }
 
 func (o *outcome) exit() int {

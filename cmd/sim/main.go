@@ -38,6 +38,7 @@ type options struct {
 	shrink int // seconds
 	logs   bool
 	tries  int
+	limit  int // seconds a run may take
 }
 
 func main() {
@@ -56,7 +57,7 @@ func dispatch(cmd string, args []string) int {
 	}
 	switch cmd {
 	case "run":
-		return run(o)
+		return runSeeds(o)
 	case "trace":
 		if len(rest) == 1 {
 			o.seed = rest[0]
@@ -90,6 +91,7 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	f.IntVar(&o.shrink, "shrink", number("SHRINK", 60), "how long to shrink a failing plan, in seconds; 0: not at all")
 	f.BoolVar(&o.logs, "logs", os.Getenv("LOGS") != "", "the nodes' log lines on standard error")
 	f.IntVar(&o.tries, "tries", number("TRIES", 200), "mutants: seeds to try for each")
+	f.IntVar(&o.limit, "limit", number("LIMIT", 300), "how long one run may take, in seconds: more is a hang")
 	if err := f.Parse(args); err != nil {
 		return nil, nil, err
 	}

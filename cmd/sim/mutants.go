@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seedlog/seedlog/sim/mutant"
 	"github.com/seedlog/seedlog/sim/plan"
+	"github.com/seedlog/seedlog/sim/run"
 	"github.com/seedlog/seedlog/sim/toy"
 )
 
@@ -28,17 +31,24 @@ type mutantLine struct {
 
 // catalogued is one mutant that can be planted in a system.
 type catalogued struct {
-	name  string // as MUTANT= takes it
-	bug   string // what it was, or is a twin of
-	flush string // the policy that shows it; "" either
+	name string // as MUTANT= takes it
+	bug  string // what it was, or is a twin of
+	draw func(seed uint64) *plan.Plan
 }
 
 // catalogues gives the mutants of each system; package mutant brings the broker's.
 var catalogues = map[string]func() []catalogued{
+	"broker": func() []catalogued {
+		var all []catalogued
+		for _, m := range mutant.All() {
+			all = append(all, catalogued{name: m.Name, bug: m.Bug, draw: func(seed uint64) *plan.Plan { return run.DrawFor(seed, &m) }})
+		}
+		return all
+	},
 	"toy": func() []catalogued {
 		var all []catalogued
 		for _, b := range toy.Bugs {
-			all = append(all, catalogued{name: b, bug: "toy"})
+			all = append(all, catalogued{name: b, bug: "toy", draw: func(seed uint64) *plan.Plan { return toyPlan(seed, "") }})
 		}
 		return all
 	},
@@ -69,7 +79,7 @@ func mutants(o *options) int {
 	return exitPass
 }
 
-// kill runs plans with the mutant until one fails: the one that is kept for it first, then those of seeds 1, 2, ….
+// kill runs plans with the mutant until one fails that passes without it: the one that is kept for it first, then those of seeds 1, 2, ….
 func kill(o *options, m catalogued) (*mutantLine, error) {
 	start := time.Now()
 	l := &mutantLine{Mutant: "m:" + m.name, Bug: m.bug}
@@ -81,9 +91,9 @@ func kill(o *options, m catalogued) (*mutantLine, error) {
 	} else if !os.IsNotExist(err) {
 		return nil, err
 	}
-	for seed := uint64(1); seed <= uint64(o.tries) && !l.Killed; seed++ {
+	for seed := uint64(1); seed <= uint64(o.tries) && !l.CleanPasses; seed++ {
 		if len(plans) == 0 {
-			plans = append(plans, systems[o.system].plan(seed, m.flush))
+			plans = append(plans, m.draw(seed))
 		}
 		p := plans[0]
 		plans = plans[1:]
@@ -101,7 +111,13 @@ func kill(o *options, m catalogued) (*mutantLine, error) {
 		if err != nil {
 			return nil, err
 		}
-		l.CleanPasses = c.line.Verdict == pass
+		if l.CleanPasses = c.line.Verdict == pass; !l.CleanPasses {
+			name := filepath.Join(o.out, "clean-"+m.name+".plan.json")
+			if err := errors.Join(os.MkdirAll(o.out, 0o755), os.WriteFile(name, p.Encode(), 0o644)); err != nil {
+				return nil, err
+			}
+			fmt.Fprintf(os.Stderr, "m:%s: its plan fails without it too (%s): make sim PLAN=%s\n", m.name, c.line.Property, name)
+		}
 	}
 	l.WallMS = time.Since(start).Milliseconds()
 	return l, nil

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,11 +13,12 @@ import (
 	"time"
 
 	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/sim/history"
 	"github.com/seedlog/seedlog/sim/plan"
 )
 
-// run is one seed or plan, or new seeds until time is over.
-func run(o *options) int {
+// runSeeds is one seed or plan, or new seeds until time is over.
+func runSeeds(o *options) int {
 	switch {
 	case o.plan != "":
 		p, err := load(o.plan)
@@ -98,7 +100,24 @@ func tell(o *options, p *plan.Plan, r *outcome) {
 		fmt.Fprintln(w, "error:", err)
 		return
 	}
+	if h := r.sub.history; h != nil {
+		keepHistory(w, filepath.Join(o.out, fmt.Sprintf("%d.history.jsonl", p.Seed)), h())
+	}
 	fmt.Fprintf(w, "plan:   %s (%d faults, %d classes, %d clients); make sim PLAN=%s\n", path, len(q.Faults), len(q.Swarm), q.Clients, path)
+}
+
+// keepHistory writes what clients asked and were told in the failing run, for sim check and for people.
+func keepHistory(w *bufio.Writer, path string, events []*history.Event) {
+	f, err := os.Create(path)
+	if err == nil {
+		err = history.WriteAll(f, events)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		fmt.Fprintln(w, "error:", err)
+		return
+	}
+	fmt.Fprintln(w, "history:", path)
 }
 
 func shrink(o *options, p *plan.Plan, r *outcome) *plan.Plan {

@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"github.com/seedlog/seedlog/sim/cluster"
+	"github.com/seedlog/seedlog/sim/history"
 	"github.com/seedlog/seedlog/sim/plan"
+	"github.com/seedlog/seedlog/sim/run"
 	"github.com/seedlog/seedlog/sim/toy"
 )
 
@@ -27,12 +29,14 @@ type subject struct {
 	checked   func() map[string]int64 // checks made, by property
 	unchecked func() int64            // what no checker could decide
 	siteHits  func() int64            // how often the mutant's site was reached
+	history   func() []*history.Event // nil if there is none
 }
 
-const defaultSystem = "toy"
+const defaultSystem = "broker"
 
 var systems = map[string]system{
-	"toy": {plan: toyPlan, prepare: toyPrepare},
+	"broker": {plan: run.Draw, prepare: brokerPrepare, workloads: run.Workloads},
+	"toy":    {plan: toyPlan, prepare: toyPrepare},
 }
 
 func systemNames() string {
@@ -59,4 +63,17 @@ func toyPrepare(p *plan.Plan, mutant string) (*subject, error) {
 		unchecked: func() int64 { return 0 },
 		siteHits:  func() int64 { return 1 },
 	}, nil
+}
+
+func brokerPrepare(p *plan.Plan, mutant string) (*subject, error) {
+	hits, err := plantMutant(mutant)
+	if err != nil {
+		return nil, err
+	}
+	r, err := run.Prepare(p)
+	if err != nil {
+		return nil, err
+	}
+	return &subject{opt: r.Options, checked: r.Judge.Checked, unchecked: r.Judge.Unchecked, siteHits: hits,
+		history: func() []*history.Event { return r.Judge.Events }}, nil
 }

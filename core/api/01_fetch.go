@@ -411,20 +411,21 @@ func (f *fetchState) sameTopic(i, j int) bool {
 	return f.parts[i].name == f.parts[j].name && f.parts[i].id == f.parts[j].id
 }
 
-// selectParts says which items the response names, and counts its topics. An incremental response (KIP-227) names only what changed.
+// selectParts says which items the response names, and counts its topics: runs of items of one topic of which any is named. An incremental
+// response (KIP-227) names only what changed.
 func (r *Request) selectParts() (topics int) {
 	f := &r.fetch
-	last := -1
+	counted := false
 	for i := range r.items {
 		it := &r.items[i]
-		it.include = f.ctx.include(it, f.parts[i].sess)
-		if !it.include {
-			continue
+		if i > 0 && !f.sameTopic(i-1, i) {
+			counted = false
 		}
-		if last < 0 || !f.sameTopic(last, i) {
+		it.include = f.ctx.include(it, f.parts[i].sess)
+		if it.include && !counted {
+			counted = true
 			topics++
 		}
-		last = i
 	}
 	return topics
 }

@@ -136,7 +136,7 @@ func (s *State) offsetsByTime(t *task.Task, c *call) {
 func (r *Request) addItem(topic string, number, epoch int32, arg int64) {
 	it := Item{Number: number, Epoch: epoch, Arg: arg}
 	t := r.s.Image.TopicByName(topic)
-	if t.Partition(number) == nil {
+	if t == nil || t.Partition(number) == nil {
 		it.Code = kerr.UnknownTopicOrPartition
 	} else {
 		it.ID, it.Owner = t.ID, int32(Owner(t.ID, number, r.s.Shards))

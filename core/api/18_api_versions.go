@@ -9,9 +9,16 @@ import (
 // ApiVersions (key 18): KIP-35, KIP-511. A version that is not served is answered with UNSUPPORTED_VERSION in the form of version 0 (Start).
 const keyApiVersions = 18
 
+// FeatureMetadata is metadata.version, the one feature of a cluster without transactions of the second version, KIP-848 and share groups.
+const (
+	FeatureMetadata    = "metadata.version"
+	metadataVersionMin = 7
+	MetadataVersion    = 30 // of Apache Kafka 4.3
+)
+
 func apiVersions(r *Request, req kmsg.Request) {
 	q := req.(*kmsg.ApiVersionsRequest)
-	resp := versions(r.Version)
+	resp := r.s.versions(r.Version)
 	if r.Version >= 3 && !(softwareName(q.ClientSoftwareName) && softwareName(q.ClientSoftwareVersion)) {
 		resp = kmsg.NewPtrApiVersionsResponse()
 		resp.ErrorCode = code(kerr.InvalidRequest)
@@ -21,8 +28,18 @@ func apiVersions(r *Request, req kmsg.Request) {
 	r.answer(resp)
 }
 
-func versions(version int16) *kmsg.ApiVersionsResponse {
+// versions advertises the table, and the features that the cluster has finalized (KIP-584). Those whose APIs are not served are not named.
+func (s *State) versions(version int16) *kmsg.ApiVersionsResponse {
 	resp := kmsg.NewPtrApiVersionsResponse()
+	resp.SupportedFeatures = append(resp.SupportedFeatures, kmsg.ApiVersionsResponseSupportedFeature{
+		Name: FeatureMetadata, MinVersion: metadataVersionMin, MaxVersion: MetadataVersion,
+	})
+	for _, f := range s.Image.Features() {
+		resp.FinalizedFeatures = append(resp.FinalizedFeatures, kmsg.ApiVersionsResponseFinalizedFeature{
+			Name: f.Name, MinVersionLevel: f.Level, MaxVersionLevel: f.Level,
+		})
+	}
+	resp.FinalizedFeaturesEpoch = s.Image.Index()
 	resp.Version = version
 	for i := range Table {
 		resp.ApiKeys = append(resp.ApiKeys, kmsg.ApiVersionsResponseApiKey{ApiKey: Table[i].Key, MinVersion: Table[i].Min, MaxVersion: Table[i].Max})

@@ -45,8 +45,10 @@ func deleteRecords(r *Request, req kmsg.Request) {
 	r.scatter(opDeleteRecords, nil)
 }
 
-// deleteRecords moves the log start on the owner.
+// deleteRecords moves the log start on the owner. The answer waits until the checkpoint of log starts has it: what a client was told is
+// deleted does not come back with a restart. (Apache Kafka writes that checkpoint each minute, and answers before.)
 func (s *State) deleteRecords(c *call) {
+	moved := false
 	for _, i := range c.idx {
 		it := &c.items[i]
 		p := s.replicaOf(it)
@@ -63,8 +65,32 @@ func (s *State) deleteRecords(c *call) {
 		}
 		if to > p.Log.Start() {
 			p.Log.DeleteRecords(to)
+			moved = true
 		}
 		it.ROff = p.Log.Start()
 	}
-	s.giveBack(c)
+	if !moved {
+		s.giveBack(c)
+		return
+	}
+	s.unsaved = append(s.unsaved, c)
+	s.Saver.SaveStarts()
+}
+
+// Saver writes the checkpoint of log starts. It calls SaveBegun when it has gathered the starts, and SaveDone when they are on the disk.
+type Saver interface{ SaveStarts() }
+
+// Unsaved says whether an answer waits for a save that has not begun.
+func (s *State) Unsaved() bool { return len(s.unsaved) > 0 }
+
+// SaveBegun notes which answers the save covers.
+func (s *State) SaveBegun() { s.saving, s.unsaved = append(s.saving, s.unsaved...), nil }
+
+// SaveDone lets them go.
+func (s *State) SaveDone() {
+	done := s.saving
+	s.saving = nil
+	for _, c := range done {
+		s.giveBack(c)
+	}
 }

@@ -160,7 +160,7 @@ func (s *State) giveBack(c *call) {
 func (s *State) replicaOf(it *Item) *replica.Partition {
 	p := s.Partition(it.ID, it.Number)
 	switch {
-	case p == nil || p.Log == nil:
+	case p == nil || p.Log == nil || s.Closed || p.Closed():
 		it.Code = kerr.NotLeaderForPartition
 		return nil
 	case p.Offline():

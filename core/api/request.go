@@ -102,6 +102,9 @@ func (r *Request) maybeRelease() {
 	s.freeRequests = append(s.freeRequests, r)
 }
 
+// Pending is the number of requests that are begun and not released: unanswered, or answered with bytes that have not left.
+func (s *State) Pending() int { return s.requests }
+
 // complete marks the response as known and lets the connection send what is in turn.
 func (r *Request) complete() {
 	if r.done {

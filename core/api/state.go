@@ -27,18 +27,21 @@ type PartKey struct {
 
 // State is what the handlers of one shard see.
 type State struct {
-	Env       *env.Env
-	Node      *config.Node
-	Shard     int
-	Shards    int
-	Image     *metadata.Image
-	Replier   Replier
-	Control   Control // the controller; only shard 0 has one
-	Offline   bool    // the log directory failed
-	FreeBytes int64   // of the log directory's file system when last asked, below 0 unknown
-	SinceFree int64   // bytes appended here since then
-	pids      pidBlock
-	Usage     [maxKeys]Usage // by key
+	Env             *env.Env
+	Node            *config.Node
+	Shard           int
+	Shards          int
+	Image           *metadata.Image
+	Replier         Replier
+	Saver           Saver
+	unsaved, saving []*call // DeleteRecords whose log starts are not on the disk yet
+	Control         Control // the controller; only shard 0 has one
+	Offline         bool    // the log directory failed
+	Closed          bool    // the logs are closed or being closed: nothing is served
+	FreeBytes       int64   // of the log directory's file system when last asked, below 0 unknown
+	SinceFree       int64   // bytes appended here since then
+	pids            pidBlock
+	Usage           [maxKeys]Usage // by key
 
 	Scratch  *records.Scratch
 	parts    map[PartKey]*replica.Partition

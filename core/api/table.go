@@ -69,7 +69,7 @@ func (s *State) Start(r *Request) {
 	}
 	if r.Key == keyApiVersions && r.Version > e.Max || r.Key == keyApiVersions && r.Version < 0 {
 		r.Version = 0
-		resp := versions(0)
+		resp := s.versions(0)
 		resp.ErrorCode = code(kerr.UnsupportedVersion)
 		r.answer(resp)
 		return

@@ -3,6 +3,7 @@ package broker
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
@@ -49,7 +50,7 @@ func (s *Shard) bootNode(t *task.Task) {
 	s.dir.meta = m
 	c.log, c.boot = m.Log, boot
 	c.store = metadata.NewStore(m.Image, c)
-	c.machine = controller.NewMachine(s.node, m.Image, m.Log, s.env.Rand, nil)
+	c.machine = controller.NewMachine(s.node, m.Image, m.Log, s.env.Rand, []metadata.FeatureLevelRecord{{Name: api.FeatureMetadata, Level: api.MetadataVersion}})
 	c.store.Watchers = []metadata.Watcher{c, c.machine}
 	m.Log.SetCommitter(c.store)
 	s.state.Control = c
@@ -105,6 +106,10 @@ func (s *Shard) serve() {
 	}
 	s.phase, s.boot = serving, nil
 	s.env.Out.Accept, s.env.Out.Ready = true, true
+	if s.env.Shard == 0 {
+		task.Go(s.env, s.askSpace) // the reserve holds from the first record on
+	}
 	s.env.After(&s.timers[timerCheckpoint], checkpointEach)
+	s.sweepIdle()
 	s.env.After(&s.timers[timerRetention], clock.MS(s.node.RetentionCheckMS))
 }

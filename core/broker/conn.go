@@ -6,6 +6,7 @@ import (
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/assert"
 	"github.com/seedlog/seedlog/core/wire"
+	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/io/network"
 )
 
@@ -25,9 +26,10 @@ type conn struct {
 	n          int
 	queue      []network.Frame
 	held       bool
-	closing    bool // Close was emitted
-	gone       bool // ConnClosed came
-	busy       bool // begin is on the stack
+	closing    bool       // Close was emitted
+	gone       bool       // ConnClosed came
+	busy       bool       // begin is on the stack
+	used       clock.Time // when the last frame came or the last answer left
 }
 
 func (s *Shard) connOf(id network.Conn) *conn {
@@ -44,11 +46,16 @@ func (s *Shard) opened(info *network.Info) {
 		s.conns = append(s.conns, nil)
 	}
 	assert.That(s.conns[i] == nil, "broker: connection number in use")
+	if s.nConns >= s.share(s.node.MaxConnections) {
+		s.env.Out.Close = append(s.env.Out.Close, info.Conn)
+		s.refused++
+		return
+	}
 	host := info.Peer
 	if k := strings.LastIndexByte(host, ':'); k >= 0 {
 		host = host[:k]
 	}
-	s.conns[i] = &conn{id: info.Conn, client: api.Client{Host: "/" + strings.Trim(host, "[]"), Listener: info.Listener}}
+	s.conns[i] = &conn{id: info.Conn, client: api.Client{Host: "/" + strings.Trim(host, "[]"), Listener: info.Listener}, used: s.env.Now.Mono}
 	s.nConns++
 	s.accepted++
 }
@@ -81,6 +88,7 @@ func (s *Shard) frame(f *network.Frame) {
 	if c == nil || c.closing || s.phase >= draining {
 		return
 	}
+	c.used = s.env.Now.Mono
 	if len(c.queue) > 0 || !s.mayBegin(c, f.Bytes) {
 		f.Lease.Retain()
 		c.queue = append(c.queue, *f)
@@ -188,9 +196,27 @@ func (s *Shard) drainConn(c *conn) {
 		case r.NoReply:
 		default:
 			s.state.Encode(r)
+			c.used = s.env.Now.Mono
 		}
 		s.state.Drained(r)
 	}
+}
+
+// share is this shard's part of a limit for the whole broker, at least 1. Connections are dealt to the shards in turn.
+func (s *Shard) share(limit int32) int { return max(1, (int(limit)+s.shards-1)/s.shards) }
+
+// sweepIdle closes the connections on which nothing happened for connections.max.idle.ms.
+func (s *Shard) sweepIdle() {
+	limit := s.node.ConnectionsMaxIdleMS
+	if limit < 0 {
+		return
+	}
+	for _, c := range s.conns {
+		if c != nil && c.n == 0 && s.env.Now.Mono.Sub(c.used) >= clock.MS(limit) {
+			s.shut(c)
+		}
+	}
+	s.env.After(&s.timers[timerIdle], clock.MS(max(100, min(limit/4, 30_000))))
 }
 
 // inFlight counts the requests that are not answered.

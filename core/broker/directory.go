@@ -1,7 +1,9 @@
 package broker
 
 import (
+	"path"
 	"strconv"
+	"strings"
 
 	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/metadata/solo"
@@ -31,9 +33,11 @@ type directory struct {
 	meta     *solo.Opened
 	writing  bool
 	changed  bool
-	closed   int   // shards that have closed their logs
-	low      bool  // less than the reserve is free
-	unclosed int64 // logs that could not be closed: no marker then
+	drained  int     // shards whose requests are answered, while the node stops
+	closed   int     // shards that have closed their logs
+	low      bool    // less than the reserve is free
+	wanted   []int32 // shards that wait for their log starts to be on the disk
+	unclosed int64   // logs that could not be closed: no marker then
 }
 
 // checkpoint gathers the recovery points and log starts of this shard's logs; shard 0 writes everybody's.
@@ -41,7 +45,7 @@ func (s *Shard) checkpoint() {
 	if s.phase >= closing {
 		return
 	}
-	s.gatherPoints()
+	s.gatherPoints(false)
 	if s.env.Shard == 0 {
 		s.writePoints()
 		task.Go(s.env, s.askSpace)
@@ -49,8 +53,30 @@ func (s *Shard) checkpoint() {
 	s.env.After(&s.timers[timerCheckpoint], checkpointEach)
 }
 
-// gatherPoints hands this shard's entries to shard 0, if any has moved.
-func (s *Shard) gatherPoints() {
+// SaveStarts is api.Saver: one save of this shard is under way at a time.
+func (s *Shard) SaveStarts() {
+	if s.saving {
+		return
+	}
+	s.saving = true
+	s.state.SaveBegun()
+	s.gatherPoints(true)
+	if s.env.Shard == 0 {
+		s.writePoints()
+	}
+}
+
+// saved says that the checkpoint has what this shard's last SaveStarts gathered.
+func (s *Shard) saved() {
+	s.saving = false
+	s.state.SaveDone()
+	if s.state.Unsaved() {
+		s.SaveStarts()
+	}
+}
+
+// gatherPoints hands this shard's entries to shard 0, if any has moved. With save set shard 0 says when they are on the disk.
+func (s *Shard) gatherPoints(save bool) {
 	var points, starts []commitlog.Entry
 	moved := false
 	for _, p := range s.state.Parts {
@@ -64,10 +90,14 @@ func (s *Shard) gatherPoints() {
 			starts = append(starts, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: b})
 		}
 	}
-	if !moved {
+	if !moved && !save {
 		return
 	}
-	s.toZero(step.Mail{Kind: mailStarts, Body: starts})
+	want := int64(0)
+	if save {
+		want = 1
+	}
+	s.toZero(step.Mail{Kind: mailStarts, Body: starts, A: want})
 	s.toZero(step.Mail{Kind: mailPoints, Body: points})
 }
 
@@ -88,17 +118,39 @@ func (s *Shard) writePoints() {
 		return
 	}
 	d.writing, d.changed = true, false
+	wanted := d.wanted
+	d.wanted = nil
 	task.Go(s.env, func(t *task.Task) {
 		err := s.writeCheckpoints(t)
 		if t.Stopped() {
 			return
 		}
 		d.writing = false
+		if err != nil {
+			d.wanted = append(wanted, d.wanted...)
+		} else {
+			for _, shard := range wanted {
+				s.tellSaved(shard)
+			}
+		}
 		if err != nil && !s.state.Offline {
 			d.changed = true // tried again at the next tick; until then recovery reads a little more
 			s.env.Warnf("cannot write the checkpoints of %s: %v", s.node.LogDir, err)
 		}
+		s.maybeFinish() // the last shard may have closed its logs meanwhile
+		if err == nil && len(d.wanted) > 0 {
+			s.writePoints()
+		}
 	})
+}
+
+// tellSaved answers a shard's SaveStarts.
+func (s *Shard) tellSaved(shard int32) {
+	if shard == 0 {
+		s.saved()
+		return
+	}
+	s.send(step.Mail{Kind: mailSaved, To: shard})
 }
 
 // askSpace asks how much room is left and tells every shard.
@@ -135,11 +187,30 @@ func (s *Shard) writeCheckpoints(t *task.Task) error {
 	return commitlog.WriteCheckpoint(t, s.node.LogDir+"/"+pointsName, points)
 }
 
+// syncAncestors makes the directory's own name durable, and those of the parents that Mkdir may have made with it: what is synced below
+// a name that a power loss takes away is lost. A parent that may not be opened is not one that this process made.
+func (s *Shard) syncAncestors(t *task.Task, dir string) string {
+	for dir != "." && dir != "/" {
+		dir = path.Dir(dir)
+		if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: dir}); c.Err != disk.OK && c.Err != disk.ErrPermission {
+			return "cannot sync " + dir + ", which holds the data directory (" + c.Err.Error() + "); check the disk or choose another with --data"
+		}
+	}
+	return ""
+}
+
 // readDirectory locks the directory and reads what recovery needs. A text other than "" ends the node.
 func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 	dir := s.node.LogDir
 	if c := t.Disk(disk.Request{Kind: disk.Mkdir, Path: dir}); c.Err != disk.OK {
 		return nil, "cannot create the data directory " + dir + " (" + c.Err.Error() + "); choose another with --data"
+	}
+	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: parentDir(dir)}); c.Err != disk.OK {
+		// The directory itself must survive the loss of power, or nothing in it does.
+		return nil, "cannot sync " + parentDir(dir) + ", which holds the data directory (" + c.Err.Error() + "); check the disk or choose another with --data"
+	}
+	if text := s.syncAncestors(t, dir); text != "" {
+		return nil, text
 	}
 	s.dir.lock = s.env.File()
 	if c := t.Disk(disk.Request{Kind: disk.Open, File: s.dir.lock, Path: dir + "/" + lockName, Flags: disk.Create}); c.Err != disk.OK {
@@ -178,6 +249,18 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 		}
 	}
 	return b, ""
+}
+
+// parentDir gives the directory that holds dir.
+func parentDir(dir string) string {
+	dir = strings.TrimRight(dir, "/")
+	switch i := strings.LastIndexByte(dir, '/'); {
+	case i > 0:
+		return dir[:i]
+	case i == 0:
+		return "/"
+	}
+	return "."
 }
 
 func (s *Shard) dropMarker(t *task.Task) string {

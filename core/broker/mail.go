@@ -13,9 +13,12 @@ const (
 	mailApplied                         // to shard 0: A = index of the image that the sender's partitions follow
 	mailPoints                          // to shard 0: Body []commitlog.Entry recovery points, the sender's all
 	mailStarts                          // to shard 0: Body []commitlog.Entry log starts, the sender's all
+	mailSaved                           // to a shard that wants it: its log starts are on the disk
 	mailServe                           // to all: every shard has recovered; accept
 	mailFailed                          // to all: the log directory failed; Body string says how
 	mailSpace                           // to all: A = bytes free, below 0 unknown
+	mailDrained                         // to shard 0: the sender's requests are answered
+	mailClose                           // to all: every shard is drained; close the logs
 	mailClosed                          // to shard 0: the sender has closed its logs, but for A of them
 	MailStats                           // from outside: answered with Body *stats.Snapshot
 	MailTimes                           // from outside: Body []TimeQuery, answered with Body []TimeQuery
@@ -57,19 +60,33 @@ func (s *Shard) mailArrived(m *step.Mail) {
 	switch m.Kind {
 	case mailImage:
 		b := m.Body.(*imageMail)
-		s.image(b.img, b.boot)
+		if s.phase < closing {
+			s.image(b.img, b.boot)
+		}
 	case mailApplied:
 		s.control.appliedBy(int(m.From), m.A)
 	case mailPoints:
 		s.dir.points[m.From], s.dir.changed = m.Body.([]commitlog.Entry), true
 	case mailStarts:
 		s.dir.starts[m.From], s.dir.changed = m.Body.([]commitlog.Entry), true
+		if m.A != 0 {
+			s.dir.wanted = append(s.dir.wanted, m.From)
+			if m.From != 0 {
+				s.writePoints()
+			}
+		}
+	case mailSaved:
+		s.saved()
 	case mailServe:
 		s.serve()
 	case mailFailed:
 		s.offline(m.Body.(string))
 	case mailSpace:
 		s.space(m.A)
+	case mailDrained:
+		s.othersDrained()
+	case mailClose:
+		s.close()
 	case mailClosed:
 		s.dir.closed++
 		s.dir.unclosed += m.A

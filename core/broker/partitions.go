@@ -190,7 +190,7 @@ func (s *Shard) reportApplied() {
 const maxUnsynced = 256 << 20
 
 // snapshotEach is how many bytes of one log lie between two snapshots of producer state; it bounds recovery.
-const snapshotEach = 64 << 20
+const snapshotEach = 4 << 20
 
 func (s *Shard) logConfig(t *metadata.Topic) commitlog.Config {
 	c := s.state.Settings(t)

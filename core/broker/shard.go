@@ -30,6 +30,7 @@ const (
 	booting  phase = iota // recovering; nothing is accepted
 	serving               // connections are accepted
 	draining              // no new requests; what is in flight is answered
+	drained               // this shard's requests are answered; it serves other shards
 	closing               // logs are being closed
 	stopped
 )
@@ -46,12 +47,14 @@ type Shard struct {
 	conns    []*conn // by the low half of their number
 	nConns   int
 	accepted int64 // connections since the start
+	refused  int64 // connections above max.connections
 	freeConn []*conn
 	timers   [timerKinds]timer.Timer
 	boot     *bootData
 	opening  opener
 	applied  *metadata.Image // partitions follow this image
 	control  *control        // shard 0 only
+	saving   bool            // this shard waits for a checkpoint of log starts
 	dir      directory       // shard 0 only: checkpoints and the clean-shutdown marker
 	drainBy  clock.Time
 	fault    string
@@ -64,7 +67,7 @@ func New(o Options) *Shard {
 	e := env.New(o.Shard, o.Pool, prng.Keyed(o.Seed, "shard"))
 	s := &Shard{env: e, static: o.Node, node: o.Node, seed: o.Seed, shards: o.Shards, state: api.NewState(e, o.Node, o.Shards)}
 	s.state.Image, s.applied = metadata.Empty(), metadata.Empty()
-	s.state.Replier = s
+	s.state.Replier, s.state.Saver = s, s
 	s.opening.s = s
 	s.dir.points, s.dir.starts = map[int32][]commitlog.Entry{}, map[int32][]commitlog.Entry{}
 	for i := range s.timers {
@@ -114,6 +117,7 @@ const (
 	timerRetention = iota
 	timerCheckpoint
 	timerDrain
+	timerIdle
 	timerKinds
 )
 
@@ -126,6 +130,8 @@ func (s *Shard) TimerFired(t *timer.Timer) {
 		s.checkpoint()
 	case timerDrain:
 		s.drain()
+	case timerIdle:
+		s.sweepIdle()
 	}
 }
 

@@ -1,15 +1,29 @@
 package broker
 
 import (
+	"slices"
+
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/io/disk"
 )
 
+// A stop has two parts, since a shard's logs serve the requests of all shards:
+//
+//	each shard: draining ─ its own requests are answered, or late ─▶ drained ─ told to shard 0
+//	shard 0, once all are: close to all ─▶ closing ─ logs synced and closed ─▶ checkpoints, marker ─▶ stopped
+
 // drainTime is how long requests in flight may take to be answered after a Stop.
 const drainTime = 5 * clock.Second
+
+// drainTick is how often a draining shard looks.
+const drainTick = 10 * clock.Millisecond
+
+// groupTime is how long of it groups are served: a member that waits for others to join is not waited for.
+const groupTime = 500 * clock.Millisecond
 
 // stop begins the drain: long polls are answered at once, nothing new is taken in.
 func (s *Shard) stop() {
@@ -19,7 +33,12 @@ func (s *Shard) stop() {
 	if s.phase == booting {
 		// Nothing was accepted and nothing acknowledged. No marker: the next start recovers again.
 		s.phase = stopped
+		s.state.Closed = true
 		s.env.Out.Stopped = true
+		if s.env.Shard != 0 {
+			s.toZero(step.Mail{Kind: mailDrained})
+			s.toZero(step.Mail{Kind: mailClosed, A: 1})
+		}
 		return
 	}
 	s.phase = draining
@@ -40,32 +59,68 @@ func (s *Shard) stop() {
 	s.drain()
 }
 
-// drain looks whether everything is answered; then the logs are closed.
+// drain looks whether everything is answered; then this shard needs the others' logs no more.
 func (s *Shard) drain() {
-	if s.phase != draining {
+	if s.phase != draining && s.phase != drained {
 		return
 	}
-	if s.inFlight() > 0 && s.env.Now.Mono < s.drainBy {
-		s.env.After(&s.timers[timerDrain], clock.MS(10))
+	left := s.drainBy.Sub(s.env.Now.Mono)
+	if left <= drainTime-groupTime {
+		s.unloadGroups() // also for the members whose connections are other shards'
+	} else {
+		s.env.After(&s.timers[timerDrain], drainTick)
+	}
+	if s.phase == drained {
 		return
 	}
-	s.phase = closing
+	if (s.inFlight() > 0 || s.state.Pending() > 0) && left > 0 {
+		s.env.After(&s.timers[timerDrain], drainTick)
+		return
+	}
+	s.phase = drained
 	for _, c := range s.conns {
 		if c != nil {
 			s.shut(c)
 		}
 	}
+	s.toZero(step.Mail{Kind: mailDrained})
+}
+
+func (s *Shard) unloadGroups() {
 	for _, p := range s.state.Parts {
 		s.unloadGroup(p, kerr.NotCoordinator)
 	}
-	task.Go(s.env, s.closeLogs)
+}
+
+// othersDrained counts, on shard 0, who needs no log any more.
+func (s *Shard) othersDrained() {
+	s.dir.drained++
+	if s.dir.drained == s.shards {
+		s.broadcast(step.Mail{Kind: mailClose})
+		s.close()
+	}
+}
+
+// close closes this shard's logs. Requests that come all the same are refused.
+func (s *Shard) close() {
+	if s.phase >= closing {
+		return
+	}
+	s.phase = closing
+	s.state.Closed = true
+	s.unloadGroups()
+	parts := slices.Clone(s.state.Parts)
+	for _, p := range parts {
+		p.Close(kerr.NotLeaderForPartition)
+	}
+	task.Go(s.env, func(t *task.Task) { s.closeLogs(t, parts) })
 }
 
 // closeLogs syncs and closes every log of this shard.
-func (s *Shard) closeLogs(t *task.Task) {
+func (s *Shard) closeLogs(t *task.Task, parts []*replica.Partition) {
 	failed := int64(0)
-	for _, p := range s.state.Parts {
-		if p.Log == nil || p.Offline() {
+	for _, p := range parts {
+		if p.Log == nil || p.Offline() || s.state.Partition(p.TopicID, p.Number) != p {
 			continue
 		}
 		if err := p.Log.Close(t, true); err != disk.OK && !t.Stopped() {
@@ -76,7 +131,7 @@ func (s *Shard) closeLogs(t *task.Task) {
 			return
 		}
 	}
-	s.gatherPoints()
+	s.gatherPoints(false)
 	s.toZero(step.Mail{Kind: mailClosed, A: failed})
 	if s.env.Shard != 0 {
 		s.phase = stopped
@@ -86,7 +141,7 @@ func (s *Shard) closeLogs(t *task.Task) {
 
 // maybeFinish ends the node once every shard has closed its logs.
 func (s *Shard) maybeFinish() {
-	if s.dir.closed < s.shards || s.dir.writing {
+	if s.dir.closed < s.shards || s.dir.writing || s.phase != closing {
 		return
 	}
 	s.dir.writing = true

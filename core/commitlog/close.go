@@ -31,8 +31,16 @@ func (l *Log) Close(t *task.Task, clean bool) disk.Err {
 		return disk.ErrIO
 	}
 	ok := !l.failed
+	for i := 0; clean && ok && i < len(l.segs)-1; i++ {
+		if s := l.segs[i]; s.tail != nil { // a full disk has kept it from being sealed
+			s.sealing = true
+			l.sealNow(t, s)
+			ok = s.tail == nil
+		}
+	}
 	if clean && ok && l.end > 0 {
 		s := l.active()
+		s.tail.noteTime(s)
 		ok = l.flushIndex(t, s, true) && l.saveEpochs(t)
 		if ok && l.snapshots.newest() != l.end {
 			ok = l.saveSnapshot(t, l.end, l.producers.AppendSnapshot(nil))
@@ -83,7 +91,7 @@ func (l *Log) Remove(t *task.Task) disk.Err {
 	if t.Stopped() {
 		return disk.ErrIO
 	}
-	gone := l.dir + "." + hex(l.env.Rand.Uint64()) + deleteSuffix
+	gone := l.dir + "." + hexDigits(l.env.Rand.Uint64()) + deleteSuffix
 	if c := t.Disk(disk.Request{Kind: disk.Rename, Path: l.dir, NewPath: gone}); c.Err != disk.OK {
 		return c.Err
 	}
@@ -113,7 +121,7 @@ func RemoveDir(t *task.Task, _ *env.Env, dir string) disk.Err {
 	return t.Disk(disk.Request{Kind: disk.Remove, Path: dir}).Err
 }
 
-func hex(v uint64) string {
+func hexDigits(v uint64) string {
 	var b [16]byte
 	for i := range b {
 		b[i] = "0123456789abcdef"[v>>60]

@@ -83,7 +83,7 @@ func (l *Log) dropNewSegments() {
 		s.doomed = true
 		l.doomed = append(l.doomed, s)
 		if s.opened {
-			l.spawn(func(t *task.Task) { l.drop(t, s) })
+			l.spawn(func(t *task.Task) { l.drop(t, s, true) })
 		}
 		l.active().sealed, l.active().snapshot = false, nil
 	}

@@ -42,7 +42,7 @@ type Log struct {
 	age                         timer.Timer
 	limit                       int64 // greatest limit that a reader has named
 	tick                        int32 // counts reads
-	jobs, removing              int   // background tasks that run; those that unlink files
+	jobs                        int   // background tasks that run
 
 	syncGoal, syncPos, syncEnd int64 // sync until this offset; what the sync in flight covers
 	syncSeg                    *segment
@@ -58,6 +58,7 @@ type Log struct {
 	persistedTime         clock.Time
 	trimmedAt             int64
 	doomed                []*segment // taken out of segs, not unlinked yet
+	leaving               []*segment // those of them that retention has taken out, in the order in which they go
 }
 
 // Start is the first offset that can be read.

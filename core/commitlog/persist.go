@@ -39,6 +39,7 @@ func (l *Log) persist() {
 // snapshotNow writes the producer state of this moment's end, once all below that is written.
 func (l *Log) snapshotNow(t *task.Task) {
 	s, end := l.active(), l.end
+	s.tail.noteTime(s) // should the segment end here, its time index is whole
 	state := l.producers.AppendSnapshot(nil)
 	for l.written < end && !l.failed && !t.Stopped() && l.end >= end {
 		t.Sleep(clock.Millisecond)
@@ -46,7 +47,7 @@ func (l *Log) snapshotNow(t *task.Task) {
 	if l.failed || t.Stopped() || l.end < end || s.sealed && l.active() != s && end == s.end {
 		return // a roll writes the same snapshot
 	}
-	if !l.flushIndex(t, s, true) || !l.saveEpochs(t) || l.end < end {
+	if !l.flushIndex(t, s, true) || !l.saveEpochs(t) || l.end < end || !l.sealedBefore(t, s) {
 		return
 	}
 	l.saveSnapshot(t, end, state)
@@ -176,7 +177,7 @@ func (l *Log) seal(s *segment) {
 
 func (l *Log) sealNow(t *task.Task, s *segment) {
 	s.tail.noteTime(s)
-	ok := l.flushIndex(t, s, true) && l.saveEpochs(t)
+	ok := l.flushIndex(t, s, true) && l.saveEpochs(t) && l.sealedBefore(t, s)
 	if ok && s.snapshot != nil {
 		ok = l.saveSnapshot(t, s.end, s.snapshot)
 	}
@@ -189,6 +190,23 @@ func (l *Log) sealNow(t *task.Task, s *segment) {
 	}
 	s.snapshot, s.tail = nil, nil
 	l.cool(t)
+}
+
+// sealedBefore waits until the segments before s are sealed, since a snapshot vouches for their indexes too. It gives up on one
+// that found no space.
+func (l *Log) sealedBefore(t *task.Task, s *segment) bool {
+	for i := 0; i < len(l.segs) && l.segs[i].ord < s.ord && !l.failed && !t.Stopped(); {
+		switch e := l.segs[i]; {
+		case e.tail == nil:
+			i++
+		case !e.sealing:
+			return false
+		default:
+			t.Sleep(pollGap)
+			i = 0
+		}
+	}
+	return !l.failed && !t.Stopped()
 }
 
 // snapshots is the offsets at which snapshot files stand, ascending.
@@ -212,6 +230,16 @@ func (s *snapshots) add(o int64) {
 	s.list = append(s.list, 0)
 	copy(s.list[i+1:], s.list[i:])
 	s.list[i] = o
+}
+
+// between says whether one stands above from and not above to.
+func (s *snapshots) between(from, to int64) bool {
+	for _, o := range s.list {
+		if o > from && o <= to {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *snapshots) remove(o int64) {

@@ -2,6 +2,7 @@ package commitlog
 
 import (
 	"github.com/seedlog/seedlog/core/commitlog/index"
+	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/disk"
 )
@@ -25,7 +26,7 @@ func (l *Log) LocateSlow(t *task.Task, offset int64, maxBytes int32, limit int64
 		return Slice{}, NeedRead, err
 	}
 	defer l.release(s)
-	sc := newScanner(t, l.env, s.file, s.written, scanWindow)
+	sc := newHopper(t, l.env, s.file, s.written)
 	defer sc.close()
 	from, err := l.seek(t, sc, s, offset)
 	if err != disk.OK {
@@ -122,7 +123,7 @@ func (l *Log) seek(t *task.Task, sc *scanner, s *segment, offset int64) (mark, d
 	}
 	v, ok := sc.header(int64(e.Pos))
 	pos := int64(e.Pos)
-	if !ok || e.Rel >= 0 && v.LastOffset() != s.base+int64(e.Rel) || v.BaseOffset() > offset && pos > 0 {
+	if !ok || e.Rel >= 0 && v.LastOffset() != s.base+int64(e.Rel) || v.BaseOffset() > offset && pos > 0 && !plant.On(plant.P11) {
 		pos = 0 // the index is damaged: the file says it all
 	}
 	v, pos, ok = sc.walk(pos, offset)
@@ -138,6 +139,9 @@ func (l *Log) floor(t *task.Task, s *segment, offset int64) (index.Entry, disk.E
 	if x := s.tail; x != nil {
 		for i := len(x.entries) - 1; i >= 0; i-- {
 			if int64(x.entries[i].Rel) <= rel && int64(x.entries[i].Pos) < s.written {
+				if plant.On(plant.P11) && i+1 < len(x.entries) && int64(x.entries[i+1].Pos) < s.written {
+					i++
+				}
 				return x.entries[i], disk.OK
 			}
 		}

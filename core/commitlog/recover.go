@@ -39,7 +39,7 @@ type recovery struct {
 	torn   bool
 
 	later     []int64 // without a snapshot to begin with: those that may be met on the way, ascending
-	epochText string // what leader-epoch-checkpoint holds
+	epochText string  // what leader-epoch-checkpoint holds
 }
 
 func (r *recovery) run(names []string) error {
@@ -190,18 +190,48 @@ func (r *recovery) scan() error {
 
 // trust takes a segment below the snapshot as it is: its greatest timestamp is its time index's last.
 func (r *recovery) trust(s *segment) error {
-	s.tail = nil
 	b, c := readFile(r.t, r.env, r.path(s.base, suffixTimeIndex))
 	if c.Err != disk.OK && c.Err != disk.ErrNotExist {
 		return wrap("read "+r.path(s.base, suffixTimeIndex), &c)
 	}
-	if n := index.ValidTime(b, index.TimeEntry{Timestamp: -1, Rel: -1}, 1<<31-1); n > 0 {
+	n := index.ValidTime(b, index.TimeEntry{Timestamp: -1, Rel: -1}, int32(min(s.end-1-s.base, 1<<31-1)))
+	if s.size > 0 && (n == 0 || n*index.TimeEntrySize != len(b)) {
+		if err := r.reindex(s); err != nil {
+			return err
+		}
+	} else if n > 0 {
 		e := index.TimeAt(b, n-1)
 		s.maxTimestamp, s.maxTSOffset = e.Timestamp, s.base+int64(e.Rel)
 	}
+	s.tail = nil
 	closeFile(r.t, r.env, s.file)
 	s.file, s.opened = 0, false
 	return nil
+}
+
+// reindex makes the indexes of a segment again whose time index is damaged, from the headers of its batches.
+func (r *recovery) reindex(s *segment) error {
+	sc := newScanner(r.t, r.env, s.file, s.size, scanWindow)
+	defer sc.close()
+	size, end := s.size, s.end
+	s.size, s.end = 0, s.base
+	for pos := int64(0); pos < size; {
+		v, ok := sc.header(pos)
+		if !ok || v.BaseOffset() < s.end || v.LastOffset() >= end {
+			break
+		}
+		pos += int64(v.Size())
+		s.size = pos - int64(v.Size())
+		s.note(v)
+		s.tail.note(s, v, r.cfg.IndexIntervalBytes)
+	}
+	s.size, s.end = size, end
+	if sc.err != disk.OK {
+		return fmt.Errorf("read %s: %w", s.name(r.Log), sc.err)
+	}
+	s.tail.noteTime(s)
+	r.env.Warnf("the indexes of %s were damaged and have been made again", s.name(r.Log))
+	return r.replaceIndexes(s)
 }
 
 // scanSegment reads the batches of segment i from the snapshot's offset on and makes its index entries again from there.
@@ -317,7 +347,7 @@ func (r *recovery) resume(sc *scanner, s *segment) (int64, error) {
 	}
 	x := s.tail
 	x.n = n
-	if x.tn = index.ValidTime(tb, index.TimeEntry{Timestamp: -1, Rel: -1}, last.Rel); x.tn > 0 {
+	if x.tn = index.ValidTime(tb, index.TimeEntry{Timestamp: -1, Rel: -1}, maxRel); x.tn > 0 {
 		e := index.TimeAt(tb, x.tn-1)
 		x.fileTime, x.lastTime = e.Timestamp, e.Timestamp
 		s.maxTimestamp, s.maxTSOffset = e.Timestamp, s.base+int64(e.Rel)
@@ -374,14 +404,58 @@ func (r *recovery) cutFiles() error {
 			}
 		}
 		s.written, s.synced = s.size, s.size
-		for _, f := range [...]struct {
-			suffix string
-			size   int64
-		}{{suffixIndex, int64(s.tail.n) * index.EntrySize}, {suffixTimeIndex, int64(s.tail.tn) * index.TimeEntrySize}} {
-			if err := cutFile(r.t, r.env, r.path(s.base, f.suffix), f.size); err != nil {
-				return err
-			}
+		if err := r.cutIndexes(s); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// cutIndexes cuts the index files of a scanned segment to what is not made again; the rest follows when the segment is sealed.
+// But a snapshot within what was scanned says that the entries before it are on the disk, and a crash may come at any time:
+// then the files are replaced whole.
+func (r *recovery) cutIndexes(s *segment) error {
+	x := s.tail
+	if r.snapshots.between(max(r.from, s.base), s.end) {
+		x.noteTime(s)
+		return r.replaceIndexes(s)
+	}
+	if err := cutFile(r.t, r.env, r.path(s.base, suffixIndex), int64(x.n)*index.EntrySize); err != nil {
+		return err
+	}
+	return cutFile(r.t, r.env, r.path(s.base, suffixTimeIndex), int64(x.tn)*index.TimeEntrySize)
+}
+
+// replaceIndexes makes both files hold the entries of old that the tail counts, and then those that it holds.
+func (r *recovery) replaceIndexes(s *segment) error {
+	x := s.tail
+	var entries, times []byte
+	for _, e := range x.entries {
+		entries = e.Append(entries)
+	}
+	for _, e := range x.times {
+		times = e.Append(times)
+	}
+	if err := r.replaceIndex(s, suffixIndex, int64(x.n)*index.EntrySize, entries); err != nil {
+		return err
+	}
+	if err := r.replaceIndex(s, suffixTimeIndex, int64(x.tn)*index.TimeEntrySize, times); err != nil {
+		return err
+	}
+	x.n, x.tn = x.n+len(x.entries), x.tn+len(x.times)
+	x.entries, x.times, x.fileTime = nil, nil, x.lastTime
+	return nil
+}
+
+func (r *recovery) replaceIndex(s *segment, suffix string, keep int64, more []byte) error {
+	path := r.path(s.base, suffix)
+	b, c := readFile(r.t, r.env, path)
+	if c.Err == disk.OK || c.Err == disk.ErrNotExist {
+		b = append(b[:min(keep, int64(len(b)))], more...)
+		c = replaceFile(r.t, r.env, r.dir, fileName(s.base, suffix), b)
+	}
+	if c.Err != disk.OK {
+		return wrap("replace "+path, &c)
 	}
 	return nil
 }

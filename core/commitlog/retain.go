@@ -90,20 +90,28 @@ func (l *Log) removeBelowStart() {
 	if l.synced < l.segs[0].base {
 		l.synced = l.segs[0].base // below start nothing needs to be synced any more
 	}
-	l.spawn(func(t *task.Task) {
-		for _, s := range gone {
-			if !l.drop(t, s) || !l.dropSnapshots(t, s.base) {
-				return
-			}
+	l.leaving = append(l.leaving, gone...)
+	if len(l.leaving) == len(gone) {
+		l.spawn(l.dropLeaving)
+	}
+}
+
+// dropLeaving unlinks what retention has taken out, one after another and oldest first, so that a crash leaves no hole.
+func (l *Log) dropLeaving(t *task.Task) {
+	for ok := true; len(l.leaving) > 0; l.leaving = l.leaving[1:] {
+		s := l.leaving[0]
+		ok = l.drop(t, s, ok) && l.dropSnapshots(t, s.base) && ok
+		if t.Stopped() {
+			return
 		}
-	})
+	}
+	l.leaving = nil
 }
 
 // drop unlinks a segment that has left the log, once no response holds it, nor the log's own tasks: the snapshot at its end is
-// what remains of its producers. Each is gone durably
-// before the next goes, so that a crash leaves no hole.
-func (l *Log) drop(t *task.Task, s *segment) bool {
-	l.removing++
+// what remains of its producers. It is gone
+// durably when this returns true. Without unlink its files are only closed.
+func (l *Log) drop(t *task.Task, s *segment, unlink bool) bool {
 	for (s.pins > 0 && !plant.On(plant.P4) || s.opening || s.tail != nil && (s.tail.flushing || s.sealing && !l.failed) || s == l.syncSeg) && !t.Stopped() {
 		t.Sleep(pollGap)
 	}
@@ -111,7 +119,7 @@ func (l *Log) drop(t *task.Task, s *segment) bool {
 		s.file, s.opened = 0, false
 		closeFile(t, l.env, f)
 	}
-	ok := l.unlink(t, s, suffixIndex, suffixTimeIndex, suffixTxnIndex) && l.saveLast(t, s) && l.unlink(t, s, suffixLog)
+	ok := unlink && l.unlink(t, s, suffixIndex, suffixTimeIndex, suffixTxnIndex) && l.saveLast(t, s) && l.unlink(t, s, suffixLog)
 	if ok {
 		l.saveEpochs(t)
 	}
@@ -121,7 +129,6 @@ func (l *Log) drop(t *task.Task, s *segment) bool {
 	if t.Stopped() {
 		return false
 	}
-	l.removing--
 	l.buried(s)
 	return ok
 }

@@ -4,7 +4,6 @@ import (
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/task"
-	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/io/disk"
 )
 
@@ -59,8 +58,12 @@ func (l *Log) addSegment(base int64) *segment {
 
 // openSegment makes the file of a new segment, and its name durable: nothing in it counts as synced before.
 func (l *Log) openSegment(t *task.Task, s *segment) {
-	for l.removing > 0 && !t.Stopped() { // a file of the same name may be on its way out
-		t.Sleep(clock.Millisecond)
+	for l.leavingName(s) && !s.doomed && !t.Stopped() {
+		t.Sleep(pollGap)
+	}
+	if s.doomed && !t.Stopped() {
+		l.buried(s)
+		return
 	}
 	s.file = l.env.File()
 	c := t.Disk(disk.Request{Kind: disk.Open, File: s.file, Path: s.name(l), Flags: disk.Create})
@@ -75,7 +78,7 @@ func (l *Log) openSegment(t *task.Task, s *segment) {
 	}
 	s.opened = true
 	if s.doomed {
-		l.drop(t, s)
+		l.drop(t, s, true)
 		return
 	}
 	l.mark()
@@ -89,6 +92,16 @@ func (l *Log) openSegment(t *task.Task, s *segment) {
 	}
 	s.named = true
 	l.advanceSynced()
+}
+
+// leavingName says whether a file of the segment's name is on its way out: a full disk has taken a roll at this offset back.
+func (l *Log) leavingName(s *segment) bool {
+	for _, d := range l.doomed {
+		if d != s && d.base == s.base {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *Log) openFailed(s *segment, c *disk.Completion) {

@@ -2,7 +2,6 @@ package commitlog
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"testing"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/seedlog/seedlog/core/prng"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/task"
-	"github.com/seedlog/seedlog/io/buf"
 	"github.com/seedlog/seedlog/io/disk"
 )
 
@@ -169,9 +167,40 @@ func (m *twin) readAt(offset int64, maxBytes int32, pick int64) (next int64) {
 	return sl.Next
 }
 
+// findTime looks a timestamp up, of a record or beside one.
+func (m *twin) findTime() {
+	ts := int64(1_000_000) + rapid.Int64Range(-5, 2000).Draw(m.t, "ts")
+	if len(m.batches) > 0 {
+		ts = m.batches[rapid.IntRange(0, len(m.batches)-1).Draw(m.t, "near")].BaseTimestamp() + rapid.Int64Range(-2, 5).Draw(m.t, "off")
+	}
+	start, limit := m.l.Start(), m.l.WrittenEnd()
+	want, wantTime, top, topAt := int64(-1), int64(-1), int64(-1), int64(-1)
+	for _, v := range m.batches {
+		for i := int64(0); i < int64(v.Count()); i++ {
+			o, at := v.BaseOffset()+i, v.BaseTimestamp()+i
+			if o < start || o >= limit {
+				continue
+			}
+			if at >= ts && want < 0 {
+				want, wantTime = o, at
+			}
+			if at > top {
+				top, topAt = at, o
+			}
+		}
+	}
+	m.w.do(func(t *task.Task) {
+		o, at, _, err := m.l.OffsetForTime(t, ts, limit)
+		m.check(err == disk.OK && o == want && at == wantTime, "time %d: got %d at %d (%v), want %d at %d", ts, o, at, err, want, wantTime)
+		o, at, _, err = m.l.MaxTimestamp(t, limit)
+		m.check(err == disk.OK && o == topAt && at == top, "greatest time: got %d at %d (%v), want %d at %d", o, at, err, topAt, top)
+	})
+}
+
 // crash ends the process and recovers.
 func (m *twin) crash(power bool) {
 	written, point := m.l.WrittenEnd(), m.point
+	m.w.kill()
 	m.w = newWorld(m.w.disk.crash(power))
 	m.w.env.Now.Wall = 2_000_000
 	err := m.open(Options{RecoveryPoint: point, StartOffset: m.start})
@@ -180,6 +209,7 @@ func (m *twin) crash(power bool) {
 	m.check(power || m.l.End() >= written, "recovery lost what was written: end %d, written %d", m.l.End(), written)
 	m.recovered()
 	end := m.l.End()
+	m.w.kill()
 	m.w = newWorld(m.w.disk.crash(false))
 	err = m.open(Options{RecoveryPoint: end, StartOffset: m.start})
 	m.check(err == nil, "second recovery: %v", err)
@@ -253,6 +283,7 @@ func TestALogAgreesWithItsTwinThroughRollsReadsCrashesAndFullDisks(t *testing.T)
 			"settle":     func(*rapid.T) { m.w.settle() },
 			"read":       func(*rapid.T) { m.read() },
 			"checkpoint": func(*rapid.T) { m.point = m.l.RecoveryPoint() },
+			"time":       func(*rapid.T) { m.findTime() },
 			"sync":       func(*rapid.T) { m.l.SyncNow() },
 			"powerLoss":  func(*rapid.T) { m.crash(true) },
 			"kill":       func(*rapid.T) { m.crash(false) },
@@ -322,9 +353,6 @@ func TestARecordLogSmoke(t *testing.T) {
 	m.crash(true)
 	m.readAll()
 }
-
-var _ = errors.New
-var _ = buf.Classes
 
 func segs(l *Log) (out []string) {
 	for _, s := range l.segs {

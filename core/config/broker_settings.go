@@ -166,7 +166,7 @@ var brokerSettings = []Setting{
 	{"log.segment.delete.delay.ms", Long, "60000", "0..", cluster | supported, "How long the file of a deleted segment stays on disk."},
 	{"max.connection.creation.rate", Int, "2147483647", "0..", cluster, ""},
 	{"max.connections", Int, "2147483647", "0..", cluster | supported, "The most connections that the broker holds at once."},
-	{"max.connections.per.ip", Int, "2147483647", "0..", cluster | supported, "The most connections from one address."},
+	{"max.connections.per.ip", Int, "2147483647", "0..", cluster, "The most connections from one address."},
 	{"max.connections.per.ip.overrides", String, "", "", cluster, ""},
 	{"max.incremental.fetch.session.cache.slots", Int, "1000", "0..", supported, "The most incremental fetch sessions that the broker keeps."},
 	{"max.request.partition.size.limit", Int, "2000", "1..", supported, "The most partitions that one request may ask about."},

@@ -38,7 +38,6 @@ type Node struct {
 	ReplicationFactor      int32 // default.replication.factor
 	SocketRequestMaxBytes  int32
 	MaxConnections         int32
-	MaxConnectionsPerIP    int32
 	ConnectionsMaxIdleMS   int64 // below 0: never
 	RetentionCheckMS       int64
 	FetchMaxBytes          int32

@@ -162,7 +162,6 @@ func (n *Node) derive() {
 	n.ReplicationFactor = n.int("default.replication.factor")
 	n.SocketRequestMaxBytes = n.int("socket.request.max.bytes")
 	n.MaxConnections = n.int("max.connections")
-	n.MaxConnectionsPerIP = n.int("max.connections.per.ip")
 	n.ConnectionsMaxIdleMS = n.long("connections.max.idle.ms")
 	n.RetentionCheckMS = n.long("log.retention.check.interval.ms")
 	n.FetchMaxBytes = n.int("fetch.max.bytes")

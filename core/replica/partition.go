@@ -56,7 +56,9 @@ type Partition struct {
 	sizes                sizes // batches above the high watermark, so that watches can count bytes
 	visible              int64 // bytes below the high watermark that were appended since the log was opened
 	watches              []*Watch
+	firing               []*Watch // scratch of tell
 	failed               bool
+	closed               bool
 	told                 bool // the checkpoints have the next two
 	toldPoint, toldStart int64
 	missing              int64 // bytes that the last taken-back batches would have needed
@@ -97,6 +99,10 @@ func (p *Partition) Append(v records.View, lease *buf.Lease, acks int16, w Waite
 		w.Appended(slot, Result{Code: kerr.KafkaStorageError, Base: -1, Time: -1})
 		return
 	}
+	if p.closed {
+		w.Appended(slot, Result{Code: kerr.NotLeaderForPartition, Base: -1, Time: -1})
+		return
+	}
 	if v.ProducerID() >= 0 {
 		d := p.Log.Producers().Check(v, p.env.Now.Wall)
 		if d.Code != kerr.None {
@@ -104,7 +110,7 @@ func (p *Partition) Append(v records.View, lease *buf.Lease, acks int16, w Waite
 			return
 		}
 		if d.Duplicate {
-			p.wait(d.Base+int64(v.LastOffsetDelta()), acks, waiting{w: w, slot: slot, r: Result{Base: d.Base, Time: d.LogAppendTime}})
+			p.wait(d.Last, acks, waiting{w: w, slot: slot, r: Result{Base: d.Base, Time: d.LogAppendTime}})
 			return
 		}
 	}
@@ -170,9 +176,9 @@ func (p *Partition) advance(to int64) {
 func (p *Partition) LogFull(_ *commitlog.Log, from int64) {
 	assert.That(from >= p.hw, "replica: committed records taken back")
 	p.missing = p.sizes.drop(from)
-	p.leader.fail(from, kerr.KafkaStorageError)
-	p.all.fail(from, kerr.KafkaStorageError)
+	lost := p.all.take(p.leader.take(nil, from), from)
 	p.Observer.TakenBack(p, from)
+	refuse(lost, kerr.KafkaStorageError)
 }
 
 // LogFailed is the log's call: nothing may be assumed of the directory any more.
@@ -190,20 +196,25 @@ func (p *Partition) Fail() {
 		return
 	}
 	p.failed = true
-	p.leader.fail(-1, kerr.KafkaStorageError)
-	p.all.fail(-1, kerr.KafkaStorageError)
-	p.fireAll()
+	p.end(kerr.KafkaStorageError)
 }
 
 // LogStartMoved is the log's call: retention or DeleteRecords moved the start. Watches whose offset is gone must be told.
 func (p *Partition) LogStartMoved(*commitlog.Log) { p.fireAll() }
 
-// Close answers what waits with code; the topic was deleted or the broker stops.
+// Close answers what waits with code, and nothing is appended any more: the topic was deleted or the broker stops.
 func (p *Partition) Close(code kerr.Code) {
-	p.leader.fail(-1, code)
-	p.all.fail(-1, code)
+	p.closed = true
+	p.end(code)
+}
+
+func (p *Partition) end(code kerr.Code) {
+	refuse(p.all.take(p.leader.take(nil, -1), -1), code)
 	p.fireAll()
 }
+
+// Closed says that Close was called: nothing is appended or read any more.
+func (p *Partition) Closed() bool { return p.closed }
 
 // Waiting is the number of appends that are not answered.
 func (p *Partition) Waiting() int { return p.leader.n() + p.all.n() }
@@ -213,6 +224,9 @@ func (p *Partition) Waiting() int { return p.leader.n() + p.all.n() }
 func (p *Partition) AppendOwn(b []byte) (last int64, code kerr.Code) {
 	if p.failed {
 		return -1, kerr.KafkaStorageError
+	}
+	if p.closed {
+		return -1, kerr.NotLeaderForPartition
 	}
 	v := records.View(b)
 	base := p.Log.Append(v, p.LeaderEpoch, nil)

@@ -40,15 +40,25 @@ func (q *queue) release(end int64) {
 	}
 }
 
-// fail answers everything whose last record is at or above from with code, and keeps the rest.
-func (q *queue) fail(from int64, code kerr.Code) {
-	old := q.items[q.head:]
-	q.items, q.head = nil, 0
-	for _, x := range old {
-		if x.last < from {
-			q.items = append(q.items, x)
-			continue
+// take moves everything whose last record is at or above from to lost, and keeps the rest. Nobody is told yet: whoever is told may append.
+func (q *queue) take(lost []waiting, from int64) []waiting {
+	kept := 0
+	for i := q.head; i < len(q.items); i++ {
+		if x := q.items[i]; x.last < from {
+			q.items[kept] = x
+			kept++
+		} else {
+			lost = append(lost, x)
 		}
+	}
+	clear(q.items[kept:])
+	q.items, q.head = q.items[:kept], 0
+	return lost
+}
+
+// refuse answers all of lost with code.
+func refuse(lost []waiting, code kerr.Code) {
+	for _, x := range lost {
 		x.w.Appended(x.slot, Result{Code: code, Base: -1, Time: -1})
 	}
 }

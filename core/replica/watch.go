@@ -44,27 +44,38 @@ func (p *Partition) unwatch(w *Watch) {
 	}
 }
 
-// fire tells those watches that have enough now that the high watermark covers grown bytes more.
+// fire tells those watches that have enough now that the high watermark covers grown bytes more. Who is told may watch again at once:
+// such a watch has seen this growth and is left alone.
 func (p *Partition) fire(grown int64) {
 	if plant.On(plant.B1) {
 		return
 	}
-	for i := 0; i < len(p.watches); {
-		w := p.watches[i]
-		w.Need -= grown
-		if w.Need > 0 {
-			i++
-			continue
+	for _, w := range p.watches {
+		if w.Need -= grown; w.Need <= 0 {
+			p.firing = append(p.firing, w)
 		}
-		w.Cancel() // takes it off this list: another one stands at i now
-		w.Owner.Fired(w)
 	}
+	p.tell()
 }
 
+// fireAll tells every watch that there is now.
 func (p *Partition) fireAll() {
-	for len(p.watches) > 0 {
-		w := p.watches[0]
-		w.Cancel()
-		w.Owner.Fired(w)
+	p.firing = append(p.firing, p.watches...)
+	p.tell()
+}
+
+// tell fires what firing holds. A watch that an earlier one's owner took down meanwhile is skipped.
+func (p *Partition) tell() {
+	ws := p.firing
+	p.firing = nil
+	for i, w := range ws {
+		ws[i] = nil
+		if w.live {
+			w.Cancel()
+			w.Owner.Fired(w)
+		}
+	}
+	if p.firing == nil {
+		p.firing = ws[:0]
 	}
 }

@@ -59,11 +59,18 @@ type Judge interface {
 	Stepped(node, shard int) error
 	// Heard is called after each call of a client, when the history may have grown.
 	Heard() error
+	// Healing is called when the safety phase ends, before the clients hear of it.
+	Healing()
 	// Crashing is called before a node's process ends: what it acknowledged without a sync may be gone from now on.
 	Crashing(node int, power bool)
 	// Ended is called once, after the liveness phase.
 	Ended() error
 }
+
+// HarnessError is an error of a judge that says that the run itself was no good.
+type HarnessError string
+
+func (h HarnessError) Error() string { return string(h) }
 
 // Broken is an error that says which property, what was and what is.
 type Broken interface {
@@ -102,6 +109,7 @@ type Cluster struct {
 	undo      []func() // by index of the plan's faults: what ends it
 	held      int      // clogs and partitions in force
 	healed    clock.Time
+	harness   string
 	ended     bool
 	names     []string // of network endpoints
 	shardWho  []engine.Entity
@@ -234,6 +242,10 @@ func (c *Cluster) heard() {
 
 func (c *Cluster) verdict(err error) {
 	if err == nil {
+		return
+	}
+	if h, ok := err.(HarnessError); ok {
+		c.harness = string(h)
 		return
 	}
 	if b, ok := err.(Broken); ok {

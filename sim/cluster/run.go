@@ -50,6 +50,9 @@ func (c *Cluster) Run() *Result {
 		c.verdict(c.opt.Judge.Ended())
 	}
 	c.ended = true
+	if r.Harness == "" {
+		r.Harness = c.harness
+	}
 	r.Violation, r.Trace, r.Virtual = c.eng.Failed(), c.eng.Hash(), c.eng.Now()
 	r.Events, r.Steps, r.Faults = c.eng.Events, c.Steps, c.ledger.Counts()
 	r.Last, r.Recovered, r.Stack = c.eng.Last(lastLines), c.recovered, c.Stack
@@ -93,11 +96,15 @@ func (c *Cluster) loop(r *Result) {
 // heal ends the safety phase: nothing is wrong any more, and stays so.
 func (c *Cluster) heal() {
 	c.healed = c.eng.Now()
+	if c.opt.Judge != nil {
+		c.opt.Judge.Healing()
+	}
 	c.net.Quiet()
 	for i := range c.undo {
 		c.end(i)
 	}
 	for _, n := range c.nodes {
+		n.clock.Correct(c.eng.Now())
 		n.disk.Faults.FailSyncs, n.disk.Faults.Misdirect, n.disk.Faults.StallUntil, n.crashIn = 0, 0, 0, 0
 		if n.up && n.paused {
 			n.resume(-1, int64(n.life))

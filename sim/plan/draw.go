@@ -20,6 +20,8 @@ type Menu struct {
 	Nodes   int           // 0: one
 	Classes []fault.Class // nil: One
 	MaxMS   int64         // of the safety phase; 0: 60 s
+	Must    []fault.Class // on for certain
+	Without []fault.Class // off for certain
 }
 
 // One is the classes for a single broker.
@@ -51,7 +53,11 @@ func Draw(seed uint64, src Source, m Menu) *Plan {
 		classes = One
 	}
 	for _, c := range classes {
-		if src.Between(0, 99) < int64(chance(c)) {
+		roll := src.Between(0, 99)
+		if slices.Contains(m.Without, c) {
+			continue
+		}
+		if roll < int64(chance(c)) || slices.Contains(m.Must, c) {
 			draw[c](p, src)
 		}
 	}

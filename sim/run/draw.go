@@ -6,15 +6,42 @@ import (
 
 	"github.com/seedlog/seedlog/core/prng"
 	"github.com/seedlog/seedlog/sim/fault"
+	"github.com/seedlog/seedlog/sim/mutant"
 	"github.com/seedlog/seedlog/sim/plan"
 	"github.com/seedlog/seedlog/sim/workload"
 )
 
 // Draw gives the plan of a seed: faults, client programs, broker settings.
 func Draw(seed uint64, flush string) *plan.Plan {
-	p := plan.FromSeed(seed, plan.Menu{Flush: flush})
-	w := workload.Draw(prng.Keyed(seed, "workload"), workload.Hints{Nodes: p.Nodes, L1: p.Swarm.On(fault.L1), L3: p.Swarm.On(fault.L3)})
+	return draw(seed, plan.Menu{Flush: flush}, mutant.Hints{})
+}
+
+// DrawFor gives a seed's plan for a mutant: what its site needs is on, what would hide it is off.
+func DrawFor(seed uint64, m *mutant.Mutant) *plan.Plan {
+	return draw(seed, plan.Menu{Flush: m.Hints.Flush, Must: classes(m.Hints.Classes), Without: classes(m.Hints.Without)}, m.Hints)
+}
+
+func classes(ids []string) (cs []fault.Class) {
+	for _, id := range ids {
+		c, ok := fault.Parse(id)
+		if !ok {
+			panic("run: unknown fault class " + id)
+		}
+		cs = append(cs, c)
+	}
+	return cs
+}
+
+func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
+	p := plan.FromSeed(seed, menu)
+	p.Shards = max(p.Shards, h.Shards)
+	hints := h.Workload
+	hints.Nodes, hints.L1, hints.L3 = p.Nodes, hints.L1 || p.Swarm.On(fault.L1), hints.L3 || p.Swarm.On(fault.L3)
+	w := workload.Draw(prng.Keyed(seed, "workload"), hints)
 	p.Settings = settings(prng.Keyed(seed, "settings"), p)
+	for _, k := range sorted(h.Settings) {
+		p.Settings[k] = h.Settings[k]
+	}
 	setWorkload(p, &w)
 	return p
 }
@@ -36,6 +63,10 @@ func settings(s *prng.Source, p *plan.Plan) map[string]string {
 	put("log.flush.offset.checkpoint.interval.ms", 200, 2000)
 	put("metadata.log.max.record.bytes.between.snapshots", 1000, 100000)
 	put("disk.reserve.bytes", 0, 1<<16)
+	if skewed(p) {
+		// A clock that is hours off refuses what clients stamp; that is right, and would end every run at once.
+		m["log.message.timestamp.after.max.ms"] = fmt.Sprint(int64(1<<63 - 1))
+	}
 	if p.Swarm.On(fault.L1) {
 		put("log.retention.check.interval.ms", 200, 5000)
 		put("offsets.topic.segment.bytes", 1000, 20000)
@@ -46,6 +77,15 @@ func settings(s *prng.Source, p *plan.Plan) map[string]string {
 		put("offsets.retention.minutes", 1, 2)
 	}
 	return m
+}
+
+func skewed(p *plan.Plan) bool {
+	for _, f := range p.Faults {
+		if f.Class == fault.C1 && f.Verb == "skew" {
+			return true
+		}
+	}
+	return false
 }
 
 // Workloads gives smaller client programs of a plan: without one of them each, but for the administrator and the last reader.

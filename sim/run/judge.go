@@ -1,28 +1,57 @@
 package run
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/cluster"
+	"github.com/seedlog/seedlog/sim/fault"
 	"github.com/seedlog/seedlog/sim/history"
+	"github.com/seedlog/seedlog/sim/oracle"
 	"github.com/seedlog/seedlog/sim/plan"
 )
 
 // fullEvery is how many rounds pass between two full checks.
 const fullEvery = 1000
 
-// Judge feeds the oracles and keeps the history.
+// Judge feeds the oracles, keeps the history, and writes into it what only the simulator knows: phases, faults, excuses.
 type Judge struct {
 	Events []*history.Event
 	plan   *plan.Plan
+	rec    *history.Recorder
+	suite  *oracle.Suite
 	c      *cluster.Cluster
 	view   *view
 	rounds int64
+	noted  int // notes of the ledger that stand in the history
 	found  error
+	synced []map[string]int64 // by node: synced end of each partition when its last process ended
 }
 
-func newJudge(p *plan.Plan) *Judge { return &Judge{plan: p} }
+func newJudge(p *plan.Plan) *Judge {
+	j := &Judge{plan: p, suite: oracle.NewSuite()}
+	j.rec = history.NewRecorder(j.now, j.heard)
+	return j
+}
 
-func (j *Judge) begin(c *cluster.Cluster) { j.c, j.view = c, newView(c) }
+func (j *Judge) begin(c *cluster.Cluster) {
+	j.c, j.view = c, newView(c)
+	for range c.Nodes() {
+		j.synced = append(j.synced, map[string]int64{})
+	}
+	on := func(cs fault.Class) int {
+		if j.plan.Swarm.On(cs) {
+			return 1
+		}
+		return 0
+	}
+	j.note(history.Op{Kind: history.Config, Meta: fmt.Sprintf("flush=%s,copies=%d,producers-expire=%d,offsets-expire=%d",
+		j.plan.Flush, on(fault.N4), on(fault.L2), on(fault.L2))})
+	j.note(history.Op{Kind: history.Phase, Meta: "safety"})
+}
+
+func (j *Judge) note(o history.Op) { j.rec.Note(history.Nemesis, o) }
 
 func (j *Judge) now() clock.Time {
 	if j.c == nil {
@@ -31,23 +60,103 @@ func (j *Judge) now() clock.Time {
 	return j.c.Now()
 }
 
-func (j *Judge) heard(e *history.Event) { j.Events = append(j.Events, e) }
+func (j *Judge) heard(e *history.Event) {
+	j.Events = append(j.Events, e)
+	if err := j.suite.Event(e); err != nil && j.found == nil {
+		j.found = err
+	}
+}
 
-// Stepped, Heard, Crashing and Ended are the cluster's calls.
+// verdict gives the first failure in the form that the cluster reads.
+func (j *Judge) verdict(err error) error {
+	if err == nil {
+		err = j.found
+	}
+	var f *oracle.Failure
+	if errors.As(err, &f) {
+		return broken{f}
+	}
+	return err
+}
+
+type broken struct{ *oracle.Failure }
+
+// Broken implements cluster.Broken.
+func (b broken) Broken() (property, was, is string) {
+	is = b.What + ": " + b.Is
+	if b.Event >= 0 {
+		is += fmt.Sprintf(" (history event %d)", b.Event)
+	}
+	return b.Property, b.Was, is
+}
+
+// Stepped lets the oracles look at the shard that has just had its round.
 func (j *Judge) Stepped(node, shard int) error {
 	j.rounds++
+	j.faults()
 	j.view.stepped(node, shard, j.rounds%fullEvery == 0)
-	return nil
+	return j.verdict(j.suite.Step(j.view))
+}
+
+// faults writes what was injected since the last call into the history.
+func (j *Judge) faults() {
+	notes := j.c.Ledger().Notes()
+	for ; j.noted < len(notes); j.noted++ {
+		n := notes[j.noted]
+		j.note(history.Op{Kind: history.Fault, Meta: fmt.Sprintf("%s n%d %s", n.Class, n.Node+1, n.What)})
+	}
 }
 
 // Heard reports what a client's call brought to light.
-func (j *Judge) Heard() error { return j.found }
+func (j *Judge) Heard() error { return j.verdict(nil) }
 
-// Crashing notes what a crash excuses.
-func (j *Judge) Crashing(node int, power bool) {}
+// Healing notes the end of the safety phase.
+func (j *Judge) Healing() { j.note(history.Op{Kind: history.Phase, Meta: "liveness"}) }
 
-// Ended is the last check.
-func (j *Judge) Ended() error { return j.found }
+// Crashing writes into the history what the end of a process excuses: under flush.policy=os, a power loss may take what no sync
+// covered; after a lying or failed sync it may take anything.
+func (j *Judge) Crashing(node int, power bool) {
+	known := j.synced[node]
+	var p oracle.Partition
+	for i, n := 0, j.view.Partitions(node); i < n; i++ {
+		j.view.Partition(node, i, &p)
+		known[history.Key(p.Topic, p.Partition)] = p.Synced
+	}
+	switch {
+	case !power:
+	case j.c.Ledger().Any(node, fault.D2, fault.D5, fault.D7, fault.D8):
+		j.note(history.Op{Kind: history.Excuse})
+	case j.plan.Flush == "os":
+		for _, k := range sorted(known) {
+			j.note(history.Op{Kind: history.Excuse, Key: k, Offset: known[k]})
+		}
+	}
+}
+
+// Ended is the last check. An oracle that should have checked and did not is a failure of the harness.
+func (j *Judge) Ended() error {
+	j.note(history.Op{Kind: history.Phase, Meta: "final"})
+	j.view.stepped(0, 0, true)
+	if err := j.verdict(j.suite.Step(j.view)); err != nil {
+		return err
+	}
+	if err := j.verdict(j.suite.End(j.view)); err != nil {
+		return err
+	}
+	if err := j.suite.Alive(); err != nil {
+		return cluster.HarnessError(err.Error())
+	}
+	return nil
+}
 
 // Checked counts the checks made, by property.
-func (j *Judge) Checked() map[string]int64 { return map[string]int64{} }
+func (j *Judge) Checked() map[string]int64 {
+	m, _ := j.suite.Checked()
+	return m
+}
+
+// Unchecked counts what no model could decide.
+func (j *Judge) Unchecked() int64 {
+	_, n := j.suite.Checked()
+	return n
+}

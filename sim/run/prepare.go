@@ -9,7 +9,6 @@ import (
 	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/sim/cluster"
-	"github.com/seedlog/seedlog/sim/history"
 	"github.com/seedlog/seedlog/sim/plan"
 	"github.com/seedlog/seedlog/sim/workload"
 )
@@ -30,7 +29,7 @@ func Prepare(p *plan.Plan) (*Run, error) {
 		return nil, fmt.Errorf("read the plan's workload: %w", err)
 	}
 	j := newJudge(p)
-	set, err := w.Build(history.NewRecorder(j.now, j.heard))
+	set, err := w.Build(j.rec)
 	if err != nil {
 		return nil, err
 	}
@@ -60,14 +59,19 @@ func nodeConfig(p *plan.Plan, id int, addrs []string) (*config.Node, error) {
 		"flush.policy=" + p.Flush,
 		fmt.Sprintf("shards=%d", p.Shards),
 	}
-	names := make([]string, 0, len(p.Settings))
-	for n := range p.Settings {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	for _, n := range names {
+	for _, n := range sorted(p.Settings) {
 		set = append(set, n+"="+p.Settings[n])
 	}
 	node, _, err := config.Load(config.Args{Set: set, Data: cluster.DataDir})
 	return node, err
+}
+
+// sorted gives a map's keys in order.
+func sorted[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for n := range m {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
 }

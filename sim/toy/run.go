@@ -41,7 +41,8 @@ func (j *Judge) found() error {
 // Stepped, Heard and Ended are the cluster's calls.
 func (j *Judge) Stepped(int, int) error { return nil }
 
-// Crashing does not concern the toy: it acknowledges only what is synced.
+// Healing and Crashing do not concern the toy: it acknowledges only what is synced.
+func (j *Judge) Healing()           {}
 func (j *Judge) Crashing(int, bool) {}
 
 // Heard looks for findings.

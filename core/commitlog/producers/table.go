@@ -149,7 +149,7 @@ func (t *Table) insert(id int64) *Entry {
 	if t.byID == nil {
 		t.byID = make(map[int64]*Entry)
 	}
-	e := &Entry{ID: id, Epoch: noEpoch, TxnFirstOffset: none, LastTimestamp: none}
+	e := &Entry{ID: id, Epoch: noEpoch, CoordinatorEpoch: none, TxnFirstOffset: none, LastTimestamp: none}
 	t.byID[id] = e
 	t.link(e)
 	return e

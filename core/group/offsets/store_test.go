@@ -12,7 +12,9 @@ import (
 // twin is the same in one flat map; a producer's pending offsets stand under its id.
 type twin map[string]int64
 
-func id(producer int64, g, t string, p int32) string { return fmt.Sprintf("%d %s %s %d", producer, g, t, p) }
+func id(producer int64, g, t string, p int32) string {
+	return fmt.Sprintf("%d %s %s %d", producer, g, t, p)
+}
 
 func (w twin) end(producer int64, commit bool, at map[string]int64) {
 	prefix := fmt.Sprintf("%d ", producer)

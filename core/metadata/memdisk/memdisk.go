@@ -17,6 +17,7 @@ import (
 // Disk outlives crashes; the machines that use it do not.
 type Disk struct {
 	rand  *prng.Source
+	names []string          // every name that there ever was, sorted
 	now   map[string]*inode // what reads see
 	safe  map[string]*inode // what a crash leaves at least
 	open  map[disk.File]*inode
@@ -91,7 +92,7 @@ func (d *Disk) do(r *disk.Request) disk.Completion {
 				return disk.Completion{Err: disk.ErrNotExist}
 			}
 			f = &inode{}
-			d.now[r.Path] = f
+			d.name(r.Path, f)
 		}
 		d.open[r.File] = f
 		return disk.Completion{N: int64(len(f.data))}
@@ -117,7 +118,7 @@ func (d *Disk) do(r *disk.Request) disk.Completion {
 		}
 		return disk.Completion{N: int64(n)}
 	case disk.Rename:
-		d.now[r.NewPath] = d.now[r.Path]
+		d.name(r.NewPath, d.now[r.Path])
 		delete(d.now, r.Path)
 	case disk.Remove:
 		if d.now[r.Path] == nil {
@@ -155,12 +156,11 @@ func resize(b []byte, n int64) []byte {
 // Names are the files of a directory, sorted.
 func (d *Disk) Names(dir string) []string {
 	var out []string
-	for p := range d.now {
-		if rest, ok := strings.CutPrefix(p, dir+"/"); ok && !strings.Contains(rest, "/") {
+	for _, p := range d.paths() {
+		if rest, ok := strings.CutPrefix(p, dir+"/"); ok && d.now[p] != nil && !strings.Contains(rest, "/") {
 			out = append(out, rest)
 		}
 	}
-	slices.Sort(out)
 	return out
 }
 
@@ -174,7 +174,7 @@ func (d *Disk) Bytes(path string) []byte {
 
 // Put makes a file that is durable.
 func (d *Disk) Put(path string, b []byte) {
-	d.now[path] = &inode{data: b, safe: slices.Clone(b)}
+	d.name(path, &inode{data: b, safe: slices.Clone(b)})
 	d.safe[path] = d.now[path]
 }
 
@@ -190,24 +190,31 @@ func (d *Disk) syncDir(dir string) {
 	}
 }
 
+// paths are the names that are seen or durable, sorted.
 func (d *Disk) paths() []string {
 	var out []string
-	for p := range d.now {
-		out = append(out, p)
-	}
-	for p := range d.safe {
-		if d.now[p] == nil {
+	for _, p := range d.names {
+		if d.now[p] != nil || d.safe[p] != nil {
 			out = append(out, p)
 		}
 	}
-	slices.Sort(out)
 	return out
+}
+
+// name makes path a name of f.
+func (d *Disk) name(path string, f *inode) {
+	d.now[path] = f
+	if i, ok := slices.BinarySearch(d.names, path); !ok {
+		d.names = slices.Insert(d.names, i, path)
+	}
 }
 
 // Kill ends the process: open files are closed, and everything stays as it was seen, though not durable.
 func (d *Disk) Kill() {
-	for _, f := range d.now {
-		f.locked = false
+	for _, p := range d.paths() {
+		if f := d.now[p]; f != nil {
+			f.locked = false
+		}
 	}
 	d.open = map[disk.File]*inode{}
 }

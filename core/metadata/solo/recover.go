@@ -52,9 +52,10 @@ type recovery struct {
 	t     *task.Task
 	l     *Log
 	img   *metadata.Image
-	term  int64 // newest seen
-	end   int64 // the index after the last log's last entry
-	stale []string
+	term  int64    // newest seen
+	end   int64    // the index after the last log's last entry
+	from  int64    // the index after the checkpoint
+	stale []string // names that nothing needs any more
 }
 
 func (r *recovery) run(dataDir string) error {
@@ -84,7 +85,7 @@ func (r *recovery) run(dataDir string) error {
 		}
 	}
 	r.l.term, r.l.next = r.term+1, r.img.Index()+1
-	return r.settle(logs)
+	return r.settle()
 }
 
 // sort gives the names of checkpoints and logs, oldest first, and marks what a crash left behind as stale.
@@ -137,7 +138,7 @@ func (r *recovery) snapshot(name string) error {
 		return r.damaged(name, s.pos)
 	}
 	r.img = r.img.At(end-1, term)
-	r.term = term
+	r.term, r.from = term, end
 	return nil
 }
 
@@ -176,6 +177,7 @@ func (r *recovery) log(name string, last bool) error {
 		if s.pos != s.size {
 			return r.damaged(name, s.pos)
 		}
+		r.drop(name)
 		return nil
 	}
 	if s.pos != s.size {
@@ -216,8 +218,16 @@ func (r *recovery) fold(v records.View) error {
 	return err
 }
 
-// settle leaves one log that continues at the next index, and removes the rest.
-func (r *recovery) settle(logs []string) error {
+// drop marks a log that is read as stale if the checkpoint holds all of it. One that it does not hold stays: a power failure can
+// leave the log that follows a checkpoint without the checkpoint.
+func (r *recovery) drop(name string) {
+	if r.end <= r.from {
+		r.stale = append(r.stale, name)
+	}
+}
+
+// settle sees to a log that continues at the next index, and removes what is stale.
+func (r *recovery) settle() error {
 	l := r.l
 	want := logName(l.next)
 	if l.file == 0 || r.end != l.next { // none yet, or a checkpoint reaches past the last log
@@ -225,6 +235,9 @@ func (r *recovery) settle(logs []string) error {
 			r.t.Disk(disk.Request{Kind: disk.Close, File: l.file})
 			l.env.FreeFile(l.file)
 			l.file = 0
+		}
+		if l.name != "" {
+			r.drop(l.name)
 		}
 		f, err := create(r.t, l.env, l.dir+"/"+want)
 		if err != nil {
@@ -235,7 +248,7 @@ func (r *recovery) settle(logs []string) error {
 			return err
 		}
 	}
-	for _, n := range append(r.stale, logs...) {
+	for _, n := range r.stale {
 		if n != l.name {
 			if c := r.t.Disk(disk.Request{Kind: disk.Remove, Path: l.dir + "/" + n}); c.Err != disk.OK && c.Err != disk.ErrNotExist {
 				return r.broken(n, &c)

@@ -222,3 +222,23 @@ func TestDamageBeforeWholeBatchesIsRefused(t *testing.T) {
 		t.Fatalf("got %v", m.openErr)
 	}
 }
+
+func TestALogWhoseCheckpointWasLostKeepsTheLogBeforeIt(t *testing.T) {
+	d := memdisk.New(1)
+	n := start(d, 1, 1<<20)
+	for i := range 2 {
+		n.l.Propose(disk.Token(i+1), n.l.Term(), metadata.Encode(entry(i, n.l.Term(), 0)))
+		d.Run(n.e)
+	}
+	d.Kill()
+	d.Put("data/"+Dir+"/"+logName(2), nil) // the checkpoint's rename was lost with the power, the new log's name was not
+	for range 3 {
+		m := start(d, 2, 1<<20)
+		if m == nil || m.openErr != nil || m.store.Image().Index() < 1 {
+			t.Fatalf("lost: %+v", m)
+		}
+		m.l.Propose(1, m.l.Term(), metadata.Encode(entry(int(m.l.Next()), m.l.Term(), 0)))
+		d.Run(m.e)
+		d.Kill()
+	}
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// tick is the unit of the times in /proc/PID/stat, in seconds: Linux shows user space 100 a second, whatever its clock.
+const tick = 0.01
+
+// cpuSeconds is the user and system time of a process with all its threads.
+func cpuSeconds(pid int) (float64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	// The second field is the program's name in parentheses and may hold anything.
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(f) < 13 {
+		return 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(f))
+	}
+	user, err := strconv.ParseFloat(f[11], 64)
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.ParseFloat(f[12], 64)
+	return (user + system) * tick, err
+}
+
+// rssBytes is the memory of a process that is resident.
+func rssBytes(pid int) (float64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) >= 2 && f[0] == "VmRSS:" {
+			kib, err := strconv.ParseFloat(f[1], 64)
+			return kib * 1024, err
+		}
+	}
+	return 0, fmt.Errorf("/proc/%d/status has no VmRSS", pid)
+}
+
+// meter measures a window of a system's work.
+type meter struct {
+	s     *system
+	cpu   float64
+	began time.Time
+}
+
+func startMeter(s *system) (*meter, error) {
+	cpu, err := cpuSeconds(s.pid)
+	return &meter{s: s, cpu: cpu, began: time.Now()}, err
+}
+
+// finish fills in what the window cost.
+func (m *meter) finish(x *sample) error {
+	x.seconds = time.Since(m.began).Seconds()
+	cpu, err := cpuSeconds(m.s.pid)
+	if err != nil {
+		return err
+	}
+	x.cpu = cpu - m.cpu
+	x.rss, err = rssBytes(m.s.pid)
+	return err
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

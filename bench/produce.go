@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// shape is how a load of Produce requests looks. Each connection writes to one partition.
+type shape struct {
+	partitions, conns int
+	inFlight          int // requests on a connection that are not answered
+	records, size     int // of a batch; bytes of a record's value
+}
+
+// rawShape has batches of 64 KiB with records of 1 KiB.
+var rawShape = shape{partitions: 6, conns: 6, inFlight: 5, records: 64 << 10 / (1<<10 + 12), size: 1 << 10}
+
+// oneShape has one record of 100 bytes a request.
+func oneShape(inFlight int) shape {
+	return shape{partitions: 1, conns: 1, inFlight: inFlight, records: 1, size: 100}
+}
+
+func rawProduce(ctx context.Context, s *system, scale float64) (*sample, error) {
+	return produceGB(ctx, s, 1.5*scale, rawShape)
+}
+
+func produceGB(ctx context.Context, s *system, gb float64, sh shape) (*sample, error) {
+	return pump(ctx, s, sh, int64(gb*1e9)/int64(sh.records*sh.size))
+}
+
+// oneRecord measures what a request costs, whatever is in it.
+func oneRecord(inFlight int) func(context.Context, *system, float64) (*sample, error) {
+	return func(ctx context.Context, s *system, scale float64) (*sample, error) {
+		n := int64(400_000 * scale)
+		if inFlight == 1 || s.name == "kafka" {
+			n = int64(60_000 * scale)
+		}
+		x, err := pump(ctx, s, oneShape(inFlight), n)
+		if x != nil {
+			x.bytes = 0 // cost is counted by request
+		}
+		return x, err
+	}
+}
+
+// version of Produce that is sent: the last one whose encoding Apache Kafka 4 and its forerunners share, and that has no tags.
+const produceVersion = 8
+
+// pump sends n requests to a topic of its own, over all connections together.
+func pump(ctx context.Context, s *system, sh shape, n int64) (*sample, error) {
+	topic, err := s.newTopic(ctx, int32(sh.partitions))
+	if err != nil {
+		return nil, err
+	}
+	batch := encodeBatch(sh.records, sh.size)
+	lanes := make([]*lane, sh.conns)
+	for i := range lanes {
+		if lanes[i], err = newLane(ctx, s, topic, int32(i%sh.partitions), batch); err != nil {
+			return nil, err
+		}
+		defer lanes[i].c.Close()
+	}
+	m, err := startMeter(s)
+	if err != nil {
+		return nil, err
+	}
+	var left atomic.Int64
+	left.Store(n)
+	errs := make([]error, len(lanes))
+	var wg sync.WaitGroup
+	for i, l := range lanes {
+		wg.Go(func() { errs[i] = l.run(sh.inFlight, &left) })
+	}
+	wg.Wait()
+	x := &sample{}
+	if err := errors.Join(append(errs, m.finish(x))...); err != nil {
+		return nil, err
+	}
+	for _, l := range lanes {
+		x.times = append(x.times, l.times...)
+	}
+	x.requests = float64(len(x.times))
+	x.records = x.requests * float64(sh.records)
+	x.bytes = x.records * float64(sh.size)
+	return x, s.dropTopic(ctx, topic)
+}
+
+// lane is one connection that produces the same batch again and again.
+type lane struct {
+	c       *conn
+	frame   []byte
+	atError int // where the response has its error code
+	times   []time.Duration
+}
+
+// newLane connects, and waits until the partition takes a batch: what the metadata name as a leader may not be ready to be one.
+func newLane(ctx context.Context, s *system, topic string, partition int32, batch []byte) (*lane, error) {
+	c, err := dial(ctx, s, 16<<10)
+	if err != nil {
+		return nil, err
+	}
+	l := &lane{c: c, frame: produceFrame(topic, batch, partition), atError: 4 + 2 + len(topic) + 4 + 4}
+	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
+		if _, err := c.Write(l.frame); err != nil {
+			return nil, errors.Join(err, c.Close())
+		}
+		err := l.answer()
+		if err == nil {
+			return l, nil
+		}
+		if !kerr.IsRetriable(err) {
+			return nil, errors.Join(err, c.Close())
+		}
+		time.Sleep(wait)
+	}
+}
+
+// produceFrame encodes a request with the same batch for each of the partitions.
+func produceFrame(topic string, batch []byte, partitions ...int32) []byte {
+	r := kmsg.NewPtrProduceRequest()
+	r.Version, r.Acks, r.TimeoutMillis = produceVersion, -1, 30_000
+	t := kmsg.NewProduceRequestTopic()
+	t.Topic = topic
+	for _, n := range partitions {
+		p := kmsg.NewProduceRequestTopicPartition()
+		p.Partition, p.Records = n, batch
+		t.Partitions = append(t.Partitions, p)
+	}
+	r.Topics = append(r.Topics, t)
+	return frame(r)
+}
+
+// answer reads the response to a request.
+func (l *lane) answer() error {
+	b, err := l.c.read()
+	if err != nil {
+		return err
+	}
+	if len(b) < l.atError+2 {
+		return fmt.Errorf("a Produce response of %d bytes", len(b))
+	}
+	return kerr.ErrorForCode(int16(binary.BigEndian.Uint16(b[l.atError:])))
+}
+
+// run sends what is left until nothing is, with at most inFlight requests unanswered.
+func (l *lane) run(inFlight int, left *atomic.Int64) error {
+	if inFlight == 1 {
+		return l.alternate(left)
+	}
+	sent := make(chan time.Time, inFlight-1) // one more is with the reader
+	failed := make(chan error, 1)
+	go func() {
+		defer close(sent)
+		for left.Add(-1) >= 0 {
+			began := time.Now()
+			sent <- began
+			if _, err := l.c.Write(l.frame); err != nil {
+				failed <- err
+				return
+			}
+		}
+	}()
+	for began := range sent {
+		if err := l.answer(); err != nil {
+			l.c.Close() // ends the writer
+			for range sent {
+			}
+			return err
+		}
+		l.times = append(l.times, time.Since(began))
+	}
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+func (l *lane) alternate(left *atomic.Int64) error {
+	for left.Add(-1) >= 0 {
+		began := time.Now()
+		if _, err := l.c.Write(l.frame); err != nil {
+			return err
+		}
+		if err := l.answer(); err != nil {
+			return err
+		}
+		l.times = append(l.times, time.Since(began))
+	}
+	return nil
+}

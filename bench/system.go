@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// system is one broker under measurement.
+type system struct {
+	name, flush string
+	start       func(context.Context, *system) error // sets what follows
+	stop        func() error
+	addr        string
+	pid         int
+	readyMS     float64 // from exec until it serves
+	warmGB      float64
+	topics      int // made so far: each load has a topic of its own
+}
+
+func (b *bench) begin(ctx context.Context, s *system) error {
+	if err := s.start(ctx, s); err != nil {
+		return fmt.Errorf("starting %s: %w", s.name, err)
+	}
+	b.running = append(b.running, s)
+	return nil
+}
+
+func (b *bench) end(s *system) {
+	for i, r := range b.running {
+		if r == s {
+			b.running = append(b.running[:i], b.running[i+1:]...)
+			break
+		}
+	}
+	if err := s.stop(); err != nil {
+		fmt.Fprintf(os.Stderr, "bench: stopping %s: %v\n", s.name, err)
+	}
+}
+
+// stopBut ends every system but one.
+func (b *bench) stopBut(keep *system) {
+	for _, s := range append([]*system(nil), b.running...) {
+		if s != keep {
+			b.end(s)
+		}
+	}
+}
+
+func (b *bench) stopAll() { b.stopBut(nil) }
+
+// startBroker starts a build of our own broker, and waits for its ready line.
+func (b *bench) startBroker(ctx context.Context, s *system, path string) error {
+	b.brokers++
+	data := filepath.Join(b.dir, strconv.Itoa(b.brokers))
+	errs, err := os.Create(data + ".log")
+	if err != nil {
+		return err
+	}
+	defer errs.Close()
+	cmd := exec.Command(path, "--data", data, "--set", "listeners=PLAINTEXT://127.0.0.1:0", "--set", "admin.listener=127.0.0.1:0", "--set", "flush.policy="+s.flush)
+	cmd.Stderr = errs
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	s.pid, s.topics = cmd.Process.Pid, 0
+	s.stop = func() error {
+		defer os.RemoveAll(data)
+		return terminate(cmd)
+	}
+	line, err := readyLine(ctx, out)
+	s.readyMS = ms(time.Since(began))
+	if err != nil {
+		log, _ := os.ReadFile(data + ".log")
+		return errors.Join(err, s.stop(), fmt.Errorf("its log: %s", log))
+	}
+	_, rest, _ := strings.Cut(line, "listeners=PLAINTEXT://")
+	s.addr, _, _ = strings.Cut(rest, " ")
+	return nil
+}
+
+// maxStart bounds the wait for a broker's ready line.
+const maxStart = 30 * time.Second
+
+func readyLine(ctx context.Context, out interface{ Read([]byte) (int, error) }) (string, error) {
+	type result struct {
+		line string
+		err  error
+	}
+	got := make(chan result, 1)
+	go func() {
+		line, err := bufio.NewReader(out).ReadString('\n')
+		got <- result{line, err}
+	}()
+	select {
+	case r := <-got:
+		if r.err == nil && !strings.HasPrefix(r.line, "ready ") {
+			r.err = fmt.Errorf("unexpected line %q", r.line)
+		}
+		return r.line, r.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case <-time.After(maxStart):
+		return "", errors.New("no ready line in time")
+	}
+}
+
+// terminate asks a process to end, and makes it after ten seconds.
+func terminate(cmd *exec.Cmd) error {
+	_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	t := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+	defer t.Stop()
+	return cmd.Wait()
+}
+
+// startKafka starts Apache Kafka through kafka-peer. Its port and the one 1000 above lie below the range of ports that the kernel gives to clients.
+func (b *bench) startKafka(ctx context.Context, s *system) error {
+	peer, err := filepath.Abs(filepath.Join(b.peer, "kafka-peer"))
+	if err != nil {
+		return err
+	}
+	home := os.Getenv("KAFKA_PEER_DIR")
+	if home == "" {
+		if home, err = filepath.Abs("build/kafka-peer"); err != nil {
+			return err
+		}
+	}
+	port, err := kafkaPort()
+	if err != nil {
+		return err
+	}
+	call := func(ctx context.Context, args ...string) (string, error) {
+		cmd := exec.CommandContext(ctx, peer, append([]string{"--dir", home}, args...)...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		var out, errs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		if err := cmd.Run(); err != nil {
+			return "", fmt.Errorf("%s: %w: %s", peer, err, errs.Bytes())
+		}
+		return strings.TrimSpace(out.String()), nil
+	}
+	node := filepath.Join(home, "node-"+port)
+	s.stop = func() error {
+		defer os.RemoveAll(node)
+		_, err := call(context.Background(), "stop", "--port", port)
+		return err
+	}
+	pid, err := call(ctx, "start", "--port", port, "--fresh", "--set", "log.segment.delete.delay.ms=1000")
+	if err == nil {
+		s.pid, err = strconv.Atoi(pid)
+	}
+	if err != nil {
+		return errors.Join(err, s.stop())
+	}
+	ready, err := os.ReadFile(filepath.Join(node, "ready_ms"))
+	if err != nil {
+		return errors.Join(err, s.stop())
+	}
+	s.readyMS, _ = strconv.ParseFloat(strings.TrimSpace(string(ready)), 64)
+	s.addr, s.topics = "127.0.0.1:"+port, 0
+	return nil
+}
+
+// kafkaPort finds a port that is free together with the one 1000 above.
+func kafkaPort() (string, error) {
+	for range 100 {
+		port := 20_000 + rand.IntN(10_000)
+		if free(port) && free(port+1000) {
+			return strconv.Itoa(port), nil
+		}
+	}
+	return "", errors.New("no free port between 20000 and 31000")
+}
+
+func free(port int) bool {
+	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
+}

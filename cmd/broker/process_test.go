@@ -1,0 +1,325 @@
+// Package main_test runs the broker as users run it: the binary, on real files and sockets, under real clients. SEEDLOG_E2E=full turns the
+// counts up to those of a release (a million records a codec, more kills), -short turns them down.
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// program is the broker under test, built once.
+var program string
+
+// launches runs functions on one thread that lives as long as the tests: a child with Pdeathsig dies with the thread that made it.
+var launches = make(chan func())
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "seedlog-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	program = filepath.Join(dir, "broker")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		os.Exit(2)
+	}
+	go func() {
+		runtime.LockOSThread()
+		for f := range launches {
+			f()
+		}
+	}()
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// scale picks a count by how much time the run may take.
+func scale(short, normal, full int) int {
+	switch {
+	case os.Getenv("SEEDLOG_E2E") == "full":
+		return full
+	case testing.Short():
+		return short
+	}
+	return normal
+}
+
+// node is one broker process.
+type node struct {
+	t      testing.TB
+	dir    string
+	cmd    *exec.Cmd
+	pid    int
+	ready  map[string]string // the ready line
+	addr   string            // of the client listener
+	stderr lines
+	done   chan struct{} // closed when the process has ended
+	code   int
+}
+
+// lines collects a stream and keeps the end of it.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// environment is ours without what would configure a broker.
+func environment() (out []string) {
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, "KAFKA_") && !strings.HasPrefix(e, "CLUSTER_ID=") {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// launch starts the binary with arguments and gives its standard output.
+func launch(t testing.TB, n *node, args ...string) io.Reader {
+	t.Helper()
+	n.t, n.done = t, make(chan struct{})
+	n.cmd = exec.Command(program, args...)
+	n.cmd.Env = environment()
+	n.cmd.Stderr = &n.stderr
+	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.cmd.Stdout = w
+	started := make(chan error)
+	launches <- func() { started <- n.cmd.Start() }
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	n.pid = n.cmd.Process.Pid
+	go func() {
+		_ = n.cmd.Wait() // the code says it
+		n.code = n.cmd.ProcessState.ExitCode()
+		close(n.done)
+	}()
+	t.Cleanup(func() {
+		n.kill()
+		r.Close()
+		if t.Failed() {
+			log := n.stderr.String()
+			t.Logf("the broker's log (its end):\n%s", log[max(0, len(log)-4000):])
+		}
+	})
+	return r
+}
+
+// fast are settings that keep tests short, and records, whose timestamps follow from their number, from retention.
+var fast = []string{"admin.listener=127.0.0.1:0", "group.initial.rebalance.delay.ms=0", "offsets.topic.num.partitions=4", "log.retention.ms=-1"}
+
+// start runs a broker on dir and waits for its ready line. Settings are key=value; listeners is on port 0 unless they say otherwise.
+func start(t testing.TB, dir string, settings ...string) *node {
+	t.Helper()
+	n := &node{dir: dir}
+	args := []string{"--data", dir}
+	for _, s := range append(append([]string{"listeners=PLAINTEXT://127.0.0.1:0"}, fast...), settings...) {
+		args = append(args, "--set", s)
+	}
+	out := launch(t, n, args...)
+	line := make(chan string, 1)
+	go func() {
+		var b []byte
+		var one [1]byte
+		for {
+			if k, err := out.Read(one[:]); err != nil || k == 1 && one[0] == '\n' {
+				break
+			}
+			b = append(b, one[0])
+		}
+		line <- string(b)
+		_, _ = io.Copy(io.Discard, out) // nothing more is expected
+	}()
+	select {
+	case l := <-line:
+		n.parse(l)
+	case <-time.After(time.Minute):
+		t.Fatalf("no ready line within a minute; log:\n%s", n.stderr.String())
+	}
+	return n
+}
+
+func (n *node) parse(l string) {
+	n.t.Helper()
+	fields := strings.Fields(l)
+	if len(fields) == 0 || fields[0] != "ready" {
+		n.t.Fatalf("want a ready line, got %q; log:\n%s", l, n.stderr.String())
+	}
+	n.ready = map[string]string{}
+	for _, f := range fields[1:] {
+		k, v, _ := strings.Cut(f, "=")
+		n.ready[k] = v
+	}
+	n.addr = strings.TrimPrefix(n.ready["listeners"], "PLAINTEXT://")
+}
+
+// kill is kill -9.
+func (n *node) kill() {
+	select {
+	case <-n.done:
+		return
+	default:
+	}
+	_ = n.cmd.Process.Kill() // it may have ended meanwhile
+	<-n.done
+}
+
+// term is SIGTERM; it waits for the end and gives the exit code.
+func (n *node) term() int {
+	n.t.Helper()
+	_ = n.cmd.Process.Signal(syscall.SIGTERM)
+	return n.wait()
+}
+
+func (n *node) wait() int {
+	n.t.Helper()
+	select {
+	case <-n.done:
+	case <-time.After(30 * time.Second):
+		n.t.Fatalf("the broker did not end within 30 s; log:\n%s", n.stderr.String())
+	}
+	return n.code
+}
+
+// residentKiB is the process's resident set.
+func (n *node) residentKiB() int {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.pid))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	for _, l := range strings.Split(string(b), "\n") {
+		if f := strings.Fields(l); len(f) > 1 && f[0] == "VmRSS:" {
+			k, _ := strconv.Atoi(f[1])
+			return k
+		}
+	}
+	n.t.Fatal("no VmRSS")
+	return 0
+}
+
+// freePort gives a port below the ephemeral range: a client that redials a dead broker's ephemeral port may connect to itself.
+func freePort(t testing.TB) string {
+	t.Helper()
+	for range 200 {
+		addr := "127.0.0.1:" + strconv.Itoa(20000+rand.IntN(9000))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
+	}
+	t.Fatal("no free port between 20000 and 29000")
+	return ""
+}
+
+// at is the setting for a fixed address.
+func at(addr string) string { return "listeners=PLAINTEXT://" + addr }
+
+// client makes a franz-go client of this node.
+func (n *node) client(opts ...kgo.Opt) *kgo.Client {
+	n.t.Helper()
+	return dial(n.t, n.addr, opts...)
+}
+
+func dial(t testing.TB, addr string, opts ...kgo.Opt) *kgo.Client {
+	t.Helper()
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(addr), kgo.MetadataMinAge(50 * time.Millisecond)}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	return cl
+}
+
+// bounded is a context that ends the test rather than the test run.
+func bounded(t testing.TB, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// createTopic makes a topic with settings given as key=value.
+func createTopic(t testing.TB, cl *kgo.Client, name string, partitions int32, settings ...string) [16]byte {
+	t.Helper()
+	q := kmsg.NewPtrCreateTopicsRequest()
+	x := kmsg.NewCreateTopicsRequestTopic()
+	x.Topic, x.NumPartitions, x.ReplicationFactor = name, partitions, 1
+	for _, s := range settings {
+		k, v, _ := strings.Cut(s, "=")
+		c := kmsg.NewCreateTopicsRequestTopicConfig()
+		c.Name, c.Value = k, &v
+		x.Configs = append(x.Configs, c)
+	}
+	q.Topics = append(q.Topics, x)
+	q.TimeoutMillis = 10_000
+	resp, err := q.RequestWith(bounded(t, 30*time.Second), cl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := resp.Topics[0]; r.ErrorCode != 0 {
+		t.Fatalf("CreateTopics %s: code %d, %v", name, r.ErrorCode, deref(r.ErrorMessage))
+	}
+	return resp.Topics[0].TopicID
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return "(null)"
+	}
+	return *s
+}
+
+// eventually looks again and again until ok holds.
+func eventually(t testing.TB, within time.Duration, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	end := time.After(within)
+	for !ok() {
+		select {
+		case <-end:
+			t.Fatalf("not within %v: %s", within, what)
+		case <-tick.C:
+		}
+	}
+}
+
+// closedClient says whether an error is only that we closed the client.
+func closedClient(err error) bool {
+	return errors.Is(err, kgo.ErrClientClosed) || errors.Is(err, context.Canceled)
+}
