@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 
@@ -155,7 +156,15 @@ func (s *Shard) open(t *task.Task, p *replica.Partition) {
 	if b := s.boot; b != nil && s.phase == booting {
 		opt.RecoveryPoint, opt.StartOffset, opt.Clean = b.points[name], b.starts[name], b.clean
 	}
-	l, err := commitlog.Open(t, s.env, s.node.LogDir+"/"+name, opt)
+	dir := s.node.LogDir + "/" + name
+	l, err := commitlog.Open(t, s.env, dir, opt)
+	if bad := (*commitlog.Corrupt)(nil); errors.As(err, &bad) && !t.Stopped() {
+		// The disk lost bytes that it had reported as synced. Without another replica there is nothing to fetch them from: what is
+		// left is served, and the loss is told.
+		s.env.Errorf("%s has lost records: offsets %d to %d were synced and are gone or damaged; the disk or its controller lies about syncs: replace it, and restore those records from where they came", dir, bad.End, bad.RecoveryPoint-1)
+		opt.RecoveryPoint, opt.Clean = 0, false
+		l, err = commitlog.Open(t, s.env, dir, opt)
+	}
 	if t.Stopped() {
 		return
 	}
