@@ -19,9 +19,11 @@ type Mutant struct {
 
 // Hints are what a plan needs so that the mutant's site is reached and matters.
 type Hints struct {
-	Flush    string            // "ack", "os", or "" for either
-	Classes  []string          // fault classes that must be on, such as "F:D1"
-	Without  []string          // classes that hide it, or that excuse it
+	Flush   string   // "ack", "os", or "" for either
+	Classes []string // fault classes that must be on, such as "F:D1"
+	Without []string // classes that hide it, or that excuse it
+	// Follow are pairs of classes: each fault of the first is followed by one of the second, while the node comes up again or shortly after.
+	Follow   [][2]string
 	Shards   int               // at least so many
 	Workload workload.Hints    // what clients should do more of
 	Settings map[string]string // broker settings
@@ -87,7 +89,7 @@ func All() []Mutant {
 		{ID: plant.I6, Bug: "sequence numbers are compared without their wrap (DefaultRecordBatch.incrementSequence)", Oracles: []string{"exact-errors", "history:M2", "history:"},
 			Hints: Hints{Workload: workload.Hints{L3: true, Focus: "misbehave"}}},
 		{ID: plant.S1, Bug: "KAFKA-10471: the clean-shutdown marker outlives the load", Oracles: gone,
-			Hints: Hints{Classes: []string{"F:D1", "F:P1", "F:P3"}, Workload: workload.Hints{Focus: "storage"}}},
+			Hints: Hints{Classes: []string{"F:P3"}, Without: []string{"F:D2"}, Follow: [][2]string{{"F:P3", "F:D1"}}, Workload: workload.Hints{Focus: "storage"}}},
 		{ID: plant.S3, Bug: "KAFKA-10778: appends are accepted after an I/O error", Oracles: append([]string{"readers-reach-the-end"}, gone...),
 			Hints: Hints{Flush: "ack", Classes: []string{"F:D1", "F:D3"}, Without: []string{"F:D2"}, Workload: workload.Hints{Focus: "storage"}}},
 		{ID: plant.S7, Bug: "recovery keeps a torn batch whose CRC is bad", Oracles: append([]string{"dense-offsets"}, gone...),
