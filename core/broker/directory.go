@@ -228,6 +228,11 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 	}
 	for _, n := range names.Names {
 		b.clean = b.clean || n == cleanName
+		if commitlog.IsRemoved(n) {
+			if err := commitlog.RemoveDir(t, s.env, dir+"/"+strings.TrimSuffix(n, "/")); err != disk.OK && !t.Stopped() {
+				s.env.Warnf("cannot remove %s/%s, what is left of a deleted log: %v; remove it by hand", dir, n, err)
+			}
+		}
 	}
 	if b.clean && !plant.On(plant.S1) {
 		// The marker goes before anything is loaded: a crash while loading must not look like a clean stop (KAFKA-10471).

@@ -22,11 +22,34 @@ import (
 // maxOpening bounds the logs that one shard opens at a time: each has a few requests in flight and a recovery buffer.
 const maxOpening = 32
 
-// opener opens the logs of partitions that an image brought, some at a time.
+// opener opens the logs of partitions that an image brought, some at a time. A topic may be deleted and made again while the logs of the first
+// are still being opened or removed: the new ones wait, for both have the same directories.
+//
+//	queue ─ directory free ─▶ running ─▶ open
+//	  ▲ └─ directory busy ─▶ blocked ─ freed ─┐
+//	  └────────────────────────────────────────┘
 type opener struct {
 	s       *Shard
 	queue   []*replica.Partition
+	blocked []*replica.Partition
+	busy    map[string]int // directories in which logs are being opened or removed, by name
 	running int
+}
+
+// dirName is the directory of a partition's log, below the log directory.
+func dirName(topic string, number int32) string { return topic + "-" + strconv.Itoa(int(number)) }
+
+// hold marks a directory as in use until release.
+func (o *opener) hold(name string) { o.busy[name]++ }
+
+// release lets those go on that waited for the directory.
+func (o *opener) release(name string) {
+	if o.busy[name]--; o.busy[name] > 0 {
+		return
+	}
+	delete(o.busy, name)
+	o.queue = append(o.queue, o.blocked...)
+	o.blocked = nil
 }
 
 // image makes this shard follow a newer image: settings change at once, new partitions are opened, removed ones deleted.
@@ -76,7 +99,7 @@ func (s *Shard) refreshConfigs() {
 func (s *Shard) followTopic(t *metadata.Topic) {
 	for n := range t.Partitions {
 		number, p := int32(n), &t.Partitions[n]
-		if api.Owner(t.ID, number, s.shards) != s.env.Shard {
+		if api.Owner(t.Name, number, s.shards) != s.env.Shard {
 			continue
 		}
 		r := s.state.Partition(t.ID, number)
@@ -107,7 +130,7 @@ func (s *Shard) removeTopic(t *metadata.Topic) {
 		if r.Log == nil {
 			continue // still being opened: opened finds it dropped and removes it
 		}
-		s.removeLog(r.Log)
+		s.removeLog(r, r.Log)
 	}
 }
 
@@ -120,11 +143,20 @@ func (s *Shard) forgetTopic(name string) {
 	}
 }
 
-func (s *Shard) removeLog(l *commitlog.Log) {
+func (s *Shard) removeLog(p *replica.Partition, l *commitlog.Log) {
+	name := dirName(p.Topic, p.Number)
+	s.opening.hold(name)
 	task.Go(s.env, func(t *task.Task) {
-		if err := l.Remove(t); err != disk.OK && !t.Stopped() {
+		err := l.Remove(t)
+		if t.Stopped() {
+			return
+		}
+		if err != disk.OK {
 			s.env.Warnf("cannot remove %s: %v; remove it by hand", l.Dir(), err)
 		}
+		s.opening.release(name)
+		s.opening.next()
+		s.reportApplied()
 	})
 }
 
@@ -137,6 +169,12 @@ func (o *opener) next() {
 		if o.s.state.Partition(p.TopicID, p.Number) != p {
 			continue // removed before its turn
 		}
+		name := dirName(p.Topic, p.Number)
+		if o.busy[name] > 0 {
+			o.blocked = append(o.blocked, p)
+			continue
+		}
+		o.hold(name)
 		o.running++
 		task.Go(o.s.env, func(t *task.Task) { o.s.open(t, p) })
 	}
@@ -146,7 +184,7 @@ func (o *opener) next() {
 }
 
 func (s *Shard) open(t *task.Task, p *replica.Partition) {
-	name := p.Topic + "-" + strconv.Itoa(int(p.Number))
+	name := dirName(p.Topic, p.Number)
 	opt := commitlog.Options{Listener: p, Create: true, TopicID: p.TopicID}
 	if mt := s.applied.TopicByID(p.TopicID); mt != nil {
 		opt.Config = s.logConfig(mt)
@@ -156,15 +194,7 @@ func (s *Shard) open(t *task.Task, p *replica.Partition) {
 	if b := s.boot; b != nil && s.phase == booting {
 		opt.RecoveryPoint, opt.StartOffset, opt.Clean = b.points[name], b.starts[name], b.clean
 	}
-	dir := s.node.LogDir + "/" + name
-	l, err := commitlog.Open(t, s.env, dir, opt)
-	if bad := (*commitlog.Corrupt)(nil); errors.As(err, &bad) && !t.Stopped() {
-		// The disk lost bytes that it had reported as synced. Without another replica there is nothing to fetch them from: what is
-		// left is served, and the loss is told.
-		s.env.Errorf("%s has lost records: offsets %d to %d were synced and are gone or damaged; the disk or its controller lies about syncs: replace it, and restore those records from where they came", dir, bad.End, bad.RecoveryPoint-1)
-		opt.RecoveryPoint, opt.Clean = 0, false
-		l, err = commitlog.Open(t, s.env, dir, opt)
-	}
+	l, err := s.openLog(t, s.node.LogDir+"/"+name, opt)
 	if t.Stopped() {
 		return
 	}
@@ -174,18 +204,41 @@ func (s *Shard) open(t *task.Task, p *replica.Partition) {
 		s.env.Errorf("cannot open %s/%s: %v; check the disk, then start again", s.node.LogDir, name, err)
 		s.directoryFailed("cannot open " + name + ": " + err.Error())
 	case s.state.Partition(p.TopicID, p.Number) != p:
-		s.removeLog(l)
+		s.removeLog(p, l)
 	default:
 		p.Opened(l)
 		s.loadGroup(p)
 	}
+	s.opening.release(name)
 	s.opening.next()
 	s.reportApplied()
 }
 
+// openLog opens a log, an empty one where the directory holds that of a topic which is gone: the name was given again, and the broker was
+// killed before it had removed what had it first.
+func (s *Shard) openLog(t *task.Task, dir string, opt commitlog.Options) (*commitlog.Log, error) {
+	l, err := commitlog.Open(t, s.env, dir, opt)
+	if bad := (*commitlog.Corrupt)(nil); errors.As(err, &bad) && !t.Stopped() {
+		// The disk lost bytes that it had reported as synced. Without another replica there is nothing to fetch them from: what is
+		// left is served, and the loss is told.
+		s.env.Errorf("%s has lost records: offsets %d to %d were synced and are gone or damaged; the disk or its controller lies about syncs: replace it, and restore those records from where they came", dir, bad.End, bad.RecoveryPoint-1)
+		opt.RecoveryPoint, opt.Clean = 0, false
+		l, err = commitlog.Open(t, s.env, dir, opt)
+	}
+	if err != nil || t.Stopped() || l.TopicID() == opt.TopicID {
+		return l, err
+	}
+	s.env.Warnf("%s holds a log of a topic that was deleted; it is removed", dir)
+	if c := l.Remove(t); c != disk.OK {
+		return nil, c
+	}
+	opt.RecoveryPoint, opt.StartOffset = 0, 0
+	return commitlog.Open(t, s.env, dir, opt)
+}
+
 // reportApplied tells shard 0 that this shard's partitions follow the image, once nothing is left to open.
 func (s *Shard) reportApplied() {
-	if s.opening.running > 0 || len(s.opening.queue) > 0 {
+	if s.opening.running > 0 || len(s.opening.queue) > 0 || len(s.opening.blocked) > 0 {
 		return
 	}
 	if s.env.Shard == 0 {

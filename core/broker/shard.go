@@ -68,7 +68,7 @@ func New(o Options) *Shard {
 	s := &Shard{env: e, static: o.Node, node: o.Node, seed: o.Seed, shards: o.Shards, state: api.NewState(e, o.Node, o.Shards)}
 	s.state.Image, s.applied = metadata.Empty(), metadata.Empty()
 	s.state.Replier, s.state.Saver = s, s
-	s.opening.s = s
+	s.opening = opener{s: s, busy: map[string]int{}}
 	s.dir.points, s.dir.starts = map[int32][]commitlog.Entry{}, map[int32][]commitlog.Entry{}
 	for i := range s.timers {
 		s.timers[i].Owner, s.timers[i].Kind = s, uint8(i)
