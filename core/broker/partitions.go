@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 
@@ -83,7 +84,7 @@ func (s *Shard) followTopic(t *metadata.Topic) {
 			r = replica.New(s.env, t.Name, t.ID, number, p.LeaderEpoch, s.node.Flush == config.FlushAck)
 			r.Observer = s
 			s.state.AddPartition(r)
-			s.opening.queue = append(s.opening.queue, r)
+			s.openLater(t, r)
 			continue
 		}
 		r.LeaderEpoch = p.LeaderEpoch
@@ -103,11 +104,12 @@ func (s *Shard) removeTopic(t *metadata.Topic) {
 		s.unloadGroup(r, kerr.NotCoordinator)
 		r.Close(kerr.UnknownTopicOrPartition)
 		s.state.DropPartition(r)
-		if r.Log == nil {
-			continue // still being opened: opened finds it dropped and removes it
+		s.dropped = true
+		if r.Log != nil { // else it waits for its opening, or open finds it dropped and removes it
+			s.removeLog(r.Log, t.ID)
 		}
-		s.removeLog(r.Log)
 	}
+	s.dropName(t.ID)
 }
 
 // forgetTopic drops the offsets that groups committed for a topic that is gone.
@@ -117,14 +119,6 @@ func (s *Shard) forgetTopic(name string) {
 			g.TopicDeleted(name)
 		}
 	}
-}
-
-func (s *Shard) removeLog(l *commitlog.Log) {
-	task.Go(s.env, func(t *task.Task) {
-		if err := l.Remove(t); err != disk.OK && !t.Stopped() {
-			s.env.Warnf("cannot remove %s: %v; remove it by hand", l.Dir(), err)
-		}
-	})
 }
 
 // next starts as many openings as may run.
@@ -144,28 +138,34 @@ func (o *opener) next() {
 	}
 }
 
+// open opens a partition's log, which its topic's name is held for.
 func (s *Shard) open(t *task.Task, p *replica.Partition) {
-	name := p.Topic + "-" + strconv.Itoa(int(p.Number))
-	opt := commitlog.Options{Listener: p, Create: true, TopicID: p.TopicID}
-	if mt := s.applied.TopicByID(p.TopicID); mt != nil {
-		opt.Config = s.logConfig(mt)
-	} else {
-		opt.Config = commitlog.DefaultConfig()
-	}
-	if b := s.boot; b != nil && s.phase == booting {
-		opt.RecoveryPoint, opt.StartOffset, opt.Clean = b.points[name], b.starts[name], b.clean
-	}
-	l, err := commitlog.Open(t, s.env, s.node.LogDir+"/"+name, opt)
+	s.holds[p.TopicID].logs++
+	l, err := s.openLog(t, p)
 	if t.Stopped() {
 		return
 	}
 	s.opening.running--
+	if errors.Is(err, disk.ErrNoSpace) && s.phase != booting {
+		s.env.Warnf("%s is full: partition %d of %s is made once there is space", s.node.LogDir, p.Number, p.Topic)
+		s.opening.next()
+		s.reportApplied()
+		if l, err = s.openAgain(t, p); t.Stopped() {
+			return
+		}
+	}
+	dropped := s.state.Partition(p.TopicID, p.Number) != p
 	switch {
+	case err != nil && dropped:
+		s.logGone(p.TopicID)
 	case err != nil:
+		name := p.Topic + "-" + strconv.Itoa(int(p.Number))
 		s.env.Errorf("cannot open %s/%s: %v; check the disk, then start again", s.node.LogDir, name, err)
 		s.directoryFailed("cannot open " + name + ": " + err.Error())
-	case s.state.Partition(p.TopicID, p.Number) != p:
-		s.removeLog(l)
+	case dropped:
+		s.removeLog(l, p.TopicID)
+	case s.phase >= closing:
+		// It is empty or as it was: nothing is lost by not closing it.
 	default:
 		p.Opened(l)
 		s.loadGroup(p)
@@ -174,9 +174,53 @@ func (s *Shard) open(t *task.Task, p *replica.Partition) {
 	s.reportApplied()
 }
 
+// openAgain tries each second, until there is space or the topic is gone; then what was made of the log is made whole, so that it can be
+// removed like another.
+func (s *Shard) openAgain(t *task.Task, p *replica.Partition) (l *commitlog.Log, err error) {
+	for {
+		t.Sleep(clock.Second)
+		if t.Stopped() {
+			return nil, disk.ErrIO
+		}
+		if s.state.Partition(p.TopicID, p.Number) != p {
+			s.removeDirectories(t, []string{s.dirOf(p)})
+			return nil, disk.ErrNotExist
+		}
+		if l, err = s.openLog(t, p); !errors.Is(err, disk.ErrNoSpace) {
+			return l, err
+		}
+	}
+}
+
+func (s *Shard) dirOf(p *replica.Partition) string {
+	return s.node.LogDir + "/" + p.Topic + "-" + strconv.Itoa(int(p.Number))
+}
+
+// openLog opens or makes a log. What a crash has left there of a deleted topic of the same name goes first.
+func (s *Shard) openLog(t *task.Task, p *replica.Partition) (*commitlog.Log, error) {
+	opt := commitlog.Options{Listener: p, Create: true, TopicID: p.TopicID, Config: commitlog.DefaultConfig()}
+	if mt := s.applied.TopicByID(p.TopicID); mt != nil {
+		opt.Config = s.logConfig(mt)
+	}
+	if b := s.boot; b != nil && s.phase == booting && b.isOf(p.Topic, p.TopicID) {
+		name := p.Topic + "-" + strconv.Itoa(int(p.Number))
+		opt.RecoveryPoint, opt.StartOffset, opt.Clean = b.points[name], b.starts[name], b.clean
+	}
+	l, err := commitlog.Open(t, s.env, s.dirOf(p), opt)
+	if foreign := (*commitlog.Foreign)(nil); !errors.As(err, &foreign) || s.applied.TopicByID(foreign.TopicID) != nil {
+		return l, err
+	}
+	gone, failed := commitlog.SetAside(t, s.env, s.dirOf(p))
+	if failed != disk.OK {
+		return nil, err
+	}
+	task.Go(s.env, func(t *task.Task) { s.removeDirectories(t, []string{gone}) })
+	return commitlog.Open(t, s.env, s.dirOf(p), opt)
+}
+
 // reportApplied tells shard 0 that this shard's partitions follow the image, once nothing is left to open.
 func (s *Shard) reportApplied() {
-	if s.opening.running > 0 || len(s.opening.queue) > 0 {
+	if s.opening.running > 0 || len(s.opening.queue) > 0 || s.unclaimed > 0 {
 		return
 	}
 	if s.env.Shard == 0 {
