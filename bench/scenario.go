@@ -128,7 +128,7 @@ func (b *bench) one(ctx context.Context, s *scenario, sys *system) (*sample, err
 func (b *bench) warmUp(ctx context.Context, k *system) error {
 	began := time.Now()
 	done := 0.0
-	for done < b.warm && time.Since(began) < maxWarm {
+	for b.warm-done > 0.01 && time.Since(began) < maxWarm {
 		x, err := produceGB(ctx, k, min(1, b.warm-done), rawShape)
 		if err != nil {
 			return fmt.Errorf("warming Kafka: %w", err)

@@ -68,7 +68,7 @@ func CheckLog(key string, calls []Call, ex []excuse, opt Options) Result {
 			end = ex[i].At
 		}
 		seg := clip(calls, start, end)
-		c, why := fold(seg, kept, opt.Copies)
+		c, why := fold(seg, kept, licence{opt.Copies, opt.ProducersExpire})
 		if why == "" {
 			r.Verdict, why = c.check(seg, opt, &r)
 		} else {
@@ -120,7 +120,7 @@ func clip(calls []Call, start, end int64) []Call {
 			if !send {
 				continue
 			}
-			c.Call = start
+			c.Call, c.Return, c.Type = start, Never, history.Info // its answer may be from before
 		}
 		seg = append(seg, c)
 	}
@@ -130,6 +130,16 @@ func clip(calls []Call, start, end int64) []Call {
 // certain says that the call's answer promises the records at their offsets: an acknowledgement of acks=all.
 func (c *Call) certain() bool {
 	return c.Op.Kind == history.Send && c.Type == history.OK && c.Op.Acks == -1 && len(c.Op.Records) > 0 && c.Op.Records[0].Offset != history.NoOffset
+}
+
+// licence is what a run allows to leave copies: a network that repeats requests, and producer ids that expire while they are in use.
+type licence struct{ copies, expire bool }
+
+func (l licence) allows(c *Call) bool {
+	if c.Op.PID >= 0 {
+		return l.expire
+	}
+	return l.copies
 }
 
 // mayRepeat says that the send may have left several copies: it is not idempotent and it, or nobody knows, was tried again.
@@ -144,7 +154,7 @@ func (c *Call) scattered() bool {
 }
 
 // fold joins all observations. It gives a reason where they contradict each other.
-func fold(calls []Call, kept map[int64]history.Value, copies bool) (*content, string) {
+func fold(calls []Call, kept map[int64]history.Value, copies licence) (*content, string) {
 	c := &content{at: map[int64]history.Value{}}
 	for o, v := range kept {
 		c.at[o] = v
@@ -167,7 +177,7 @@ func fold(calls []Call, kept map[int64]history.Value, copies bool) (*content, st
 type owner struct{ call, index int }
 
 // place finds, for each value of the content, the send that brought it, and makes instances of whole batches.
-func (c *content) place(calls []Call, kept map[int64]history.Value, copies bool) string {
+func (c *content) place(calls []Call, kept map[int64]history.Value, copies licence) string {
 	owners := map[history.Value]owner{}
 	for i := range calls {
 		if calls[i].Op.Kind != history.Send {
@@ -202,7 +212,7 @@ func (c *content) place(calls []Call, kept map[int64]history.Value, copies bool)
 		if inst.base < end {
 			return fmt.Sprintf("batches overlap at offset %d", inst.base)
 		}
-		if placed[own.call]++; placed[own.call] > 1 && !calls[own.call].mayRepeat() && !(copies && calls[own.call].Op.PID < 0) {
+		if placed[own.call]++; placed[own.call] > 1 && !calls[own.call].mayRepeat() && !copies.allows(&calls[own.call]) {
 			return fmt.Sprintf("duplicate: %v stands at offset %d too", c.at[o], o)
 		}
 		end = inst.end

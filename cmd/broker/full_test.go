@@ -167,8 +167,8 @@ func TestAnIdempotentProducerGetsThroughAFullDiskWithoutALossOrADuplicate(t *tes
 	})
 	before := s.acked()
 	close(s.stop)
-	s.done.Wait()
 	deleteRecords(t, r, "ballast", -1, 0)
+	s.done.Wait() // it may have been held up by its own full buffer
 	if err := s.cl.Flush(bounded(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -110,7 +111,13 @@ func kill(o *options, m catalogued) (*mutantLine, error) {
 		if err != nil {
 			return nil, err
 		}
-		l.CleanPasses = c.line.Verdict == pass
+		if l.CleanPasses = c.line.Verdict == pass; !l.CleanPasses {
+			name := filepath.Join(o.out, "clean-"+m.name+".plan.json")
+			if err := errors.Join(os.MkdirAll(o.out, 0o755), os.WriteFile(name, p.Encode(), 0o644)); err != nil {
+				return nil, err
+			}
+			fmt.Fprintf(os.Stderr, "m:%s: its plan fails without it too (%s): make sim PLAN=%s\n", m.name, c.line.Property, name)
+		}
 	}
 	l.WallMS = time.Since(start).Milliseconds()
 	return l, nil

@@ -5,6 +5,7 @@ import (
 	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/step"
@@ -148,6 +149,9 @@ func (r *Request) produceTimedOut() {
 	for i := range r.items {
 		if it := &r.items[i]; it.Code == kerr.None && it.Arg == 0 {
 			it.Code, it.ROff, it.RTime, it.Start = kerr.RequestTimedOut, -1, -1, -1
+			if plant.On(plant.B2) {
+				it.Code, it.ROff = kerr.None, 0
+			}
 		}
 	}
 	r.complete()

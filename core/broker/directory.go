@@ -3,6 +3,7 @@ package broker
 import (
 	"bytes"
 	"cmp"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -231,15 +232,30 @@ func unambiguous(list []commitlog.TopicName) []commitlog.TopicName {
 	return out
 }
 
+// syncAncestors makes the directory's own name durable, and those of the parents that Mkdir may have made with it: what is synced below
+// a name that a power loss takes away is lost. A parent that may not be opened is not one that this process made.
+func (s *Shard) syncAncestors(t *task.Task, dir string) string {
+	for dir != "." && dir != "/" {
+		dir = path.Dir(dir)
+		if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: dir}); c.Err != disk.OK && c.Err != disk.ErrPermission {
+			return "cannot sync " + dir + ", which holds the data directory (" + c.Err.Error() + "); check the disk or choose another with --data"
+		}
+	}
+	return ""
+}
+
 // readDirectory locks the directory and reads what recovery needs. A text other than "" ends the node.
 func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 	dir := s.node.LogDir
 	if c := t.Disk(disk.Request{Kind: disk.Mkdir, Path: dir}); c.Err != disk.OK {
 		return nil, "cannot create the data directory " + dir + " (" + c.Err.Error() + "); choose another with --data"
 	}
-	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: parentOf(dir)}); c.Err != disk.OK {
+	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: parentDir(dir)}); c.Err != disk.OK {
 		// The directory itself must survive the loss of power, or nothing in it does.
-		return nil, "cannot sync " + parentOf(dir) + ", which holds the data directory (" + c.Err.Error() + "); check the disk or choose another with --data"
+		return nil, "cannot sync " + parentDir(dir) + ", which holds the data directory (" + c.Err.Error() + "); check the disk or choose another with --data"
+	}
+	if text := s.syncAncestors(t, dir); text != "" {
+		return nil, text
 	}
 	s.dir.lock = s.env.File()
 	if c := t.Disk(disk.Request{Kind: disk.Open, File: s.dir.lock, Path: dir + "/" + lockName, Flags: disk.Create}); c.Err != disk.OK {
@@ -291,8 +307,8 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 	return b, ""
 }
 
-// parentOf gives the directory that holds dir.
-func parentOf(dir string) string {
+// parentDir gives the directory that holds dir.
+func parentDir(dir string) string {
 	dir = strings.TrimRight(dir, "/")
 	switch i := strings.LastIndexByte(dir, '/'); {
 	case i > 0:

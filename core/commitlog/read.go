@@ -26,7 +26,7 @@ func (l *Log) LocateSlow(t *task.Task, offset int64, maxBytes int32, limit int64
 		return Slice{}, NeedRead, err
 	}
 	defer l.release(s)
-	sc := newScanner(t, l.env, s.file, s.written, scanWindow)
+	sc := newHopper(t, l.env, s.file, s.written)
 	defer sc.close()
 	from, err := l.seek(t, sc, s, offset)
 	if err != disk.OK {

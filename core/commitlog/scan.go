@@ -14,6 +14,7 @@ import (
 // Windows that a scanner reads through, in bytes.
 const (
 	headerWindow = 4 << 10   // when batches are hopped over
+	hopWindow    = 64 << 10  // when they are hopped over and many lie in a window: the most that a driver may read at once, without a thread
 	scanWindow   = 256 << 10 // when all is read
 )
 
@@ -26,6 +27,8 @@ type scanner struct {
 	file  disk.File
 	size  int64 // bytes of the file that may be read
 	lease *buf.Lease
+	hops  bool // only headers are looked at: read no more than the batches' sizes make worth while
+	small bool // hops: the last batch was so small that the next ones lie in the same window
 	win   []byte
 	off   int64 // of win
 	err   disk.Err
@@ -33,6 +36,14 @@ type scanner struct {
 
 func newScanner(t *task.Task, e *env.Env, f disk.File, size int64, window int) *scanner {
 	return &scanner{t: t, file: f, size: size, lease: e.Pool.Get(window)}
+}
+
+// newHopper makes a scanner for headers alone. A reader far behind the tail has every byte of the log passed over once, so what is read
+// beside the headers is paid for each byte that is fetched.
+func newHopper(t *task.Task, e *env.Env, f disk.File, size int64) *scanner {
+	s := newScanner(t, e, f, size, hopWindow)
+	s.hops = true
+	return s
 }
 
 // close gives the window back. Bytes that the scanner handed out are gone.
@@ -47,6 +58,9 @@ func (s *scanner) fill(pos int64, least int) ([]byte, bool) {
 		return s.win[d:], true
 	}
 	n := min(s.size-pos, int64(len(s.lease.Bytes)))
+	if s.hops && !s.small {
+		n = min(n, headerWindow)
+	}
 	if n < int64(least) || pos < 0 {
 		return nil, false
 	}
@@ -74,6 +88,7 @@ func (s *scanner) header(pos int64) (records.View, bool) {
 		v.BaseOffset() > maxOffset || int64(v.Length())+records.LogOverhead > s.size-pos {
 		return nil, false
 	}
+	s.small = v.Size() <= hopWindow/8
 	return v, true
 }
 

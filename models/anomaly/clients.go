@@ -2,6 +2,7 @@ package anomaly
 
 import (
 	"sort"
+	"strings"
 
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/models"
@@ -38,6 +39,9 @@ func badAnswer(x *index, r *Result) {
 // wrongError: a misbehaving client did not get the one error that it should.
 func wrongError(x *index, r *Result) {
 	x.notes(history.Probe, func(e *history.Event, o *history.Op) {
+		if x.facts.ProducersExpire && strings.HasPrefix(o.Meta, "sequence ") {
+			return // a repeated sequence is no duplicate once its producer id has expired
+		}
 		switch e.Type {
 		case history.OK:
 			r.Checked++
@@ -74,7 +78,8 @@ func stuck(x *index, r *Result) {
 			continue
 		}
 		at := line{history.ClientOf(e.Process), e.F}
-		if e.Type == history.OK || e.F == "send" && e.Type == history.Info && len(e.Ops) > 0 && e.Ops[0].Acks == 0 {
+		dropped := e.Type == history.Fail && e.Err == "assignment changed" // an answer came, to a question that no longer stood
+		if e.Type == history.OK || dropped || e.F == "send" && e.Type == history.Info && len(e.Ops) > 0 && e.Ops[0].Acks == 0 {
 			r.Checked++
 			delete(since, at)
 			continue
@@ -97,7 +102,15 @@ func doubleOwner(x *index, r *Result) {
 		generation int32
 	}
 	owner := map[held]string{}
+	lossy := x.lossyOffsets()
 	x.notes(history.Own, func(e *history.Event, o *history.Op) {
+		for len(lossy) > 0 && lossy[0] < e.I { // the group may begin again from generation 1, and a late answer may tell of the old one
+			clear(owner)
+			lossy = lossy[1:]
+		}
+		if x.late(o, e.I) {
+			return
+		}
 		at := held{o.Key, o.Generation}
 		r.Checked++
 		if was, ok := owner[at]; ok && was != o.Member && !x.facts.OffsetsExpire {
@@ -105,6 +118,26 @@ func doubleOwner(x *index, r *Result) {
 		}
 		owner[at] = o.Member
 	})
+}
+
+// late says that the membership behind an Own was asked for before an excuse and answered after it.
+func (x *index) late(own *history.Op, at int64) bool {
+	lossy := x.lossyOffsets()
+	if len(lossy) == 0 {
+		return false
+	}
+	for i := range x.calls {
+		c := &x.calls[i]
+		if c.Op.Kind != history.Join || c.Type != history.OK || c.Return > at || c.Op.Generation != own.Generation || c.Op.Member != own.Member {
+			continue
+		}
+		for _, l := range lossy {
+			if c.Call < l && l < c.Return {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // commitRegression: a group is told an offset below one whose commit was acknowledged before it asked.

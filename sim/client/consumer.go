@@ -185,6 +185,12 @@ func (c *Consumer) checkEnd() {
 	}
 }
 
+// Healed implements Healer.
+func (c *Consumer) Healed() {
+	c.base.Healed()
+	c.f.hurry()
+}
+
 // Done implements Settler.
 func (c *Consumer) Done() bool { return c.done }
 

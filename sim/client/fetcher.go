@@ -167,6 +167,7 @@ func (f *fetcher) advanceSession(id int32) {
 func (f *fetcher) take(resp *kmsg.FetchResponse, asked []history.Op) {
 	var ops []history.Op
 	failed := false
+	asked = append([]history.Op(nil), asked...) // the invocation keeps its own
 	for ti := range resp.Topics {
 		t := &resp.Topics[ti]
 		for pi := range t.Partitions {
@@ -275,6 +276,12 @@ func (f *fetcher) reset() {
 	})
 }
 
+// hurry makes the rest of the reading quick, once the faults are over.
+func (f *fetcher) hurry() {
+	f.cfg.MinBytes, f.cfg.MaxBytes, f.cfg.PartBytes, f.cfg.PauseMS = 1, 1<<20, 1<<18, min(f.cfg.PauseMS, 30)
+	f.noSession()
+}
+
 // listOffsets asks for offsets by timestamp (-1 latest, -2 earliest) and records it, one operation for all. nil: it failed.
 func (b *base) listOffsets(l *link, pos []*position, ts int64, slot int, done func([]int64)) {
 	req := kmsg.NewPtrListOffsetsRequest()
@@ -302,6 +309,7 @@ func (b *base) listOffsets(l *link, pos []*position, ts int64, slot int, done fu
 			done(nil)
 			return
 		}
+		ops = append([]history.Op(nil), ops...)
 		for i := range ops {
 			ops[i].Offset = found[i]
 		}

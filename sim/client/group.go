@@ -220,8 +220,7 @@ func (g *Group) joined(resp *kmsg.JoinGroupResponse, op history.Op) {
 		return
 	}
 	g.member, g.generation = resp.MemberID, resp.Generation
-	op.Generation, op.Member = resp.Generation, resp.MemberID
-	g.record(slotJoin, history.OK, "", op)
+	op.Generation, op.Member = resp.Generation, g.identity()
 	req := kmsg.NewPtrSyncGroupRequest()
 	req.Group, req.Generation, req.MemberID, req.InstanceID = g.cfg.Group, g.generation, g.member, g.static()
 	req.ProtocolType, req.Protocol = kmsg.StringPtr("consumer"), resp.Protocol
@@ -233,10 +232,14 @@ func (g *Group) joined(resp *kmsg.JoinGroupResponse, op history.Op) {
 		g.asking = false
 		switch {
 		case err != nil:
+			g.record(slotJoin, history.Info, err.Error(), op)
 			g.state = memberLooking
 		case r.(*kmsg.SyncGroupResponse).ErrorCode != 0:
-			g.expelled(kerr.Code(r.(*kmsg.SyncGroupResponse).ErrorCode))
-		default:
+			code := kerr.Code(r.(*kmsg.SyncGroupResponse).ErrorCode)
+			g.record(slotJoin, history.Fail, code.String(), op)
+			g.expelled(code)
+		default: // only now does a record in the log hold the generation: before, a crash may take it back
+			g.record(slotJoin, history.OK, "", op)
 			g.synced(r.(*kmsg.SyncGroupResponse).MemberAssignment)
 		}
 	})
@@ -275,7 +278,7 @@ func (g *Group) expelled(code kerr.Code) {
 	g.revoke()
 	g.state = memberUnjoined
 	switch code {
-	case kerr.UnknownMemberID, kerr.FencedInstanceID:
+	case kerr.UnknownMemberID, kerr.FencedInstanceID, kerr.GroupIDNotFound:
 		g.member, g.generation = "", -1
 	case kerr.RebalanceInProgress, kerr.IllegalGeneration, kerr.GroupMaxSizeReached:
 	case kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.RequestTimedOut:
@@ -366,6 +369,12 @@ func (g *Group) leave() {
 func (g *Group) comeBack() {
 	g.state = memberLooking
 	g.goAt = g.n.Now().Add(g.jitter(clock.MS(g.cfg.StayMS)))
+}
+
+// Healed implements Healer.
+func (g *Group) Healed() {
+	g.base.Healed()
+	g.f.hurry()
 }
 
 // Done implements Settler.

@@ -43,6 +43,7 @@ func (g *Group) place() {
 			g.record(slotOffsets, history.Fail, err.Error(), ops...)
 			return // tick asks again
 		}
+		ops = append([]history.Op(nil), ops...)
 		code := g.placed(r.(*kmsg.OffsetFetchResponse), ops)
 		if code != kerr.None {
 			g.record(slotOffsets, history.Fail, code.String(), ops...)

@@ -188,7 +188,7 @@ func (m *Misbehaver) nextStep() {
 	}
 	bytes := appendBatch(nil, &batchSpec{pid: op.PID, epoch: op.Epoch, seq: op.Seq, wall: m.n.Wall(), values: op.Records})
 	m.produce(bytes, op, func(offset int64, code kerr.Code, ok bool) {
-		if !ok || retriable(code) {
+		if !ok || retriable(code) || code == kerr.InvalidTimestamp { // clocks may be far apart
 			m.busy = false
 			return
 		}
@@ -196,9 +196,7 @@ func (m *Misbehaver) nextStep() {
 		if repeat && code == kerr.None && offset != base {
 			answer = fmt.Sprintf("offset %d instead of %d", offset, base)
 		}
-		for i := range op.Records {
-			op.Records[i].Offset = offset + int64(i)
-		}
+		op.Records = placed(op.Records, offset)
 		m.script.sent = append(m.script.sent, op)
 		m.verdict(name, st.want.String(), answer)
 		if answer == st.want.String() {
@@ -242,9 +240,7 @@ func (m *Misbehaver) produce(bytes []byte, op history.Op, done func(offset int64
 		code := kerr.Code(part.ErrorCode)
 		switch {
 		case code == kerr.None:
-			for i := range inv.Records {
-				inv.Records[i].Offset = part.BaseOffset + int64(i)
-			}
+			inv.Records = placed(inv.Records, part.BaseOffset)
 			m.record(0, history.OK, "", inv)
 		case unclear(code):
 			m.record(0, history.Info, code.String(), inv)

@@ -219,14 +219,14 @@ func (m *Misbehaver) startRaw() {
 	m.raw = m.n.Dial(m.cfg.Node)
 	m.rawBy = m.n.Now().Add(healedBound)
 	frame := p.frame(m)
-	sent := false
+	sent, calm := false, m.healed
 	m.rawEnd = func(got string) {
 		switch {
 		case got == "opened":
 			sent = true
 			m.n.Send(m.raw, frame)
 			return
-		case got == "closed" && (!sent || p.want != "closed"), got == "silence" && !m.healed:
+		case got == "closed" && (!sent || p.want != "closed"), got == "silence" && !calm:
 			got = "" // a fault closes, or cuts off, just as well
 		}
 		m.verdict(p.what, p.want, got)

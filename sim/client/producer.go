@@ -257,13 +257,20 @@ func (p *Producer) acked(b *sendBatch, base int64) {
 	if base < 0 {
 		p.caught(b.slot, b.op.Key, "Produce answers success without an offset", fmt.Sprint(base))
 	}
-	for i := range b.op.Records {
-		b.op.Records[i].Offset = base + int64(i)
-	}
+	b.op.Records = placed(b.op.Records, base)
 	if p.healed {
 		p.ok++
 	}
 	p.settle(b, history.OK, "")
+}
+
+// placed gives the records at their offsets. Events keep the slices that they were recorded with, so it is a new one.
+func placed(recs []history.Record, base int64) []history.Record {
+	at := make([]history.Record, len(recs))
+	for i, r := range recs {
+		at[i] = history.Record{Offset: base + int64(i), Value: r.Value}
+	}
+	return at
 }
 
 // refused ends a batch on an error that no retry mends. After it an idempotent producer starts with a new id.
@@ -271,6 +278,9 @@ func (p *Producer) refused(b *sendBatch, code kerr.Code) {
 	t := history.Fail
 	if b.ambiguous {
 		t = history.Info
+	}
+	if code == kerr.InvalidTimestamp && p.healed { // clocks may still be far apart: an answer is all that can be had
+		p.ok++
 	}
 	p.settle(b, t, code.String())
 	p.restart()
@@ -394,7 +404,7 @@ func retriable(c kerr.Code) bool {
 func unclear(c kerr.Code) bool {
 	switch c {
 	case kerr.RequestTimedOut, kerr.NotEnoughReplicasAfterAppend, kerr.NetworkException, kerr.KafkaStorageError, kerr.UnknownServerError,
-		kerr.NotLeaderForPartition, kerr.CoordinatorNotAvailable:
+		kerr.NotLeaderForPartition, kerr.CoordinatorNotAvailable, kerr.NotCoordinator: // a coordinator that unloads fails what it has already appended
 		return true
 	}
 	return false

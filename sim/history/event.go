@@ -35,7 +35,7 @@ const (
 	ListOffsets                    // Key, Offset, Timestamp (-1 latest, -2 earliest)
 	DeleteRecords                  // Key, Offset: asked for, and the low watermark in the answer
 	InitProducerID                 // PID, Epoch
-	Join                           // Key = group, Generation, Member
+	Join                           // Key = group, Generation, Member: JoinGroup and SyncGroup together
 	CreateTopic                    // Key = topic, Offset = partitions, Meta = settings "k=v,k=v"
 	DeleteTopic                    // Key = topic
 	Alter                          // Key = topic, Meta = settings

@@ -66,7 +66,7 @@ func All() []Mutant {
 		{ID: plant.P3, Bug: "ours: the high watermark follows the leader's unsynced end", Oracles: append([]string{"I:I13"}, gone...),
 			Hints: Hints{Flush: "ack", Classes: power, Workload: workload.Hints{Focus: "storage"}}},
 		{ID: plant.P4, Bug: "ours: an extent outlives the truncation or removal of its file", Oracles: append([]string{"every-request-answered", "dense-offsets"}, gone...),
-			Hints: Hints{Classes: []string{"F:N7", "F:L1", "F:D3"}, Workload: workload.Hints{L1: true, Focus: "fetch"}, Settings: map[string]string{"log.retention.check.interval.ms": "200", "log.segment.delete.delay.ms": "0", "file.delete.delay.ms": "0"}}},
+			Hints: Hints{Classes: []string{"F:N7", "F:L1", "F:D3"}, Workload: workload.Hints{L1: true, Focus: "fetch"}, Settings: map[string]string{"log.retention.check.interval.ms": "200", "log.segment.delete.delay.ms": "0"}}},
 		{ID: plant.P5, Bug: "ours: a metadata image is applied on one shard only", Oracles: []string{"every-request-answered", "readers-reach-the-end", "exact-errors", "settle", "liveness", "I:S3", "I:I3"},
 			Hints: Hints{Shards: 2}},
 		{ID: plant.P6, Bug: "ours: a group is answered before its record is below the high watermark", Oracles: []string{"I:G7", "I:G2", "history:M3", "history:commit-regression"},

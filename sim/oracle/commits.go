@@ -29,7 +29,7 @@ func (c *commits) Event(e *history.Event) error {
 				clear(c.floor)
 				clear(c.asked)
 			}
-		case o.Kind == history.Commit:
+		case o.Kind == history.Commit && (e.Type != history.OK || !c.g.stale[e.Process]):
 			c.commit(e, o)
 		case o.Kind == history.FetchOffsets && e.Type == history.Invoke:
 			if i == 0 {

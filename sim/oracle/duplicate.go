@@ -21,7 +21,7 @@ func (d *duplicate) Event(e *history.Event) error {
 				d.idempotent[history.ClientOf(e.Process)] = true
 			}
 		}
-	case e.Type == history.OK:
+	case e.Type == history.OK && !d.g.stale[e.Process]:
 		for i := range e.Ops {
 			if o := &e.Ops[i]; o.Kind == history.Poll {
 				for _, r := range o.Records {

@@ -8,6 +8,7 @@ type ghosts struct {
 	keys    []string // in the order in which they were first heard of
 	facts   facts
 	open    map[int32][]mark // by process: what was exposed when its present operation was invoked, by micro-operation
+	stale   map[int32]bool   // processes whose present operation spans an excuse: its answer may tell of what is gone
 	deleted map[string]bool  // topics that somebody asked to delete
 	// retained are topics that retention may shorten at any time.
 	retained map[string]bool
@@ -100,11 +101,12 @@ func (g *ghosts) invoked(e *history.Event) {
 		marks = append(marks, m)
 	}
 	g.open[e.Process] = marks
+	delete(g.stale, e.Process)
 }
 
 // after takes in what a completed operation proves.
 func (g *ghosts) after(e *history.Event) {
-	if e.Type != history.OK {
+	if e.Type != history.OK || g.stale[e.Process] {
 		return
 	}
 	for i := range e.Ops {
@@ -163,7 +165,11 @@ func (g *ghosts) excuse(o *history.Op) {
 		}
 		h.exposed, h.acked = min(h.exposed, max(o.Offset, 0)), min(h.acked, max(o.Offset, 0))
 	}
-	for _, ms := range g.open {
+	if g.stale == nil {
+		g.stale = map[int32]bool{}
+	}
+	for p, ms := range g.open {
+		g.stale[p] = true
 		for i := range ms { // what was begun before may see less
 			ms[i] = mark{}
 		}

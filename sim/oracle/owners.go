@@ -12,6 +12,7 @@ type owners struct {
 	quiet
 	g     *ghosts
 	owner map[string]ownership
+	late  ownership // the last one that was answered across an excuse
 }
 
 type ownership struct {
@@ -24,11 +25,20 @@ func (w *owners) Name() string { return "I:G2" }
 func (w *owners) Event(e *history.Event) error {
 	for i := range e.Ops {
 		o := &e.Ops[i]
+		switch topic, _ := history.SplitKey(o.Key); {
+		case o.Kind == history.Excuse && (o.Key == "" || topic == "__consumer_offsets"):
+			w.owner = nil // the group may begin again from generation 1
+		case o.Kind == history.Join && e.Type == history.OK && w.g.stale[e.Process]:
+			w.late = ownership{o.Generation, o.Member}
+		}
 		if o.Kind != history.Own || w.g.facts.OffsetsExpire {
 			continue
 		}
 		if w.owner == nil {
 			w.owner = map[string]ownership{}
+		}
+		if w.late == (ownership{o.Generation, o.Member}) {
+			continue // it was told of a generation that is gone
 		}
 		w.checks++
 		was, ok := w.owner[o.Key]

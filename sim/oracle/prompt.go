@@ -48,6 +48,9 @@ func (p *prompt) Event(e *history.Event) error {
 	for i := range e.Ops {
 		o := &e.Ops[i]
 		switch {
+		case o.Kind == history.Excuse:
+			clear(p.ready)
+		case p.g.stale[e.Process]:
 		case o.Kind == history.Phase && o.Meta == "liveness":
 			p.healed, p.since = true, e.Time
 		case o.Kind == history.Poll && e.Type == history.Invoke:

@@ -6,8 +6,8 @@ import (
 	"github.com/seedlog/seedlog/sim/history"
 )
 
-// recovery: a log comes back as a prefix of what was written, no shorter than what was synced, with its start where it was or above, and
-// a second recovery changes nothing (I:S2, I:S3).
+// recovery: a log comes back as a prefix of what was written, no shorter than what was synced, and a second recovery changes nothing
+// (I:S2, I:S3). Its start may go back: as in Kafka, log start offsets are written to their checkpoint now and then.
 type recovery struct {
 	quiet
 	g     *ghosts
@@ -98,8 +98,6 @@ func (r *recovery) cameBack(v View, node int, m *nodeMemory) error {
 			return fail(r.Name(), what, -1, "synced up to "+itoa(was.Synced), "end "+itoa(p.End))
 		case p.End > was.End && !p.Internal && !r.deleted(p.Topic):
 			return fail(r.Name(), what, -1, "written up to "+itoa(was.End), "end "+itoa(p.End))
-		case p.Start < was.Start && p.Start < r.floor(k, was) && !r.deleted(p.Topic):
-			return fail(r.Name(), what, -1, "start "+itoa(was.Start), "start "+itoa(p.Start))
 		}
 		return nil
 	})
@@ -117,15 +115,4 @@ func (r *recovery) cameBack(v View, node int, m *nodeMemory) error {
 	return nil
 }
 
-// floor: the start of a log goes back on recovery only as far as nobody was told of it, since its checkpoint is written now and then.
-func (r *recovery) floor(key string, was *Partition) int64 {
-	if h := r.g.byKey[key]; h != nil {
-		return min(was.Start, h.told())
-	}
-	return 0
-}
-
 func (r *recovery) deleted(topic string) bool { return r.g.deleted[topic] }
-
-// told is the log start that some client was told of.
-func (h *ghost) told() int64 { return h.toldStart }

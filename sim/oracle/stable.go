@@ -21,7 +21,7 @@ func (s *stable) seen() bool {
 }
 
 func (s *stable) Event(e *history.Event) error {
-	if e.Type != history.OK {
+	if e.Type != history.OK || s.g.stale[e.Process] {
 		return nil
 	}
 	for i := range e.Ops {

@@ -63,7 +63,7 @@ func NewSuite() *Suite {
 	g := &ghosts{byKey: map[string]*ghost{}, open: map[int32][]mark{}}
 	return &Suite{ghosts: g, oracles: []Oracle{
 		&recovery{g: g}, &lost{g: g}, &stable{g: g}, &duplicate{g: g}, &dense{g: g}, &highWatermark{g: g}, &crc{}, &logStart{g: g},
-		&commits{g: g}, &owners{g: g}, &producerIDs{}, &exactErrors{}, &answered{}, &prompt{g: g}, &reachEnd{}, &whole{},
+		&commits{g: g}, &owners{g: g}, &producerIDs{}, &exactErrors{g: g}, &answered{}, &prompt{g: g}, &reachEnd{}, &whole{},
 	}}
 }
 

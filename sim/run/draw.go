@@ -63,6 +63,10 @@ func settings(s *prng.Source, p *plan.Plan) map[string]string {
 	put("log.flush.offset.checkpoint.interval.ms", 200, 2000)
 	put("metadata.log.max.record.bytes.between.snapshots", 1000, 100000)
 	put("disk.reserve.bytes", 0, 1<<16)
+	if skewed(p) {
+		// A clock that is hours off refuses what clients stamp; that is right, and would end every run at once.
+		m["log.message.timestamp.after.max.ms"] = fmt.Sprint(int64(1<<63 - 1))
+	}
 	if p.Swarm.On(fault.L1) {
 		put("log.retention.check.interval.ms", 200, 5000)
 		put("offsets.topic.segment.bytes", 1000, 20000)
@@ -73,6 +77,15 @@ func settings(s *prng.Source, p *plan.Plan) map[string]string {
 		put("offsets.retention.minutes", 1, 2)
 	}
 	return m
+}
+
+func skewed(p *plan.Plan) bool {
+	for _, f := range p.Faults {
+		if f.Class == fault.C1 && f.Verb == "skew" {
+			return true
+		}
+	}
+	return false
 }
 
 // Workloads gives smaller client programs of a plan: without one of them each, but for the administrator and the last reader.

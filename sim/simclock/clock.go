@@ -93,6 +93,9 @@ func (c *Clock) Skew(g clock.Time, d clock.Duration) {
 	c.wall = line{g, c.wall.at(g) + int64(d), c.rate}
 }
 
+// Correct sets the wall clock right, as NTP does once it is reachable: healing ends with it.
+func (c *Clock) Correct(g clock.Time) { c.wall = line{g, int64(Epoch)*1e6 + int64(g), c.rate} }
+
 // Freeze stops the monotonic time, as the suspension of a virtual machine does; the wall clock goes on.
 func (c *Clock) Freeze(g clock.Time) {
 	c.mono, c.frozen = line{g, c.mono.at(g), 0}, true

@@ -137,14 +137,16 @@ func (n *Net) end(h *Half) {
 	n.hosts[h.owner].Readable(h)
 }
 
-// Die ends all connections of an endpoint whose process is gone: with power, the others hear nothing until they send.
+// Die ends all connections of an endpoint whose process is gone. If its machine lost power, the others hear nothing until they send, and
+// what was under way is lost: an answer that arrives just before the power goes tells the same story, and leaves no doubt about when
+// the loss may be excused.
 func (n *Net) Die(at End, power bool) {
 	halves := append([]*Half(nil), n.live...)
 	for _, h := range halves {
 		if h.owner != at || h.over {
 			continue
 		}
-		h.closed, h.told, h.over = true, true, true
+		h.closed, h.told, h.over, h.silent = true, true, true, power
 		h.queue, h.head, h.unsent = nil, 0, 0
 		if !power && !h.peer.over {
 			n.eng.At(max(h.last+1, n.eng.Now().Add(n.hop(h))), n.who, n, kindReset, h.peer.num, 0)

@@ -29,6 +29,7 @@ type Half struct {
 	told    bool // the owner knows that it is over
 	shut    bool // half-closed by F:N8: nothing more is sent, answers may come
 	reading bool
+	silent  bool // its machine lost power: what was under way from here is lost too
 
 	queue   []item
 	head    int

@@ -363,3 +363,20 @@ func TestWhatHappensToOneConnectionMovesNothingOfAnother(t *testing.T) {
 		t.Error("a class that draws and does not fire moved another's draws")
 	}
 }
+
+func TestAfterAPowerLossNothingMoreArrivesAndAfterAKillWhatHadLeftDoes(t *testing.T) {
+	for _, power := range []bool{true, false} {
+		w := newWorld(1, 2)
+		h := w.n.Connect(w.ends[0], w.ends[1], 0, 0)
+		w.run()
+		w.n.SendBytes(h.peer, framed([]byte("under way")), disk.Extent{}, 0)
+		w.n.Die(w.ends[1], power)
+		w.run()
+		if got := len(w.hs[0].frames); (got == 1) == power {
+			t.Errorf("power loss %v: %d frames arrived", power, got)
+		}
+		if told := w.hs[0].ended == 1; told == power {
+			t.Errorf("power loss %v: told of the end %v", power, told)
+		}
+	}
+}

@@ -219,6 +219,10 @@ func (n *Net) arrive(i int32) {
 	from.pieces--
 	from.flying -= int64(len(p.b))
 	defer n.retire(from)
+	if from.silent {
+		n.release(p.b)
+		return
+	}
 	if to.over || to.closed {
 		n.release(p.b)
 		if p.fin && to.closed && !to.over {

@@ -102,6 +102,9 @@ func (d *drawer) topics() {
 		if d.h.L1 && !d.h.NoRetention && d.src.Permille(400) {
 			t.Configs = append(t.Configs, fmt.Sprintf("retention.bytes=%d", d.src.Between(16384, 262144)))
 		}
+		if d.src.Permille(800) { // clocks may be hours apart
+			t.Configs = append(t.Configs, "message.timestamp.after.max.ms=604800000")
+		}
 		if d.src.Permille(200) {
 			t.Configs = append(t.Configs, "message.timestamp.type=LogAppendTime")
 		}

@@ -21,6 +21,7 @@ type played struct {
 	suite *oracle.Suite
 	done  bool
 	err   error
+	live  []*history.Event // as the clients left them; w.log is as they were recorded
 }
 
 // play runs a plan: a safety phase with lost connections, then healing. It stops at the first failure.
@@ -31,6 +32,7 @@ func play(seed uint64, plan Plan, bug string) *played {
 	sink := w.rec.Sink
 	w.rec.Sink = func(e *history.Event) {
 		sink(e)
+		p.live = append(p.live, e)
 		if err := p.suite.Event(e); err != nil && p.err == nil {
 			p.err = err
 		}
@@ -68,8 +70,11 @@ func TestClientsFinishOnACorrectBrokerAndEveryCheckAcceptsWhatTheySaw(t *testing
 		for k, n := range checks {
 			total[k] += n
 		}
-		for _, e := range p.w.log {
+		for i, e := range p.w.log {
 			total[e.F+" "+e.Type.String()]++
+			if at := i - len(p.w.log) + len(p.live); at >= 0 {
+				require.Equal(t, string(e.AppendJSON(nil)), string(p.live[at].AppendJSON(nil)), "an event does not change once it is recorded")
+			}
 		}
 		virtual += p.w.now
 	}
