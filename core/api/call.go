@@ -15,7 +15,7 @@ import (
 // The kinds of mail between the shards of a node. Those from 64 on are the broker package's.
 const (
 	MailAppend   = 1 + iota // Token, Slot, Body *remoteAppend: append one batch
-	MailAppended            // Token, Slot, Code, A base, B time
+	MailAppended            // Token, Slot, Code, A base, B time, C 1: the batch's bytes may still be being written
 	MailCall                // Body *call: do it for the items of the receiving shard
 	MailReturn              // Body *call: done
 	MailCancel              // Token: take down the watch that came with it
@@ -234,13 +234,17 @@ type remoteAppend struct {
 	acks  int16
 	id    [16]byte
 	num   int32
-	epoch int32
 	batch records.View
+	taken bool // the log has the batch: an answer with a code does not say that its bytes are free
 }
 
 // Appended is replica.Waiter.
 func (w *remoteAppend) Appended(slot int32, r replica.Result) {
-	w.s.mail(step.Mail{Kind: MailAppended, To: w.to, Token: w.token, Slot: slot, Code: int16(r.Code), A: r.Base, B: r.Time})
+	inUse := int64(0)
+	if w.taken && r.Code != kerr.None {
+		inUse = 1
+	}
+	w.s.mail(step.Mail{Kind: MailAppended, To: w.to, Token: w.token, Slot: slot, Code: int16(r.Code), A: r.Base, B: r.Time, C: inUse})
 }
 
 // Mail handles mail of the kinds above.
@@ -250,11 +254,10 @@ func (s *State) Mail(m *step.Mail) {
 		w := m.Body.(*remoteAppend)
 		w.s, w.to, w.token = s, m.From, m.Token
 		s.appendTo(w.id, w.num, w.batch, nil, w.acks, w, m.Slot)
+		w.taken = true
 	case MailAppended:
 		r := s.flights.Take(m.Token)
-		if kerr.Code(m.Code) != kerr.None {
-			r.leak = true
-		}
+		r.leak = r.leak || m.C != 0
 		r.Appended(m.Slot, replica.Result{Code: kerr.Code(m.Code), Base: m.A, Time: m.B})
 	case MailCall:
 		s.do(m.Body.(*call))
