@@ -13,6 +13,7 @@ type recovery struct {
 	g     *ghosts
 	p     Partition
 	nodes []nodeMemory
+	due   bool // a node came back that had logs with synced records
 }
 
 type nodeMemory struct {
@@ -22,15 +23,8 @@ type nodeMemory struct {
 
 func (r *recovery) Name() string { return "I:S3" }
 
-// Due implements Due: a node came back with logs.
-func (r *recovery) Due() bool {
-	for i := range r.nodes {
-		if r.nodes[i].incarnation > 1 && len(r.nodes[i].last) > 0 {
-			return true
-		}
-	}
-	return false
-}
+// Due implements Due.
+func (r *recovery) Due() bool { return r.due }
 
 // Event takes in excuses: a lying fsync promised nothing.
 func (r *recovery) Event(e *history.Event) error {
@@ -105,6 +99,7 @@ func (r *recovery) cameBack(v View, node int, m *nodeMemory) error {
 		return err
 	}
 	for k, was := range m.last {
+		r.due = r.due || found[k] && was.Online && was.Synced > 0
 		if topic, _ := history.SplitKey(k); !found[k] && was.Online && !r.deleted(topic) && was.Synced > 0 {
 			return fail(r.Name(), fmt.Sprintf("node %d %s recovered", node, k), -1, "a log with end "+itoa(was.End), "no log")
 		}
