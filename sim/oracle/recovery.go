@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"fmt"
+	"sort"
 
 	"github.com/seedlog/seedlog/sim/history"
 )
@@ -13,7 +14,6 @@ type recovery struct {
 	g     *ghosts
 	p     Partition
 	nodes []nodeMemory
-	due   bool // a node came back that had logs with synced records
 }
 
 type nodeMemory struct {
@@ -22,9 +22,6 @@ type nodeMemory struct {
 }
 
 func (r *recovery) Name() string { return "I:S3" }
-
-// Due implements Due.
-func (r *recovery) Due() bool { return r.due }
 
 // Event takes in excuses: a lying fsync promised nothing.
 func (r *recovery) Event(e *history.Event) error {
@@ -98,16 +95,23 @@ func (r *recovery) cameBack(v View, node int, m *nodeMemory) error {
 	if err != nil {
 		return err
 	}
+	var gone []string
 	for k, was := range m.last {
-		r.due = r.due || found[k] && was.Online && was.Synced > 0
-		if topic, _ := history.SplitKey(k); !found[k] && was.Online && !r.deleted(topic) && was.Synced > 0 {
-			return fail(r.Name(), fmt.Sprintf("node %d %s recovered", node, k), -1, "a log with end "+itoa(was.End), "no log")
-		}
-		if !found[k] {
+		topic, _ := history.SplitKey(k)
+		switch {
+		case found[k]:
+		case was.Online && !r.deleted(topic) && was.Synced > 0:
+			gone = append(gone, k)
+		default:
 			delete(m.last, k)
 		}
 	}
-	return nil
+	if len(gone) == 0 {
+		return nil
+	}
+	sort.Strings(gone)
+	r.checks++
+	return fail(r.Name(), fmt.Sprintf("node %d %s recovered", node, gone[0]), -1, "a log with end "+itoa(m.last[gone[0]].End), "no log")
 }
 
 func (r *recovery) deleted(topic string) bool { return r.g.deleted[topic] }
