@@ -34,6 +34,7 @@ type inode struct {
 	names   int
 	locked  bool
 	lat     prng.Source // latencies of this file's requests
+	spared  bool        // D2 leaves it alone
 	synced  int64       // the size that the last honest Sync covered
 }
 
