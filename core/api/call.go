@@ -15,7 +15,7 @@ import (
 // The kinds of mail between the shards of a node. Those from 64 on are the broker package's.
 const (
 	MailAppend   = 1 + iota // Token, Slot, Body *remoteAppend: append one batch
-	MailAppended            // Token, Slot, Code, A base, B time
+	MailAppended            // Token, Slot, Code, A base, B time, C log start
 	MailCall                // Body *call: do it for the items of the receiving shard
 	MailReturn              // Body *call: done
 	MailCancel              // Token: take down the watch that came with it
@@ -240,7 +240,11 @@ type remoteAppend struct {
 
 // Appended is replica.Waiter.
 func (w *remoteAppend) Appended(slot int32, r replica.Result) {
-	w.s.mail(step.Mail{Kind: MailAppended, To: w.to, Token: w.token, Slot: slot, Code: int16(r.Code), A: r.Base, B: r.Time})
+	start := int64(-1)
+	if p := w.s.Partition(w.id, w.num); p != nil && p.Log != nil {
+		start = p.Log.Start()
+	}
+	w.s.mail(step.Mail{Kind: MailAppended, To: w.to, Token: w.token, Slot: slot, Code: int16(r.Code), A: r.Base, B: r.Time, C: start})
 }
 
 // Mail handles mail of the kinds above.
@@ -254,6 +258,9 @@ func (s *State) Mail(m *step.Mail) {
 		r := s.flights.Take(m.Token)
 		if kerr.Code(m.Code) != kerr.None {
 			r.leak = true
+		}
+		if !r.done {
+			r.items[m.Slot].Start = m.C
 		}
 		r.Appended(m.Slot, replica.Result{Code: kerr.Code(m.Code), Base: m.A, Time: m.B})
 	case MailCall:
