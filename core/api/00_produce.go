@@ -60,6 +60,9 @@ func (r *Request) producePart(i int) (kerr.Code, string) {
 	if part.Partition < 0 || int(part.Partition) >= len(t.Partitions) {
 		return kerr.UnknownTopicOrPartition, ""
 	}
+	if controller.IsInternal(t.Name) { // the coordinators' own; Kafka lets its admin client alone write there
+		return kerr.InvalidTopicException, "this topic is the broker's own; clients cannot write to it"
+	}
 	set := s.Settings(t)
 	if q.Acks == replica.AcksAll && int(set.MinInsyncReplicas) > len(t.Partitions[part.Partition].ISR) {
 		return kerr.NotEnoughReplicas, ""
@@ -86,7 +89,7 @@ func (r *Request) producePart(i int) (kerr.Code, string) {
 	if int32(len(v)) > set.MaxMessageBytes {
 		return kerr.MessageTooLarge, ""
 	}
-	if s.full() && !controller.IsInternal(t.Name) {
+	if s.full() {
 		return kerr.KafkaStorageError, "the broker's disk is full: free space in " + s.Node.LogDir
 	}
 	s.SinceFree += int64(len(v))

@@ -49,6 +49,8 @@ func fetch(r *Request) {
 		r.Close()
 		return
 	}
+	f.req.MaxBytes = min(f.req.MaxBytes, s.Node.FetchMaxBytes)
+	f.req.MinBytes = min(f.req.MinBytes, f.req.MaxBytes) // as in Kafka: more cannot be waited for
 	f.deadline = s.Env.Now.Mono.Add(clock.MS(int64(max(f.req.MaxWaitMS, 0))))
 	f.ctx = s.sessions.begin(s, r)
 	if f.ctx.code != kerr.None {
@@ -86,6 +88,7 @@ func (r *Request) gather() {
 
 // read finds the extents of a call's items, and pins their files.
 func (s *State) read(c *call) {
+	s.unpinItems(c) // of a gather before, where the wait was over before this shard's watch began
 	slow := false
 	for _, i := range c.idx {
 		it := &c.items[i]
@@ -193,13 +196,21 @@ func (r *Request) watchAll() {
 	r.timer.Owner = r
 	s.Env.Timers.Set(&r.timer, f.deadline)
 	r.remain++
+	shards := int64(0)
+	for _, c := range r.calls {
+		if c != nil && len(c.idx) > 0 {
+			shards++
+		}
+	}
+	// If all shards together grow by what is missing, one of them grows by its share at least: then another gather counts.
+	need := (int64(f.req.MinBytes) - f.total + shards - 1) / max(shards, 1)
 	for i := range r.calls {
 		c := r.calls[i]
 		if c == nil || len(c.idx) == 0 || !f.waiting {
 			continue
 		}
 		s.nextWatch++
-		c.op, c.need, c.token = opWatch, int64(f.req.MinBytes)-f.total, s.nextWatch
+		c.op, c.need, c.token = opWatch, need, s.nextWatch
 		r.remain++
 		if i == s.Shard {
 			s.watch(c)
@@ -283,6 +294,7 @@ func (r *Request) fetchTimedOut() {
 // Abandon ends what a request waits for without a reason to go on waiting: its connection is gone.
 func (s *State) Abandon(r *Request) {
 	if r.Key == keyFetch && !r.done {
+		r.fetch.deadline = s.Env.Now.Mono // what is being read now is the last look
 		r.fetchTimedOut()
 	}
 }
@@ -368,7 +380,9 @@ func (r *Request) encodeFetch() {
 					size = 0
 				}
 				res := wire.FetchPartResult{Partition: it.Number, Code: it.Code, HighWatermark: it.HW, LastStableOffset: it.HW, LogStartOffset: it.Start, PreferredReadReplica: -1, RecordsLen: size}
-				if f.req.Isolation != 0 {
+				if it.Code != kerr.None { // as Kafka: nothing is said of a log beside an error
+					res.HighWatermark, res.LastStableOffset, res.LogStartOffset = -1, -1, -1
+				} else if f.req.Isolation != 0 {
 					res.Aborted = noneAborted
 				}
 				dst = wire.AppendFetchPartition(dst, v, &res)

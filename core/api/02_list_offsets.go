@@ -93,7 +93,7 @@ func (s *State) listOffsets(c *call) {
 			it.ROff, it.REpoch = p.HighWatermark(), p.LeaderEpoch
 		case earliestTimestamp, earliestLocalTimestamp:
 			it.ROff = p.Log.Start()
-			it.REpoch = p.Log.EpochAt(it.ROff)
+			it.REpoch = p.EpochAt(it.ROff)
 		case latestTieredTimestamp, earliestPendingUpload:
 		default:
 			slow = true

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -15,19 +16,44 @@ import (
 func metadataRequest(r *Request, req kmsg.Request) {
 	q := req.(*kmsg.MetadataRequest)
 	s := r.s
+	if r.Version == 10 || r.Version == 11 {
+		for i := range q.Topics {
+			if q.Topics[i].TopicID != [16]byte{} || q.Topics[i].Topic == nil {
+				r.answer(refusedMetadata(q))
+				return
+			}
+		}
+	}
 	var missing []string
 	create := s.Node.AutoCreateTopics && (r.Version < 4 || q.AllowAutoTopicCreation)
 	for i := range q.Topics {
-		if n := q.Topics[i].Topic; create && n != nil && q.Topics[i].TopicID == [16]byte{} && s.Image.TopicByName(*n) == nil {
+		if n := q.Topics[i].Topic; create && n != nil && q.Topics[i].TopicID == [16]byte{} && s.Image.TopicByName(*n) == nil && controller.ValidName(*n) == "" {
 			missing = append(missing, *n)
 		}
 	}
+	slices.Sort(missing)
+	missing = slices.Compact(missing) // the controller refuses a name that is there twice
 	r.finish = func(r *Request) { r.answer(r.metadata(q)) }
 	r.remain++
 	if len(missing) > 0 {
 		r.create(0, missing)
 	}
 	r.part()
+}
+
+// refusedMetadata answers topic ids, or no names, in versions 10 and 11: these have fields for them that do not work (KIP-516).
+func refusedMetadata(q *kmsg.MetadataRequest) kmsg.Response {
+	resp := kmsg.NewPtrMetadataResponse()
+	for i := range q.Topics {
+		x := kmsg.NewMetadataResponseTopic()
+		name := ""
+		if q.Topics[i].Topic != nil {
+			name = *q.Topics[i].Topic
+		}
+		x.Topic, x.TopicID, x.ErrorCode = &name, q.Topics[i].TopicID, code(kerr.InvalidRequest)
+		resp.Topics = append(resp.Topics, x)
+	}
+	return resp
 }
 
 // create asks the controller for topics with the broker's defaults.
@@ -146,10 +172,16 @@ func describeTopicPartitions(r *Request, req kmsg.Request) {
 	}
 	sort.Strings(names)
 	resp := kmsg.NewPtrDescribeTopicPartitionsResponse()
-	left := int(min(q.ResponsePartitionLimit, r.s.Node.RequestPartitionLimit))
-	if left <= 0 {
-		left = int(r.s.Node.RequestPartitionLimit)
+	if c := q.Cursor; c != nil && (c.Partition < 0 || !all && !slices.Contains(names, c.Topic)) {
+		for i := range q.Topics {
+			x := kmsg.NewDescribeTopicPartitionsResponseTopic()
+			x.Topic, x.ErrorCode = &q.Topics[i].Topic, code(kerr.InvalidRequest)
+			resp.Topics = append(resp.Topics, x)
+		}
+		r.answer(resp)
+		return
 	}
+	left := max(1, int(min(q.ResponsePartitionLimit, r.s.Node.RequestPartitionLimit)))
 	last := ""
 	for i, n := range names {
 		first := int32(0)

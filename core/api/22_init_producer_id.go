@@ -10,7 +10,7 @@ import (
 // whatever is killed when. Each shard hands out its own block.
 func initProducerID(r *Request, req kmsg.Request) {
 	q := req.(*kmsg.InitProducerIDRequest)
-	if q.TransactionalID != nil {
+	if half := (q.ProducerID < 0) != (q.ProducerEpoch < 0); half || q.TransactionalID != nil { // KIP-360: both or none
 		resp := kmsg.NewPtrInitProducerIDResponse()
 		resp.ErrorCode, resp.ProducerID, resp.ProducerEpoch = code(kerr.InvalidRequest), -1, -1
 		r.answer(resp)

@@ -46,7 +46,7 @@ func (s *State) epochEnd(c *call) {
 		if p == nil {
 			continue
 		}
-		it.REpoch, it.ROff = p.Log.EpochEnd(int32(it.Arg))
+		it.REpoch, it.ROff = p.EpochEnd(int32(it.Arg))
 		if it.ROff > p.HighWatermark() {
 			it.ROff = p.HighWatermark()
 		}

@@ -15,7 +15,7 @@ import (
 // The kinds of mail between the shards of a node. Those from 64 on are the broker package's.
 const (
 	MailAppend   = 1 + iota // Token, Slot, Body *remoteAppend: append one batch
-	MailAppended            // Token, Slot, Code, A base, B time, C log start
+	MailAppended            // Token, Slot, Code, A base, B time, C 1: the batch's bytes may still be being written; Body *remoteAppend with its log start
 	MailCall                // Body *call: do it for the items of the receiving shard
 	MailReturn              // Body *call: done
 	MailCancel              // Token: take down the watch that came with it
@@ -160,7 +160,7 @@ func (s *State) giveBack(c *call) {
 func (s *State) replicaOf(it *Item) *replica.Partition {
 	p := s.Partition(it.ID, it.Number)
 	switch {
-	case p == nil || p.Log == nil || p.Closed() || s.Closed:
+	case p == nil || p.Log == nil || s.Closed || p.Closed():
 		it.Code = kerr.NotLeaderForPartition
 		return nil
 	case p.Offline():
@@ -234,17 +234,22 @@ type remoteAppend struct {
 	acks  int16
 	id    [16]byte
 	num   int32
-	epoch int32
 	batch records.View
+	start int64 // of the log, in the answer
+	taken bool  // the log has the batch: an answer with a code does not say that its bytes are free
 }
 
 // Appended is replica.Waiter.
 func (w *remoteAppend) Appended(slot int32, r replica.Result) {
-	start := int64(-1)
-	if p := w.s.Partition(w.id, w.num); p != nil && p.Log != nil {
-		start = p.Log.Start()
+	inUse := int64(0)
+	if w.taken && r.Code != kerr.None {
+		inUse = 1
 	}
-	w.s.mail(step.Mail{Kind: MailAppended, To: w.to, Token: w.token, Slot: slot, Code: int16(r.Code), A: r.Base, B: r.Time, C: start})
+	w.start = -1
+	if p := w.s.Partition(w.id, w.num); p != nil && p.Log != nil {
+		w.start = p.Log.Start()
+	}
+	w.s.mail(step.Mail{Kind: MailAppended, To: w.to, Token: w.token, Slot: slot, Code: int16(r.Code), A: r.Base, B: r.Time, C: inUse, Body: w})
 }
 
 // Mail handles mail of the kinds above.
@@ -254,13 +259,12 @@ func (s *State) Mail(m *step.Mail) {
 		w := m.Body.(*remoteAppend)
 		w.s, w.to, w.token = s, m.From, m.Token
 		s.appendTo(w.id, w.num, w.batch, nil, w.acks, w, m.Slot)
+		w.taken = true
 	case MailAppended:
 		r := s.flights.Take(m.Token)
-		if kerr.Code(m.Code) != kerr.None {
-			r.leak = true
-		}
+		r.leak = r.leak || m.C != 0
 		if !r.done {
-			r.items[m.Slot].Start = m.C
+			r.items[m.Slot].Start = m.Body.(*remoteAppend).start
 		}
 		r.Appended(m.Slot, replica.Result{Code: kerr.Code(m.Code), Base: m.A, Time: m.B})
 	case MailCall:

@@ -91,10 +91,10 @@ func (ss *sessions) resume(s *State, r *Request) fetchContext {
 	switch {
 	case x == nil:
 		return fetchContext{code: kerr.FetchSessionIDNotFound}
-	case x.byID != (r.Version >= 13):
-		return fetchContext{code: kerr.FetchSessionTopicIDError}
 	case x.epoch != q.SessionEpoch:
 		return fetchContext{code: kerr.InvalidFetchSessionEpoch}
+	case x.byID != (r.Version >= 13):
+		return fetchContext{code: kerr.FetchSessionTopicIDError}
 	}
 	for i := range q.Forgotten {
 		x.forget(&q.Forgotten[i])

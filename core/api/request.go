@@ -95,12 +95,23 @@ func (r *Request) maybeRelease() {
 	}
 	s.requests--
 	items, calls, produce, fetch, resps := r.items, r.calls, r.produce, r.fetch, r.resps
+	if cap(items) > itemsKept {
+		items, calls, fetch.parts = nil, nil, nil
+	}
+	for _, c := range calls {
+		if c != nil {
+			c.idx, c.items = c.idx[:0], nil
+		}
+	}
 	clear(items)
 	clear(resps)
 	fetch.reset()
 	*r = Request{s: s, items: items[:0], calls: calls, produce: produce, fetch: fetch, resps: resps[:0]}
 	s.freeRequests = append(s.freeRequests, r)
 }
+
+// itemsKept is how many items a request keeps room for between two uses: one huge request does not make the pool huge.
+const itemsKept = 1 << 12
 
 // Pending is the number of requests that are begun and not released: unanswered, or answered with bytes that have not left.
 func (s *State) Pending() int { return s.requests }

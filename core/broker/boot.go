@@ -47,6 +47,9 @@ func (s *Shard) bootNode(t *task.Task) {
 		s.fatal(1, err.Error())
 		return
 	}
+	if s.sortDirectories(t, boot.dirs, m.Image); t.Stopped() {
+		return
+	}
 	s.dir.meta = m
 	c.log, c.boot = m.Log, boot
 	c.store = metadata.NewStore(m.Image, c)

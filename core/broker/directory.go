@@ -1,7 +1,10 @@
 package broker
 
 import (
+	"bytes"
+	"cmp"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +23,7 @@ const (
 	cleanName  = ".kafka_cleanshutdown"
 	pointsName = "recovery-point-offset-checkpoint"
 	startsName = "log-start-offset-checkpoint"
+	topicsName = "topic-id-checkpoint" // ours: whose offsets the other two hold
 )
 
 // checkpointEach is how often recovery points are gathered: recovery reads at most what was written since, and what was not synced.
@@ -27,17 +31,19 @@ const checkpointEach = clock.Second
 
 // directory is shard 0's care for the log directory: the lock, the checkpoints of all shards, the clean-shutdown marker.
 type directory struct {
-	points   map[int32][]commitlog.Entry // by shard
+	names    names
+	points   map[int32]*pointsMail // by shard
 	starts   map[int32][]commitlog.Entry
 	lock     disk.File
 	meta     *solo.Opened
 	writing  bool
 	changed  bool
-	closed   int     // shards that have closed their logs
-	low      bool    // less than the reserve is free
-	wanted   []int32 // shards that wait for their log starts to be on the disk
-	unclosed int64   // logs that could not be closed: no marker then
-	drained  int     // shards whose requests are answered, while the node stops
+	topics   []commitlog.TopicName // what topicsName holds; nil: not known
+	drained  int                   // shards whose requests are answered, while the node stops
+	closed   int                   // shards that have closed their logs
+	low      bool                  // less than the reserve is free
+	wanted   []int32               // shards that wait for their log starts to be on the disk
+	unclosed int64                 // logs that could not be closed: no marker then
 }
 
 // checkpoint gathers the recovery points and log starts of this shard's logs; shard 0 writes everybody's.
@@ -77,15 +83,22 @@ func (s *Shard) saved() {
 
 // gatherPoints hands this shard's entries to shard 0, if any has moved. With save set shard 0 says when they are on the disk.
 func (s *Shard) gatherPoints(save bool) {
-	var points, starts []commitlog.Entry
-	moved := false
+	var starts []commitlog.Entry
+	m := &pointsMail{}
+	moved := s.dropped
+	s.dropped = false
 	for _, p := range s.state.Parts {
 		if p.Log == nil || p.Offline() {
 			continue
 		}
 		a, b := p.Log.RecoveryPoint(), p.Log.Start()
-		moved = moved || p.Told(a, b)
-		points = append(points, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: a})
+		if p.Told(a, b) {
+			moved = true
+		}
+		m.points = append(m.points, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: a})
+		if n := len(m.topics); n == 0 || m.topics[n-1].ID != p.TopicID {
+			m.topics = append(m.topics, commitlog.TopicName{Topic: p.Topic, ID: p.TopicID})
+		}
 		if b > 0 {
 			starts = append(starts, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: b})
 		}
@@ -98,7 +111,7 @@ func (s *Shard) gatherPoints(save bool) {
 		want = 1
 	}
 	s.toZero(step.Mail{Kind: mailStarts, Body: starts, A: want})
-	s.toZero(step.Mail{Kind: mailPoints, Body: points})
+	s.toZero(step.Mail{Kind: mailPoints, Body: m})
 }
 
 // toZero sends to shard 0, or does it at once there.
@@ -137,10 +150,10 @@ func (s *Shard) writePoints() {
 			d.changed = true // tried again at the next tick; until then recovery reads a little more
 			s.env.Warnf("cannot write the checkpoints of %s: %v", s.node.LogDir, err)
 		}
+		s.maybeFinish() // the last shard may have closed its logs meanwhile
 		if err == nil && len(d.wanted) > 0 {
 			s.writePoints()
 		}
-		s.maybeFinish() // the last shard may have closed its logs meanwhile
 	})
 }
 
@@ -175,16 +188,48 @@ func (s *Shard) askSpace(t *task.Task) {
 // space takes in how many bytes are free.
 func (s *Shard) space(free int64) { s.state.FreeBytes, s.state.SinceFree = free, 0 }
 
+// writeCheckpoints writes log starts and recovery points, then whose they are: while the three do not agree, as after a crash on the way,
+// a topic that is new in them is recovered without, which takes longer and loses nothing.
 func (s *Shard) writeCheckpoints(t *task.Task) error {
 	var points, starts []commitlog.Entry
+	var topics []commitlog.TopicName
 	for i := int32(0); i < int32(s.shards); i++ {
-		points = append(points, s.dir.points[i]...)
+		if m := s.dir.points[i]; m != nil {
+			points, topics = append(points, m.points...), append(topics, m.topics...)
+		}
 		starts = append(starts, s.dir.starts[i]...)
 	}
+	topics = unambiguous(topics)
 	if err := commitlog.WriteCheckpoint(t, s.node.LogDir+"/"+startsName, starts); err != nil {
 		return err
 	}
-	return commitlog.WriteCheckpoint(t, s.node.LogDir+"/"+pointsName, points)
+	if err := commitlog.WriteCheckpoint(t, s.node.LogDir+"/"+pointsName, points); err != nil {
+		return err
+	}
+	if slices.Equal(topics, s.dir.topics) {
+		return nil
+	}
+	s.dir.topics = nil
+	err := commitlog.WriteTopicNames(t, s.node.LogDir+"/"+topicsName, topics)
+	if err == nil {
+		s.dir.topics = topics
+	}
+	return err
+}
+
+// unambiguous sorts topics by name, and leaves out a name that two of them have: one is being removed.
+func unambiguous(list []commitlog.TopicName) []commitlog.TopicName {
+	slices.SortFunc(list, func(a, b commitlog.TopicName) int {
+		return cmp.Or(strings.Compare(a.Topic, b.Topic), bytes.Compare(a.ID[:], b.ID[:]))
+	})
+	list = slices.Compact(list)
+	out := list[:0:0]
+	for i, x := range list {
+		if (i == 0 || list[i-1].Topic != x.Topic) && (i+1 == len(list) || list[i+1].Topic != x.Topic) {
+			out = append(out, x)
+		}
+	}
+	return out
 }
 
 // syncAncestors makes the directory's own name durable, and those of the parents that Mkdir may have made with it: what is synced below
@@ -228,10 +273,8 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 	}
 	for _, n := range names.Names {
 		b.clean = b.clean || n == cleanName
-		if commitlog.IsRemoved(n) {
-			if err := commitlog.RemoveDir(t, s.env, dir+"/"+strings.TrimSuffix(n, "/")); err != disk.OK && !t.Stopped() {
-				s.env.Warnf("cannot remove %s/%s, what is left of a deleted log: %v; remove it by hand", dir, n, err)
-			}
+		if d, ok := strings.CutSuffix(n, "/"); ok {
+			b.dirs = append(b.dirs, d)
 		}
 	}
 	if b.clean && !plant.On(plant.S1) {
@@ -252,6 +295,14 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 		for _, e := range entries {
 			x.into[e.Topic+"-"+strconv.Itoa(int(e.Partition))] = e.Offset
 		}
+	}
+	topics, named, err := commitlog.ReadTopicNames(t, dir+"/"+topicsName)
+	if err != nil {
+		s.env.Warnf("%s/%s cannot be used (%v); logs are scanned instead", dir, topicsName, err)
+	}
+	b.named, b.topics = named, map[string][16]byte{}
+	for _, x := range topics {
+		b.topics[x.Topic] = x.ID
 	}
 	return b, ""
 }

@@ -11,12 +11,15 @@ import (
 const (
 	mailImage   = api.MailBroker + iota // to all: Body *imageMail
 	mailApplied                         // to shard 0: A = index of the image that the sender's partitions follow
-	mailPoints                          // to shard 0: Body []commitlog.Entry recovery points, the sender's all
+	mailPoints                          // to shard 0: Body *pointsMail, recovery points, the sender's all
 	mailStarts                          // to shard 0: Body []commitlog.Entry log starts, the sender's all
 	mailSaved                           // to a shard that wants it: its log starts are on the disk
 	mailServe                           // to all: every shard has recovered; accept
 	mailFailed                          // to all: the log directory failed; Body string says how
 	mailSpace                           // to all: A = bytes free, below 0 unknown
+	mailClaim                           // to shard 0: Body nameClaim; names.go
+	mailGranted                         // to a shard: Body nameClaim
+	mailRelease                         // to shard 0: Body nameClaim
 	mailDrained                         // to shard 0: the sender's requests are answered
 	mailClose                           // to all: every shard is drained; close the logs
 	mailClosed                          // to shard 0: the sender has closed its logs, but for A of them
@@ -35,6 +38,19 @@ type bootData struct {
 	clean  bool // the last run stopped cleanly
 	points map[string]int64
 	starts map[string]int64
+	named  bool                // the next one was there
+	topics map[string][16]byte // whose offsets points and starts are
+	dirs   []string            // all directories that are there
+}
+
+// isOf says whether the checkpoints' offsets for a name are those of this topic, not of one that had the name before. A directory without
+// the file that says so is Kafka's, or the first checkpoint was not written to its end.
+func (b *bootData) isOf(name string, id [16]byte) bool { return !b.named || b.topics[name] == id }
+
+// pointsMail are a shard's recovery points, and which topics they are of.
+type pointsMail struct {
+	points []commitlog.Entry
+	topics []commitlog.TopicName
 }
 
 func (s *Shard) send(m step.Mail) {
@@ -66,7 +82,7 @@ func (s *Shard) mailArrived(m *step.Mail) {
 	case mailApplied:
 		s.control.appliedBy(int(m.From), m.A)
 	case mailPoints:
-		s.dir.points[m.From], s.dir.changed = m.Body.([]commitlog.Entry), true
+		s.dir.points[m.From], s.dir.changed = m.Body.(*pointsMail), true
 	case mailStarts:
 		s.dir.starts[m.From], s.dir.changed = m.Body.([]commitlog.Entry), true
 		if m.A != 0 {
@@ -83,6 +99,12 @@ func (s *Shard) mailArrived(m *step.Mail) {
 		s.offline(m.Body.(string))
 	case mailSpace:
 		s.space(m.A)
+	case mailClaim:
+		s.claimed(m.Body.(nameClaim))
+	case mailGranted:
+		s.granted(m.Body.(nameClaim).id)
+	case mailRelease:
+		s.released(m.Body.(nameClaim))
 	case mailDrained:
 		s.othersDrained()
 	case mailClose:

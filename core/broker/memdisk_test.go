@@ -39,7 +39,7 @@ func (d *memDisk) do(r *disk.Request) (c disk.Completion) {
 	case disk.Open:
 		f = d.files[r.Path]
 		if f == nil {
-			if r.Flags&disk.Create == 0 || !d.dirs[parentOf(r.Path)] {
+			if r.Flags&disk.Create == 0 || !d.dirs[dirOf(r.Path)] {
 				c.Err = disk.ErrNotExist
 				return c
 			}
@@ -75,7 +75,7 @@ func (d *memDisk) do(r *disk.Request) (c disk.Completion) {
 			c.N = int64(copy(r.Bytes, f.data[r.Off:]))
 		}
 	case disk.Mkdir:
-		for p := r.Path; p != ""; p = parentOf(p) {
+		for p := r.Path; p != ""; p = dirOf(p) {
 			d.dirs[p] = true
 		}
 	case disk.Rename:
@@ -93,7 +93,7 @@ func (d *memDisk) do(r *disk.Request) (c disk.Completion) {
 	return c
 }
 
-func parentOf(p string) string {
+func dirOf(p string) string {
 	i := strings.LastIndexByte(p, '/')
 	if i < 0 {
 		return ""
@@ -110,7 +110,7 @@ func (d *memDisk) rename(from, to string) disk.Err {
 	if !d.dirs[from] {
 		return disk.ErrNotExist
 	}
-	if len(to)-len(parentOf(to))-1 > 255 {
+	if len(to)-len(dirOf(to))-1 > 255 {
 		return disk.ErrIO // ENAMETOOLONG
 	}
 	d.dirs[to] = true

@@ -487,3 +487,10 @@ func (n *node) kill() {
 	}
 	n.disk.kill()
 }
+
+// sequenced is a batch of one record of an idempotent producer.
+func sequenced(pid int64, epoch int16, seq int32) []byte {
+	b := records.NewBuilder(records.Options{HasProducer: true, ProducerID: pid, ProducerEpoch: epoch, BaseSequence: seq})
+	b.Add([]byte("k"), []byte("v"), 1_700_000_000_000)
+	return append([]byte(nil), b.Build()...)
+}

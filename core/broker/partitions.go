@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 
@@ -21,34 +22,11 @@ import (
 // maxOpening bounds the logs that one shard opens at a time: each has a few requests in flight and a recovery buffer.
 const maxOpening = 32
 
-// opener opens the logs of partitions that an image brought, some at a time. A topic may be deleted and made again while the logs of the first
-// are still being opened or removed: the new ones wait, for both have the same directories.
-//
-//	queue ─ directory free ─▶ running ─▶ open
-//	  ▲ └─ directory busy ─▶ blocked ─ freed ─┐
-//	  └────────────────────────────────────────┘
+// opener opens the logs of partitions that an image brought, some at a time.
 type opener struct {
 	s       *Shard
 	queue   []*replica.Partition
-	blocked []*replica.Partition
-	busy    map[string]int // directories in which logs are being opened or removed, by name
 	running int
-}
-
-// dirName is the directory of a partition's log, below the log directory.
-func dirName(topic string, number int32) string { return topic + "-" + strconv.Itoa(int(number)) }
-
-// hold marks a directory as in use until release.
-func (o *opener) hold(name string) { o.busy[name]++ }
-
-// release lets those go on that waited for the directory.
-func (o *opener) release(name string) {
-	if o.busy[name]--; o.busy[name] > 0 {
-		return
-	}
-	delete(o.busy, name)
-	o.queue = append(o.queue, o.blocked...)
-	o.blocked = nil
 }
 
 // image makes this shard follow a newer image: settings change at once, new partitions are opened, removed ones deleted.
@@ -106,7 +84,7 @@ func (s *Shard) followTopic(t *metadata.Topic) {
 			r = replica.New(s.env, t.Name, t.ID, number, p.LeaderEpoch, s.node.Flush == config.FlushAck)
 			r.Observer = s
 			s.state.AddPartition(r)
-			s.opening.queue = append(s.opening.queue, r)
+			s.openLater(t, r)
 			continue
 		}
 		r.LeaderEpoch = p.LeaderEpoch
@@ -126,11 +104,12 @@ func (s *Shard) removeTopic(t *metadata.Topic) {
 		s.unloadGroup(r, kerr.NotCoordinator)
 		r.Close(kerr.UnknownTopicOrPartition)
 		s.state.DropPartition(r)
-		if r.Log == nil {
-			continue // still being opened: opened finds it dropped and removes it
+		s.dropped = true
+		if r.Log != nil { // else it waits for its opening, or open finds it dropped and removes it
+			s.removeLog(r.Log, t.ID)
 		}
-		s.removeLog(r, r.Log)
 	}
+	s.dropName(t.ID)
 }
 
 // forgetTopic drops the offsets that groups committed for a topic that is gone.
@@ -142,23 +121,6 @@ func (s *Shard) forgetTopic(name string) {
 	}
 }
 
-func (s *Shard) removeLog(p *replica.Partition, l *commitlog.Log) {
-	name := dirName(p.Topic, p.Number)
-	s.opening.hold(name)
-	task.Go(s.env, func(t *task.Task) {
-		err := l.Remove(t)
-		if t.Stopped() {
-			return
-		}
-		if err != disk.OK {
-			s.env.Warnf("cannot remove %s: %v; remove it by hand", l.Dir(), err)
-		}
-		s.opening.release(name)
-		s.opening.next()
-		s.reportApplied()
-	})
-}
-
 // next starts as many openings as may run.
 func (o *opener) next() {
 	for o.running < maxOpening && len(o.queue) > 0 {
@@ -168,12 +130,6 @@ func (o *opener) next() {
 		if o.s.state.Partition(p.TopicID, p.Number) != p {
 			continue // removed before its turn
 		}
-		name := dirName(p.Topic, p.Number)
-		if o.busy[name] > 0 {
-			o.blocked = append(o.blocked, p)
-			continue
-		}
-		o.hold(name)
 		o.running++
 		task.Go(o.s.env, func(t *task.Task) { o.s.open(t, p) })
 	}
@@ -182,55 +138,96 @@ func (o *opener) next() {
 	}
 }
 
+// open opens a partition's log, which its topic's name is held for.
 func (s *Shard) open(t *task.Task, p *replica.Partition) {
-	name := dirName(p.Topic, p.Number)
-	opt := commitlog.Options{Listener: p, Create: true, TopicID: p.TopicID}
-	if mt := s.applied.TopicByID(p.TopicID); mt != nil {
-		opt.Config = s.logConfig(mt)
-	} else {
-		opt.Config = commitlog.DefaultConfig()
-	}
-	if b := s.boot; b != nil && s.phase == booting {
-		opt.RecoveryPoint, opt.StartOffset, opt.Clean = b.points[name], b.starts[name], b.clean
-	}
-	l, err := s.openLog(t, s.node.LogDir+"/"+name, opt)
+	s.holds[p.TopicID].logs++
+	l, err := s.openLog(t, p)
 	if t.Stopped() {
 		return
 	}
 	s.opening.running--
+	if errors.Is(err, disk.ErrNoSpace) && s.phase != booting {
+		s.env.Warnf("%s is full: partition %d of %s is made once there is space", s.node.LogDir, p.Number, p.Topic)
+		s.opening.next()
+		s.reportApplied()
+		if l, err = s.openAgain(t, p); t.Stopped() {
+			return
+		}
+	}
+	dropped := s.state.Partition(p.TopicID, p.Number) != p
 	switch {
+	case err != nil && dropped:
+		s.logGone(p.TopicID)
 	case err != nil:
+		name := p.Topic + "-" + strconv.Itoa(int(p.Number))
 		s.env.Errorf("cannot open %s/%s: %v; check the disk, then start again", s.node.LogDir, name, err)
 		s.directoryFailed("cannot open " + name + ": " + err.Error())
-	case s.state.Partition(p.TopicID, p.Number) != p:
-		s.removeLog(p, l)
+	case dropped:
+		s.removeLog(l, p.TopicID)
+	case s.phase >= closing:
+		// It is empty or as it was: nothing is lost by not closing it.
 	default:
 		p.Opened(l)
 		s.loadGroup(p)
 	}
-	s.opening.release(name)
 	s.opening.next()
 	s.reportApplied()
 }
 
-// openLog opens a log, an empty one where the directory holds that of a topic which is gone: the name was given again, and the broker was
-// killed before it had removed what had it first.
-func (s *Shard) openLog(t *task.Task, dir string, opt commitlog.Options) (*commitlog.Log, error) {
-	l, err := commitlog.Open(t, s.env, dir, opt)
-	if err != nil || t.Stopped() || l.TopicID() == opt.TopicID {
+// openAgain tries each second, until there is space or the topic is gone; then what was made of the log is made whole, so that it can be
+// removed like another.
+func (s *Shard) openAgain(t *task.Task, p *replica.Partition) (l *commitlog.Log, err error) {
+	for {
+		t.Sleep(clock.Second)
+		if t.Stopped() {
+			return nil, disk.ErrIO
+		}
+		if s.state.Partition(p.TopicID, p.Number) != p {
+			s.removeDirectories(t, []string{s.dirOf(p)})
+			return nil, disk.ErrNotExist
+		}
+		if l, err = s.openLog(t, p); !errors.Is(err, disk.ErrNoSpace) {
+			return l, err
+		}
+	}
+}
+
+func (s *Shard) dirOf(p *replica.Partition) string {
+	return s.node.LogDir + "/" + p.Topic + "-" + strconv.Itoa(int(p.Number))
+}
+
+// openLog opens or makes a log. What a crash has left there of a deleted topic of the same name goes first.
+func (s *Shard) openLog(t *task.Task, p *replica.Partition) (*commitlog.Log, error) {
+	opt := commitlog.Options{Listener: p, Create: true, TopicID: p.TopicID, Config: commitlog.DefaultConfig()}
+	if mt := s.applied.TopicByID(p.TopicID); mt != nil {
+		opt.Config = s.logConfig(mt)
+	}
+	if b := s.boot; b != nil && s.phase == booting && b.isOf(p.Topic, p.TopicID) {
+		name := p.Topic + "-" + strconv.Itoa(int(p.Number))
+		opt.RecoveryPoint, opt.StartOffset, opt.Clean = b.points[name], b.starts[name], b.clean
+	}
+	l, err := commitlog.Open(t, s.env, s.dirOf(p), opt)
+	if bad := (*commitlog.Corrupt)(nil); errors.As(err, &bad) && !t.Stopped() {
+		// The disk lost bytes that it had reported as synced. Without another replica there is nothing to fetch them from: what is
+		// left is served, and the loss is told.
+		s.env.Errorf("%s has lost records: offsets %d to %d were synced and are gone or damaged; the disk or its controller lies about syncs: replace it, and restore those records from where they came", s.dirOf(p), bad.End, bad.RecoveryPoint-1)
+		opt.RecoveryPoint, opt.Clean = 0, false
+		l, err = commitlog.Open(t, s.env, s.dirOf(p), opt)
+	}
+	if foreign := (*commitlog.Foreign)(nil); !errors.As(err, &foreign) || s.applied.TopicByID(foreign.TopicID) != nil {
 		return l, err
 	}
-	s.env.Warnf("%s holds a log of a topic that was deleted; it is removed", dir)
-	if c := l.Remove(t); c != disk.OK {
-		return nil, c
+	gone, failed := commitlog.SetAside(t, s.env, s.dirOf(p))
+	if failed != disk.OK {
+		return nil, err
 	}
-	opt.RecoveryPoint, opt.StartOffset = 0, 0
-	return commitlog.Open(t, s.env, dir, opt)
+	task.Go(s.env, func(t *task.Task) { s.removeDirectories(t, []string{gone}) })
+	return commitlog.Open(t, s.env, s.dirOf(p), opt)
 }
 
 // reportApplied tells shard 0 that this shard's partitions follow the image, once nothing is left to open.
 func (s *Shard) reportApplied() {
-	if s.opening.running > 0 || len(s.opening.queue) > 0 || len(s.opening.blocked) > 0 {
+	if s.opening.running > 0 || len(s.opening.queue) > 0 || s.unclaimed > 0 {
 		return
 	}
 	if s.env.Shard == 0 {

@@ -37,27 +37,30 @@ const (
 
 // Shard is one actor of a broker: it owns the connections that it accepted and the partitions that hash to it.
 type Shard struct {
-	env      *env.Env
-	state    *api.State
-	static   *config.Node // as loaded
-	node     *config.Node // under what AlterConfigs set
-	seed     uint64
-	shards   int
-	phase    phase
-	conns    []*conn // by the low half of their number
-	nConns   int
-	accepted int64 // connections since the start
-	refused  int64 // connections above max.connections
-	freeConn []*conn
-	timers   [timerKinds]timer.Timer
-	boot     *bootData
-	opening  opener
-	applied  *metadata.Image // partitions follow this image
-	control  *control        // shard 0 only
-	saving   bool            // this shard waits for a checkpoint of log starts
-	dir      directory       // shard 0 only: checkpoints and the clean-shutdown marker
-	drainBy  clock.Time
-	fault    string
+	env       *env.Env
+	state     *api.State
+	static    *config.Node // as loaded
+	node      *config.Node // under what AlterConfigs set
+	seed      uint64
+	shards    int
+	phase     phase
+	conns     []*conn // by the low half of their number
+	nConns    int
+	accepted  int64 // connections since the start
+	refused   int64 // connections above max.connections
+	freeConn  []*conn
+	timers    [timerKinds]timer.Timer
+	boot      *bootData
+	opening   opener
+	holds     map[[16]byte]*holding // names of topics, by topic id: directories that may be used
+	unclaimed int                   // of holds: not granted yet
+	dropped   bool                  // partitions went since the checkpoints were told
+	applied   *metadata.Image       // partitions follow this image
+	control   *control              // shard 0 only
+	saving    bool                  // this shard waits for a checkpoint of log starts
+	dir       directory             // shard 0 only: checkpoints and the clean-shutdown marker
+	drainBy   clock.Time
+	fault     string
 }
 
 var _ step.Stepper = (*Shard)(nil)
@@ -68,8 +71,8 @@ func New(o Options) *Shard {
 	s := &Shard{env: e, static: o.Node, node: o.Node, seed: o.Seed, shards: o.Shards, state: api.NewState(e, o.Node, o.Shards)}
 	s.state.Image, s.applied = metadata.Empty(), metadata.Empty()
 	s.state.Replier, s.state.Saver = s, s
-	s.opening = opener{s: s, busy: map[string]int{}}
-	s.dir.points, s.dir.starts = map[int32][]commitlog.Entry{}, map[int32][]commitlog.Entry{}
+	s.opening.s, s.holds, s.dir.names = s, map[[16]byte]*holding{}, names{}
+	s.dir.points, s.dir.starts = map[int32]*pointsMail{}, map[int32][]commitlog.Entry{}
 	for i := range s.timers {
 		s.timers[i].Owner, s.timers[i].Kind = s, uint8(i)
 	}

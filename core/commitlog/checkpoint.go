@@ -23,14 +23,18 @@ var ErrCheckpoint = errors.New("commitlog: malformed checkpoint file")
 
 // AppendCheckpoint adds the text of a checkpoint, version 0: "topic partition offset" on each line after version and count.
 func AppendCheckpoint(dst []byte, entries []Entry) []byte {
-	dst = append(dst, "0\n"...)
-	dst = append(strconv.AppendInt(dst, int64(len(entries)), 10), '\n')
+	dst = appendCount(dst, len(entries))
 	for _, e := range entries {
 		dst = append(append(dst, e.Topic...), ' ')
 		dst = append(strconv.AppendInt(dst, int64(e.Partition), 10), ' ')
 		dst = append(strconv.AppendInt(dst, e.Offset, 10), '\n')
 	}
 	return dst
+}
+
+// appendCount begins a checkpoint: version 0 and the number of entries.
+func appendCount(dst []byte, n int) []byte {
+	return append(strconv.AppendInt(append(dst, "0\n"...), int64(n), 10), '\n')
 }
 
 // ParseCheckpoint reads the text of a checkpoint.

@@ -83,22 +83,65 @@ func IsRemoved(name string) bool {
 }
 
 // Remove closes the log and unlinks its directory. The directory is renamed first, so that a crash leaves all of it or a name
-// that IsRemoved knows, and a new log of the same name finds no old file.
-func (l *Log) Remove(t *task.Task) disk.Err {
-	l.failed = true // nothing more is written
+// that IsRemoved knows, and a new log of the same name finds no old file. Responses that still hold extents keep the files, not the
+// name: renamed is called once that is free, or is known not to become so.
+func (l *Log) Remove(t *task.Task, renamed func()) disk.Err {
+	l.failed, l.removed = true, true // nothing more is written, and nothing read but what has been found
 	l.dropUnwritten()
-	l.Close(t, false)
+	l.closing = true
+	l.env.Timers.Cancel(&l.age)
+	for (l.jobs > 0 || l.writing || l.syncing || l.filling || l.readers > 0) && !t.Stopped() {
+		t.Sleep(pollGap)
+	}
 	if t.Stopped() {
 		return disk.ErrIO
 	}
-	gone := l.dir + "." + hexDigits(l.env.Rand.Uint64()) + deleteSuffix
-	if c := t.Disk(disk.Request{Kind: disk.Rename, Path: l.dir, NewPath: gone}); c.Err != disk.OK {
-		return c.Err
+	gone, err := SetAside(t, l.env, l.dir)
+	if t.Stopped() {
+		return disk.ErrIO
 	}
-	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: parent(l.dir)}); c.Err != disk.OK {
-		return c.Err
+	renamed()
+	for l.pinned() && !t.Stopped() {
+		t.Sleep(pollGap)
+	}
+	l.closeFiles(t)
+	for _, s := range l.doomed {
+		if s.file != 0 && !t.Stopped() {
+			closeFile(t, l.env, s.file)
+			s.file = 0
+		}
+	}
+	if t.Stopped() || err != disk.OK {
+		return max(err, disk.ErrNotExist)
 	}
 	return RemoveDir(t, l.env, gone)
+}
+
+// maxName is the longest name that file systems take, in bytes.
+const maxName = 255
+
+// SetAside gives the directory of a log that is to be removed a name that IsRemoved knows, durably.
+func SetAside(t *task.Task, e *env.Env, dir string) (gone string, err disk.Err) {
+	above := parent(dir)
+	name := dir[len(above)+1:]
+	end := "." + hexDigits(e.Rand.Uint64()) + deleteSuffix
+	gone = above + "/" + name[:min(len(name), maxName-len(end))] + end
+	if c := t.Disk(disk.Request{Kind: disk.Rename, Path: dir, NewPath: gone}); c.Err != disk.OK {
+		return "", c.Err
+	}
+	return gone, t.Disk(disk.Request{Kind: disk.SyncDir, Path: above}).Err
+}
+
+// pinned says whether a response still holds one of the files.
+func (l *Log) pinned() bool {
+	for _, list := range [...][]*segment{l.segs, l.doomed} {
+		for _, s := range list {
+			if s.pins > 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (l *Log) dropUnwritten() {

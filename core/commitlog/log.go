@@ -48,6 +48,8 @@ type Log struct {
 	syncSeg                    *segment
 
 	marked, writing, syncing bool
+	removed                  bool // Remove was called
+	readers                  int  // tasks that look something up, and so may open files by name
 	failed, closing, filling bool // filling: no space; a truncation takes the partial write back
 	born, birthing           bool // the directory itself and partition.metadata are durable; they are being synced
 	startMoved               bool // the listener has not been told

@@ -15,7 +15,27 @@ const (
 	coarseMarks = 256
 )
 
-// Open finds the log in dir and recovers it, or makes it. It runs inside a task. Its error wraps a disk.Err, or is a *Corrupt.
+// Foreign says that the directory holds the log of another topic, one that had the same name. Nothing was changed.
+type Foreign struct {
+	Dir     string
+	TopicID [16]byte
+}
+
+func (f *Foreign) Error() string {
+	return "commitlog: " + f.Dir + " holds a log of topic id " + base64.RawURLEncoding.EncodeToString(f.TopicID[:])
+}
+
+// ReadTopicID gives the topic id in a directory's partition.metadata, and whether there is one.
+func ReadTopicID(t *task.Task, e *env.Env, dir string) (id [16]byte, ok bool, err disk.Err) {
+	b, c := readFile(t, e, dir+"/"+nameMetadata)
+	if c.Err != disk.OK && c.Err != disk.ErrNotExist {
+		return id, false, c.Err
+	}
+	id, ok = parseMetadata(b)
+	return id, ok, disk.OK
+}
+
+// Open finds the log in dir and recovers it, or makes it. It runs inside a task. Its error wraps a disk.Err, or is a *Corrupt or a *Foreign.
 func Open(t *task.Task, e *env.Env, dir string, opt Options) (*Log, error) {
 	l := &Log{env: e, dir: dir, cfg: opt.Config, listener: opt.Listener, topicID: opt.TopicID, nextOrd: 1}
 	l.recent.max, l.coarse.max = recentMarks, coarseMarks
@@ -35,6 +55,15 @@ func (l *Log) open(t *task.Task, opt Options) error {
 	c := t.Disk(disk.Request{Kind: disk.List, Path: l.dir})
 	if c.Err != disk.OK && c.Err != disk.ErrNotExist {
 		return wrap("list "+l.dir, &c)
+	}
+	if opt.TopicID != ([16]byte{}) && c.Err == disk.OK {
+		id, ok, err := ReadTopicID(t, l.env, l.dir)
+		if err != disk.OK {
+			return fmt.Errorf("read %s/%s: %w", l.dir, nameMetadata, err)
+		}
+		if ok && id != opt.TopicID {
+			return &Foreign{l.dir, id}
+		}
 	}
 	names, segments := c.Names, 0
 	for _, n := range names {

@@ -48,22 +48,29 @@ func (l *Log) LocateSlow(t *task.Task, offset int64, maxBytes int32, limit int64
 
 // hold opens the segment that holds offset and keeps it from being closed until release.
 func (l *Log) hold(t *task.Task, offset int64) (*segment, disk.Err) {
+	if l.removed {
+		return nil, disk.ErrNotExist
+	}
 	i := l.segmentAt(offset)
 	if s := l.segs[i]; offset >= s.end && i+1 < len(l.segs) {
 		i++ // the segment's last offsets are gone
 	}
 	s := l.segs[i]
 	s.pins++
+	l.readers++
 	l.tick++
 	s.used = l.tick
 	if err := l.openFile(t, s); err != disk.OK {
-		s.pins--
+		l.release(s)
 		return nil, err
 	}
 	return s, disk.OK
 }
 
-func (l *Log) release(s *segment) { s.pins-- }
+func (l *Log) release(s *segment) {
+	s.pins--
+	l.readers--
+}
 
 // openFile opens the file of a sealed segment that was closed.
 func (l *Log) openFile(t *task.Task, s *segment) disk.Err {
@@ -204,6 +211,7 @@ func (l *Log) ReadBatches(t *task.Task, offset, limit int64, max int) ([]byte, d
 	}
 	s := l.byFile(sl.Ext.File)
 	s.pins++
+	l.readers++
 	defer l.release(s)
 	b := make([]byte, sl.Ext.Len)
 	c := t.Disk(disk.Request{Kind: disk.Read, File: sl.Ext.File, Off: sl.Ext.Off, Bytes: b})

@@ -109,11 +109,13 @@ func (l *Log) dropLeaving(t *task.Task) {
 }
 
 // drop unlinks a segment that has left the log, once no response holds it, nor the log's own tasks: the snapshot at its end is
-// what remains of its producers. It is gone
-// durably when this returns true. Without unlink its files are only closed.
+// what remains of its producers. It is gone durably when this returns true. Without unlink its files are only closed.
 func (l *Log) drop(t *task.Task, s *segment, unlink bool) bool {
-	for (s.pins > 0 && !plant.On(plant.P4) || s.opening || s.tail != nil && (s.tail.flushing || s.sealing && !l.failed) || s == l.syncSeg) && !t.Stopped() {
+	for (s.pins > 0 && !l.removed && !plant.On(plant.P4) || s.opening || s.tail != nil && (s.tail.flushing || s.sealing && !l.failed) || s == l.syncSeg) && !t.Stopped() {
 		t.Sleep(pollGap)
+	}
+	if l.removed && s.pins > 0 {
+		return false // Remove closes it
 	}
 	if f := s.file; f != 0 && !t.Stopped() {
 		s.file, s.opened = 0, false

@@ -84,6 +84,30 @@ func (p *Partition) Opened(l *commitlog.Log) {
 	}
 }
 
+// EpochEnd answers OffsetForLeaderEpoch (KIP-101, KIP-320): the greatest epoch not above the one asked for that has records, and where it
+// ends; -1, -1 for an epoch that is not known. The present leader epoch is known from its begin, as in Kafka, whose leader notes it in its
+// cache before the first record of it: a consumer may have got it from ListOffsets.
+func (p *Partition) EpochEnd(epoch int32) (found int32, end int64) {
+	latest := p.Log.LatestEpoch()
+	switch {
+	case epoch < 0 || epoch > p.LeaderEpoch && epoch > latest:
+		return -1, -1
+	case epoch <= latest:
+		return p.Log.EpochEnd(epoch)
+	case epoch == p.LeaderEpoch || latest < 0:
+		return epoch, p.Log.End()
+	}
+	return latest, p.Log.End() // nothing was ever written in it
+}
+
+// EpochAt is the epoch of the batch at an offset, or at the end of the log that which the next one will have.
+func (p *Partition) EpochAt(offset int64) int32 {
+	if offset >= p.Log.End() {
+		return p.LeaderEpoch
+	}
+	return p.Log.EpochAt(offset)
+}
+
 // HighWatermark is the offset below which everything is committed.
 func (p *Partition) HighWatermark() int64 { return p.hw }
 
@@ -208,13 +232,13 @@ func (p *Partition) Close(code kerr.Code) {
 	p.end(code)
 }
 
-// Closed says that the partition takes nothing any more.
-func (p *Partition) Closed() bool { return p.closed }
-
 func (p *Partition) end(code kerr.Code) {
 	refuse(p.all.take(p.leader.take(nil, -1), -1), code)
 	p.fireAll()
 }
+
+// Closed says that Close was called: nothing is appended or read any more.
+func (p *Partition) Closed() bool { return p.closed }
 
 // Waiting is the number of appends that are not answered.
 func (p *Partition) Waiting() int { return p.leader.n() + p.all.n() }
