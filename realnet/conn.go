@@ -209,6 +209,8 @@ func (l *loop) finish(c *conn) {
 func (l *loop) forget(c *conn) {
 	l.close(c)
 	l.closed = l.closed[:len(l.closed)-1]
+	l.parting = l.parting[:len(l.parting)-1]
+	l.free = append(l.free, uint32(c.id))
 }
 
 // close ends the connection now. Its tokens and its ConnClosed are stepped soon after, in this order.
@@ -231,7 +233,7 @@ func (l *loop) close(c *conn) {
 	c.bytes = 0
 	i := uint32(c.id)
 	l.slots[i].c = nil
-	l.free = append(l.free, i)
+	l.parting = append(l.parting, i)
 	l.open--
 	info := network.Info{Conn: c.id}
 	if c.dial != nil {

@@ -40,11 +40,12 @@ type loop struct {
 
 	slots    []slot
 	free     []uint32
-	open     int     // connections, dialling ones too
-	dialling int     // 0 <= dialling <= open
-	ready    []*conn // to be read
-	dirty    []*conn // to be sent to
-	turn     int     // the shard that got the last connection
+	parting  []uint32 // numbers whose ConnClosed is still to be stepped: only then may a successor have them
+	open     int      // connections, dialling ones too
+	dialling int      // 0 <= dialling <= open
+	ready    []*conn  // to be read
+	dirty    []*conn  // to be sent to
+	turn     int      // the shard that got the last connection
 
 	// What has happened and was not stepped yet.
 	done    []disk.Completion
@@ -384,6 +385,8 @@ func (l *loop) stepPending() {
 	}
 	clear(l.closed)
 	l.closed = l.closed[:0]
+	l.free = append(l.free, l.parting...)
+	l.parting = l.parting[:0]
 	own := l.own
 	l.own = l.spareOwn[:0]
 	for i := range own {

@@ -3,6 +3,8 @@ package main_test
 import (
 	"encoding/binary"
 	"fmt"
+	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -172,6 +174,34 @@ func TestProduceWithoutAcksIsAnsweredByNothingOrByAClose(t *testing.T) {
 	if p := n.raw().ask(produceRequest(9, 2, "quiet", 0, batch(1, []byte("v"), nil))).(*kmsg.ProduceResponse).Topics[0].Partitions[0]; p.ErrorCode != 21 {
 		t.Errorf("acks=2: code %d, want 21", p.ErrorCode)
 	}
+}
+
+func TestConnectionsThatComeAndGoMeetTheirShardsInOrder(t *testing.T) {
+	n := start(t, t.TempDir(), "shards=3")
+	var wg sync.WaitGroup
+	for w := range 6 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := range scale(200, 800, 20_000) {
+				c, err := net.Dial("tcp", n.addr)
+				if err != nil {
+					t.Errorf("worker %d, connection %d: %v", w, i, err)
+					return
+				}
+				// Half of them are closed by the broker, half by us.
+				if _, err := c.Write(frame(header([]int16{999, 18}[i%2], 0, 1, false))); err != nil {
+					t.Log(err)
+				}
+				if i%4 < 2 {
+					_, _ = c.Read(make([]byte, 1000)) // an answer, or the end
+				}
+				c.Close()
+			}
+		}()
+	}
+	wg.Wait()
+	n.raw().alive("after many connections")
 }
 
 // endOffset asks for the end of partition 0.

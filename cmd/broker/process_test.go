@@ -1,5 +1,5 @@
 // Package main_test runs the broker as users run it: the binary, on real files and sockets, under real clients. SEEDLOG_E2E=full turns the
-// counts up to those of a release (a million records a codec, more kills), -short turns them down.
+// counts up to those of a release (a million records a codec, more kills), -short turns them down; SEEDLOG_SHARDS=n sets shards.
 package main_test
 
 import (
@@ -149,7 +149,11 @@ func start(t testing.TB, dir string, settings ...string) *node {
 	t.Helper()
 	n := &node{dir: dir}
 	args := []string{"--data", dir}
-	for _, s := range append(append([]string{"listeners=PLAINTEXT://127.0.0.1:0"}, fast...), settings...) {
+	all := append([]string{"listeners=PLAINTEXT://127.0.0.1:0"}, fast...)
+	if s := os.Getenv("SEEDLOG_SHARDS"); s != "" {
+		all = append(all, "shards="+s)
+	}
+	for _, s := range append(all, settings...) {
 		args = append(args, "--set", s)
 	}
 	out := launch(t, n, args...)

@@ -118,7 +118,13 @@ func (m *maker) request(key, version int16) []byte {
 }
 
 func TestRandomRequestsNeverEndTheBroker(t *testing.T) {
-	n := start(t, t.TempDir(), "group.min.session.timeout.ms=0")
+	for _, shards := range []string{"shards=1", "shards=3"} {
+		t.Run(shards, func(t *testing.T) { randomRequests(t, shards) })
+	}
+}
+
+func randomRequests(t *testing.T, shards string) {
+	n := start(t, t.TempDir(), "group.min.session.timeout.ms=0", shards)
 	cl := n.client()
 	ids := [][16]byte{createTopic(t, cl, "there", 3), createTopic(t, cl, "compacted", 1, "cleanup.policy=compact"), {1, 2, 3}, {}}
 	seed := rand.Uint64()
@@ -127,7 +133,7 @@ func TestRandomRequestsNeverEndTheBroker(t *testing.T) {
 	}
 	t.Logf("SEED=%d", seed)
 	keys := n.raw().ask(kmsg.NewPtrApiVersionsRequest()).(*kmsg.ApiVersionsResponse).ApiKeys
-	count := scale(2_000, 12_000, 400_000)
+	count := scale(1_000, 8_000, 200_000)
 	var wg sync.WaitGroup
 	for w := range 4 {
 		m := &maker{r: rand.New(rand.NewPCG(seed, uint64(w))), ids: ids}
@@ -155,7 +161,7 @@ func TestRandomRequestsNeverEndTheBroker(t *testing.T) {
 	if c := n.term(); c != 0 {
 		t.Errorf("exit code %d", c)
 	}
-	restart(t, n).raw().alive("started on what the storm left")
+	restart(t, n, shards).raw().alive("started on what the storm left")
 }
 
 // storm sends requests, each on the connection of the one before as long as that lives and answers soon.

@@ -15,7 +15,7 @@ import (
 // The kinds of mail between the shards of a node. Those from 64 on are the broker package's.
 const (
 	MailAppend   = 1 + iota // Token, Slot, Body *remoteAppend: append one batch
-	MailAppended            // Token, Slot, Code, A base, B time, C 1: the batch's bytes may still be being written
+	MailAppended            // Token, Slot, Code, A base, B time, C 1: the batch's bytes may still be being written; Body *remoteAppend with its log start
 	MailCall                // Body *call: do it for the items of the receiving shard
 	MailReturn              // Body *call: done
 	MailCancel              // Token: take down the watch that came with it
@@ -235,7 +235,8 @@ type remoteAppend struct {
 	id    [16]byte
 	num   int32
 	batch records.View
-	taken bool // the log has the batch: an answer with a code does not say that its bytes are free
+	start int64 // of the log, in the answer
+	taken bool  // the log has the batch: an answer with a code does not say that its bytes are free
 }
 
 // Appended is replica.Waiter.
@@ -244,7 +245,11 @@ func (w *remoteAppend) Appended(slot int32, r replica.Result) {
 	if w.taken && r.Code != kerr.None {
 		inUse = 1
 	}
-	w.s.mail(step.Mail{Kind: MailAppended, To: w.to, Token: w.token, Slot: slot, Code: int16(r.Code), A: r.Base, B: r.Time, C: inUse})
+	w.start = -1
+	if p := w.s.Partition(w.id, w.num); p != nil && p.Log != nil {
+		w.start = p.Log.Start()
+	}
+	w.s.mail(step.Mail{Kind: MailAppended, To: w.to, Token: w.token, Slot: slot, Code: int16(r.Code), A: r.Base, B: r.Time, C: inUse, Body: w})
 }
 
 // Mail handles mail of the kinds above.
@@ -258,6 +263,9 @@ func (s *State) Mail(m *step.Mail) {
 	case MailAppended:
 		r := s.flights.Take(m.Token)
 		r.leak = r.leak || m.C != 0
+		if !r.done {
+			r.items[m.Slot].Start = m.Body.(*remoteAppend).start
+		}
 		r.Appended(m.Slot, replica.Result{Code: kerr.Code(m.Code), Base: m.A, Time: m.B})
 	case MailCall:
 		s.do(m.Body.(*call))
