@@ -21,7 +21,7 @@ func startUp(_ context.Context, s *system, _ float64) (*sample, error) {
 }
 
 // settle is how long a broker rests before its memory is read.
-const settle = 2 * time.Second
+const settle = time.Second
 
 func idleRSS(ctx context.Context, s *system, _ float64) (*sample, error) {
 	x := &sample{}

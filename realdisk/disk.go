@@ -35,6 +35,9 @@ type Disk struct {
 	workers *crew
 	syncers *crew
 
+	dirsMu sync.Mutex
+	dirs   map[string]*dir // that somebody waits to have synced
+
 	noCachestat atomic.Bool // the kernel has no cachestat, or forbids it
 }
 
@@ -65,7 +68,7 @@ func New(cfg Config) *Disk {
 	if cfg.SlowFor <= 0 {
 		cfg.SlowFor = time.Second
 	}
-	d := &Disk{cfg: cfg, start: time.Now(), files: newTable(cfg.Shards)}
+	d := &Disk{cfg: cfg, start: time.Now(), files: newTable(cfg.Shards), dirs: map[string]*dir{}}
 	for i := range cfg.Shards {
 		d.shards = append(d.shards, &shard{id: i, wake: func() {}})
 	}
@@ -115,6 +118,8 @@ func (d *Disk) Execute(shard int, reqs []disk.Request, done []disk.Completion) [
 				continue
 			}
 			d.workers.put(job{shard: s, req: *r, file: f})
+		case disk.SyncDir:
+			d.askSyncDir(r.Path, s, r.Token)
 		case disk.Lock, disk.Readahead, disk.Truncate, disk.Allocate:
 			d.workers.put(job{shard: s, req: *r, file: d.files.hold(r.File)})
 		default:

@@ -1,7 +1,6 @@
 package realdisk
 
 import (
-	"errors"
 	"os"
 	"slices"
 	"syscall"
@@ -62,8 +61,6 @@ func (d *Disk) onPath(r *disk.Request, c *disk.Completion) {
 		list(r, c)
 	case disk.Mkdir:
 		set(c, "mkdir", os.MkdirAll(r.Path, 0o755))
-	case disk.SyncDir:
-		set(c, "sync directory", syncDir(r.Path))
 	case disk.Free:
 		free(r, c)
 	default:
@@ -135,14 +132,6 @@ func list(r *disk.Request, c *disk.Completion) {
 		c.Names = append(c.Names, name)
 	}
 	slices.Sort(c.Names) // The '/' counts, as for every other driver.
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 func free(r *disk.Request, c *disk.Completion) {

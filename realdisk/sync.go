@@ -1,7 +1,10 @@
 package realdisk
 
 import (
+	"errors"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/seedlog/seedlog/io/disk"
 )
@@ -30,6 +33,10 @@ func (d *Disk) askSync(f *file, s *shard, token disk.Token) {
 // sync runs on a syncer: one fdatasync for all that wait now. What was asked meanwhile goes to the end of the queue, so that a busy
 // file does not keep others waiting.
 func (d *Disk) sync(_ *worker, j *job) {
+	if j.dir != nil {
+		d.syncDir(j.dir)
+		return
+	}
 	f := j.file
 	f.mu.Lock()
 	f.serving, f.waiting = f.waiting, f.serving[:0]
@@ -55,6 +62,63 @@ func (d *Disk) sync(_ *worker, j *job) {
 		return
 	}
 	f.drop()
+}
+
+// dir is a directory that is being synced, or waits for it. It exists only as long as somebody waits.
+type dir struct {
+	path    string
+	waiting []waiter // for the next sync to start
+	serving []waiter // by the one that runs
+}
+
+// askSyncDir lets the SyncDir wait for the next sync of its directory to start. Many logs are born at once when a topic is created, and each
+// needs the directory that holds them all: one sync serves those that have come before it starts.
+func (d *Disk) askSyncDir(path string, s *shard, token disk.Token) {
+	d.dirsMu.Lock()
+	x := d.dirs[path]
+	queued := x != nil
+	if !queued {
+		x = &dir{path: path}
+		d.dirs[path] = x
+	}
+	x.waiting = append(x.waiting, waiter{s, token})
+	d.dirsMu.Unlock()
+	if !queued {
+		d.syncers.put(job{dir: x})
+	}
+}
+
+func (d *Disk) syncDir(x *dir) {
+	d.dirsMu.Lock()
+	x.serving, x.waiting = x.waiting, x.serving[:0]
+	d.dirsMu.Unlock()
+	c := disk.Completion{}
+	set(&c, "sync directory", fsyncDir(x.path))
+	for _, w := range x.serving {
+		c.Token = w.token
+		w.shard.finish(c)
+	}
+	d.dirsMu.Lock()
+	more := len(x.waiting) > 0
+	if !more {
+		delete(d.dirs, x.path)
+	}
+	d.dirsMu.Unlock()
+	if more {
+		d.syncers.put(job{dir: x})
+	}
+}
+
+func fsyncDir(path string) error {
+	var fd int
+	err := retry(func() (err error) {
+		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(retry(func() error { return unix.Fsync(fd) }), unix.Close(fd))
 }
 
 func fdatasync(fd int) *failure {

@@ -79,7 +79,7 @@ func mutants(o *options) int {
 	return exitPass
 }
 
-// kill runs plans with the mutant until one fails: the one that is kept for it first, then those of seeds 1, 2, ….
+// kill runs plans with the mutant until one fails that passes without it: the one that is kept for it first, then those of seeds 1, 2, ….
 func kill(o *options, m catalogued) (*mutantLine, error) {
 	start := time.Now()
 	l := &mutantLine{Mutant: "m:" + m.name, Bug: m.bug}
@@ -91,7 +91,7 @@ func kill(o *options, m catalogued) (*mutantLine, error) {
 	} else if !os.IsNotExist(err) {
 		return nil, err
 	}
-	for seed := uint64(1); seed <= uint64(o.tries) && !l.Killed; seed++ {
+	for seed := uint64(1); seed <= uint64(o.tries) && !l.CleanPasses; seed++ {
 		if len(plans) == 0 {
 			plans = append(plans, m.draw(seed))
 		}

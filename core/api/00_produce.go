@@ -96,7 +96,7 @@ func (r *Request) producePart(i int) (kerr.Code, string) {
 	it := &r.items[i]
 	it.ID, it.Number = t.ID, part.Partition
 	r.remain++
-	owner := Owner(t.ID, part.Partition, s.Shards)
+	owner := Owner(t.Name, part.Partition, s.Shards)
 	if owner == s.Shard {
 		s.appendTo(t.ID, part.Partition, v, lease, q.Acks, r, int32(i))
 		return kerr.None, ""

@@ -74,7 +74,7 @@ func (r *Request) fetchItem(p fetchPart, q *wire.FetchPart) {
 		if q.Partition < 0 || int(q.Partition) >= len(t.Partitions) {
 			it.Code = kerr.UnknownTopicOrPartition
 		}
-		it.Owner = int32(Owner(t.ID, q.Partition, s.Shards))
+		it.Owner = int32(Owner(t.Name, q.Partition, s.Shards))
 	}
 	r.items = append(r.items, it)
 	r.fetch.parts = append(r.fetch.parts, p)

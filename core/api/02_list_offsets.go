@@ -139,7 +139,7 @@ func (r *Request) addItem(topic string, number, epoch int32, arg int64) {
 	if t == nil || t.Partition(number) == nil {
 		it.Code = kerr.UnknownTopicOrPartition
 	} else {
-		it.ID, it.Owner = t.ID, int32(Owner(t.ID, number, r.s.Shards))
+		it.ID, it.Owner = t.ID, int32(Owner(t.Name, number, r.s.Shards))
 	}
 	r.items = append(r.items, it)
 }

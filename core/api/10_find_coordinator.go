@@ -66,5 +66,5 @@ func (s *State) groupPlace(id string) (number int32, owner int, t *metadata.Topi
 		return -1, 0, nil
 	}
 	n := group.PartitionFor(id, int32(len(t.Partitions)))
-	return n, Owner(t.ID, n, s.Shards), t
+	return n, Owner(t.Name, n, s.Shards), t
 }

@@ -185,7 +185,7 @@ func listGroups(r *Request, req kmsg.Request) {
 	r.remain++
 	if t := s.Image.TopicByName(offsetsTopic); t != nil {
 		for n := range t.Partitions {
-			r.cold(Owner(t.ID, int32(n), s.Shards), int32(n), &ColdCall{Req: q, ClientID: r.ClientID, Host: r.Client.Host, Group: int32(n)})
+			r.cold(Owner(t.Name, int32(n), s.Shards), int32(n), &ColdCall{Req: q, ClientID: r.ClientID, Host: r.Client.Host, Group: int32(n)})
 		}
 	}
 	r.part()

@@ -74,9 +74,16 @@ func NewState(e *env.Env, node *config.Node, shards int) *State {
 	}
 }
 
-// Owner gives the shard that owns a partition: a topic's partitions are spread evenly.
-func Owner(id [16]byte, number int32, shards int) int {
-	h := uint32(id[0])<<8 | uint32(id[1])
+// Owner gives the shard that owns a partition: a topic's partitions are spread evenly. It goes by name, since that is what a directory is
+// called: what opens a log and what still removes its namesake meet on one shard.
+func Owner(topic string, number int32, shards int) int {
+	if shards == 1 {
+		return 0
+	}
+	h := uint32(2166136261) // FNV-1a
+	for i := 0; i < len(topic); i++ {
+		h = (h ^ uint32(topic[i])) * 16777619
+	}
 	return int((h + uint32(number)) % uint32(shards))
 }
 

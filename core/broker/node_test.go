@@ -449,7 +449,7 @@ func addFetch(q *kmsg.FetchRequest, topic string, part int32, offset int64) {
 // ownerOf gives the shard of a partition.
 func (n *node) ownerOf(topic string, part int32) int {
 	t := n.shards[0].s.state.Image.TopicByName(topic)
-	return api.Owner(t.ID, part, len(n.shards))
+	return api.Owner(t.Name, part, len(n.shards))
 }
 
 // partOn gives a partition of a topic that the shard owns.

@@ -76,7 +76,7 @@ func (s *Shard) refreshConfigs() {
 func (s *Shard) followTopic(t *metadata.Topic) {
 	for n := range t.Partitions {
 		number, p := int32(n), &t.Partitions[n]
-		if api.Owner(t.ID, number, s.shards) != s.env.Shard {
+		if api.Owner(t.Name, number, s.shards) != s.env.Shard {
 			continue
 		}
 		r := s.state.Partition(t.ID, number)
@@ -207,6 +207,13 @@ func (s *Shard) openLog(t *task.Task, p *replica.Partition) (*commitlog.Log, err
 		opt.RecoveryPoint, opt.StartOffset, opt.Clean = b.points[name], b.starts[name], b.clean
 	}
 	l, err := commitlog.Open(t, s.env, s.dirOf(p), opt)
+	if bad := (*commitlog.Corrupt)(nil); errors.As(err, &bad) && !t.Stopped() {
+		// The disk lost bytes that it had reported as synced. Without another replica there is nothing to fetch them from: what is
+		// left is served, and the loss is told.
+		s.env.Errorf("%s has lost records: offsets %d to %d were synced and are gone or damaged; the disk or its controller lies about syncs: replace it, and restore those records from where they came", s.dirOf(p), bad.End, bad.RecoveryPoint-1)
+		opt.RecoveryPoint, opt.Clean = 0, false
+		l, err = commitlog.Open(t, s.env, s.dirOf(p), opt)
+	}
 	if foreign := (*commitlog.Foreign)(nil); !errors.As(err, &foreign) || s.applied.TopicByID(foreign.TopicID) != nil {
 		return l, err
 	}

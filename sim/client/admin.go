@@ -28,6 +28,7 @@ type AdminConfig struct {
 	EveryMS       int64       `json:"every_ms"`
 	Churn         bool        `json:"churn,omitempty"`          // makes and deletes topics of its own
 	DeleteRecords bool        `json:"delete_records,omitempty"` // on watched topics
+	Trims         bool        `json:"trims,omitempty"`          // deletes records all the time, close to the end
 	Alter         []string    `json:"alter,omitempty"`          // settings that it sets on watched topics, "name=value"
 }
 
@@ -92,6 +93,10 @@ func (a *Admin) work() {
 }
 
 func (a *Admin) something() {
+	if a.cfg.Trims && len(a.topics) > 0 && a.rnd.Permille(700) {
+		a.deleteRecords()
+		return
+	}
 	switch a.rnd.Intn(6) {
 	case 0:
 		if a.cfg.Churn {
@@ -198,11 +203,14 @@ func (a *Admin) pick() *position {
 func (a *Admin) deleteRecords() {
 	p := a.pick()
 	end := a.bounds[p.key]
-	if end == 0 {
+	if end == 0 || a.cfg.Trims && a.rnd.Permille(400) {
 		a.listOne(p, -1)
 		return
 	}
 	to := a.rnd.Int63n(end + 1)
+	if a.cfg.Trims {
+		to = end - a.rnd.Int63n(end/8+1)
+	}
 	req := kmsg.NewPtrDeleteRecordsRequest()
 	t := kmsg.NewDeleteRecordsRequestTopic()
 	tp := kmsg.NewDeleteRecordsRequestTopicPartition()

@@ -14,10 +14,11 @@ type Shared struct {
 	// Writers counts the clients that still write. Readers go for the end once it is 0.
 	Writers int
 	healed  bool
+	reached map[string]bool // group keys whose end some member stood at after healing
 }
 
 // NewShared makes it for a run.
-func NewShared(rec *history.Recorder) *Shared { return &Shared{Rec: rec} }
+func NewShared(rec *history.Recorder) *Shared { return &Shared{Rec: rec, reached: map[string]bool{}} }
 
 // Ticks and bounds of all clients.
 const (

@@ -225,8 +225,7 @@ func (f *fetcher) records(p *position, part *kmsg.FetchResponseTopicPartition) (
 // partError records a refused partition by itself: the rest of the answer stands.
 func (f *fetcher) partError(p *position, c kerr.Code) {
 	op := history.Op{Kind: history.Poll, Key: p.key, From: p.next, HW: -1, Start: -1, Offset: history.NoOffset, PID: noProducerID}
-	f.b.record(1, history.Invoke, "", op)
-	f.b.record(1, history.Fail, c.String(), op)
+	f.b.record(1, history.Fail, c.String(), op) // its invocation is the poll's
 	f.noSession()
 	switch {
 	case c == kerr.OffsetOutOfRange:

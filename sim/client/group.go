@@ -377,8 +377,20 @@ func (g *Group) Healed() {
 	g.f.hurry()
 }
 
-// Done implements Settler.
-func (g *Group) Done() bool { return g.state == memberStable && g.caughtUp }
+// Done implements Settler. A member waits for the whole group: the coordinator may still hold partitions for members that are gone.
+func (g *Group) Done() bool {
+	if g.state != memberStable || !g.caughtUp {
+		return false
+	}
+	for i := range g.topics {
+		for _, k := range g.topics[i].keys {
+			if !g.sh.reached[history.GroupKey(g.cfg.Group, k)] {
+				return false
+			}
+		}
+	}
+	return true
+}
 
 // Waiting implements Settler.
 func (g *Group) Waiting() string {

@@ -260,6 +260,7 @@ func (g *Group) finish() {
 	}
 	g.caughtUp = true
 	for _, p := range g.owned {
+		g.sh.reached[history.GroupKey(g.cfg.Group, p.key)] = true
 		g.note(slotOwner, history.Op{Kind: history.CaughtUp, Key: history.GroupKey(g.cfg.Group, p.key), Offset: p.next})
 	}
 }

@@ -68,8 +68,8 @@ func (c *Cluster) loop(r *Result) {
 	if limit == 0 {
 		limit = DefaultMaxEvents
 	}
-	end := clock.Time((c.plan.SafetyMS + c.plan.LivenessMS) * 1e6)
 	for {
+		end := c.healed.Add(clock.MS(c.plan.LivenessMS))
 		switch {
 		case c.healed != 0 && c.done():
 			c.recovered = c.eng.Now().Sub(c.healed)

@@ -40,6 +40,11 @@ func (c *Cluster) schedule() {
 func (c *Cluster) Fire(k engine.Kind, i, b int64) {
 	switch {
 	case k == kindHeal:
+		if until := c.stalled(); until > c.eng.Now() {
+			// What a stalled disk has in hand completes only then, so only then are the faults over.
+			c.eng.At(until.Add(clock.Millisecond), c.who, c, kindHeal, 0, 0)
+			return
+		}
 		c.heal()
 	case k == kindUndo:
 		c.end(int(i))
@@ -50,6 +55,14 @@ func (c *Cluster) Fire(k engine.Kind, i, b int64) {
 	default:
 		c.begin(int(i))
 	}
+}
+
+// stalled gives the time when the last stalled disk goes on.
+func (c *Cluster) stalled() (until clock.Time) {
+	for _, n := range c.nodes {
+		until = max(until, n.disk.Faults.StallUntil)
+	}
+	return until
 }
 
 // end undoes a fault that is in force.

@@ -19,9 +19,11 @@ type Mutant struct {
 
 // Hints are what a plan needs so that the mutant's site is reached and matters.
 type Hints struct {
-	Flush    string            // "ack", "os", or "" for either
-	Classes  []string          // fault classes that must be on, such as "F:D1"
-	Without  []string          // classes that hide it, or that excuse it
+	Flush   string   // "ack", "os", or "" for either
+	Classes []string // fault classes that must be on, such as "F:D1"
+	Without []string // classes that hide it, or that excuse it
+	// Follow are pairs of classes: each fault of the first is followed by one of the second, while the node comes up again or shortly after.
+	Follow   [][2]string
 	Shards   int               // at least so many
 	Workload workload.Hints    // what clients should do more of
 	Settings map[string]string // broker settings
@@ -66,7 +68,7 @@ func All() []Mutant {
 		{ID: plant.P3, Bug: "ours: the high watermark follows the leader's unsynced end", Oracles: append([]string{"I:I13"}, gone...),
 			Hints: Hints{Flush: "ack", Classes: power, Workload: workload.Hints{Focus: "storage"}}},
 		{ID: plant.P4, Bug: "ours: an extent outlives the truncation or removal of its file", Oracles: append([]string{"every-request-answered", "dense-offsets"}, gone...),
-			Hints: Hints{Classes: []string{"F:N7", "F:L1", "F:D3"}, Workload: workload.Hints{L1: true, Focus: "fetch"}, Settings: map[string]string{"log.retention.check.interval.ms": "200", "log.segment.delete.delay.ms": "0"}}},
+			Hints: Hints{Classes: []string{"F:N1", "F:N6", "F:N7", "F:L1"}, Workload: workload.Hints{L1: true, Focus: "trim"}, Settings: map[string]string{"log.retention.check.interval.ms": "200", "log.segment.delete.delay.ms": "0"}}},
 		{ID: plant.P5, Bug: "ours: a metadata image is applied on one shard only", Oracles: []string{"every-request-answered", "readers-reach-the-end", "exact-errors", "settle", "liveness", "I:S3", "I:I3"},
 			Hints: Hints{Shards: 2}},
 		{ID: plant.P6, Bug: "ours: a group is answered before its record is below the high watermark", Oracles: []string{"I:G7", "I:G2", "history:M3", "history:commit-regression"},
@@ -87,9 +89,9 @@ func All() []Mutant {
 		{ID: plant.I6, Bug: "sequence numbers are compared without their wrap (DefaultRecordBatch.incrementSequence)", Oracles: []string{"exact-errors", "history:M2", "history:"},
 			Hints: Hints{Workload: workload.Hints{L3: true, Focus: "misbehave"}}},
 		{ID: plant.S1, Bug: "KAFKA-10471: the clean-shutdown marker outlives the load", Oracles: gone,
-			Hints: Hints{Classes: []string{"F:D1", "F:P1", "F:P3"}, Workload: workload.Hints{Focus: "storage"}}},
+			Hints: Hints{Classes: []string{"F:P3"}, Without: []string{"F:D2"}, Follow: [][2]string{{"F:P3", "F:D1"}}, Workload: workload.Hints{Focus: "storage"}}},
 		{ID: plant.S3, Bug: "KAFKA-10778: appends are accepted after an I/O error", Oracles: append([]string{"readers-reach-the-end"}, gone...),
-			Hints: Hints{Flush: "ack", Classes: []string{"F:D1", "F:D2", "F:D3"}, Workload: workload.Hints{Focus: "storage"}}},
+			Hints: Hints{Flush: "ack", Classes: []string{"F:D1", "F:D3"}, Without: []string{"F:D2"}, Workload: workload.Hints{Focus: "storage"}}},
 		{ID: plant.S7, Bug: "recovery keeps a torn batch whose CRC is bad", Oracles: append([]string{"dense-offsets"}, gone...),
 			Hints: Hints{Classes: crashes, Workload: workload.Hints{Focus: "storage"}}},
 		{ID: plant.B1, Bug: "Bufstream 0.1.0: a fetch is not woken", Oracles: []string{"prompt-fetch", "every-request-answered", "readers-reach-the-end", "settle", "liveness"},

@@ -15,7 +15,23 @@ type ghosts struct {
 }
 
 // mark is what a partition had shown when an operation began.
-type mark struct{ exposed, end int64 }
+type mark struct {
+	key     string
+	exposed int64
+}
+
+// mark finds what was exposed when the operation began that an event ends. The refusal of one partition of a poll stands on a process of
+// its own; the poll was the client's first process's.
+func (g *ghosts) mark(process int32, key string) mark {
+	for _, p := range [...]int32{process, history.ProcessOf(history.ClientOf(process), 0)} {
+		for _, m := range g.open[p] {
+			if m.key == key {
+				return m
+			}
+		}
+	}
+	return mark{}
+}
 
 // ghost is one partition as clients know it.
 type ghost struct {
@@ -86,7 +102,7 @@ func (g *ghosts) invoked(e *history.Event) {
 		switch o.Kind {
 		case history.Poll, history.ListOffsets:
 			h := g.of(o.Key)
-			m = mark{h.exposed, h.acked}
+			m = mark{o.Key, h.exposed}
 		case history.DeleteRecords:
 			h := g.of(o.Key)
 			h.removable, h.asked = max(h.removable, o.Offset), max(h.asked, o.Offset)

@@ -21,13 +21,9 @@ func (w *highWatermark) Event(e *history.Event) error {
 	if e.Type != history.OK && e.Type != history.Fail {
 		return nil
 	}
-	marks := w.g.open[e.Process]
 	for i := range e.Ops {
 		o := &e.Ops[i]
-		m := mark{}
-		if len(marks) > 0 {
-			m = w.mark(e, marks, i)
-		}
+		m := w.g.mark(e.Process, o.Key)
 		var err error
 		switch {
 		case o.Kind == history.Poll && e.Type == history.OK:
@@ -48,15 +44,6 @@ func (w *highWatermark) Event(e *history.Event) error {
 		}
 	}
 	return nil
-}
-
-// mark finds what was exposed when the operation began. A poll's answer may leave out partitions, so it is looked up by key: all keys of
-// one invocation were marked at the same moment, and the smallest mark that fits is safe.
-func (w *highWatermark) mark(e *history.Event, marks []mark, i int) mark {
-	if len(marks) == len(e.Ops) {
-		return marks[i]
-	}
-	return mark{}
 }
 
 func (w *highWatermark) poll(e *history.Event, o *history.Op, m mark) error {

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"fmt"
+	"sort"
 
 	"github.com/seedlog/seedlog/sim/history"
 )
@@ -21,16 +22,6 @@ type nodeMemory struct {
 }
 
 func (r *recovery) Name() string { return "I:S3" }
-
-// Due implements Due: a node came back with logs.
-func (r *recovery) Due() bool {
-	for i := range r.nodes {
-		if r.nodes[i].incarnation > 1 && len(r.nodes[i].last) > 0 {
-			return true
-		}
-	}
-	return false
-}
 
 // Event takes in excuses: a lying fsync promised nothing.
 func (r *recovery) Event(e *history.Event) error {
@@ -104,15 +95,23 @@ func (r *recovery) cameBack(v View, node int, m *nodeMemory) error {
 	if err != nil {
 		return err
 	}
+	var gone []string
 	for k, was := range m.last {
-		if topic, _ := history.SplitKey(k); !found[k] && was.Online && !r.deleted(topic) && was.Synced > 0 {
-			return fail(r.Name(), fmt.Sprintf("node %d %s recovered", node, k), -1, "a log with end "+itoa(was.End), "no log")
-		}
-		if !found[k] {
+		topic, _ := history.SplitKey(k)
+		switch {
+		case found[k]:
+		case was.Online && !r.deleted(topic) && was.Synced > 0:
+			gone = append(gone, k)
+		default:
 			delete(m.last, k)
 		}
 	}
-	return nil
+	if len(gone) == 0 {
+		return nil
+	}
+	sort.Strings(gone)
+	r.checks++
+	return fail(r.Name(), fmt.Sprintf("node %d %s recovered", node, gone[0]), -1, "a log with end "+itoa(m.last[gone[0]].End), "no log")
 }
 
 func (r *recovery) deleted(topic string) bool { return r.g.deleted[topic] }

@@ -1,8 +1,10 @@
 package run
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/seedlog/seedlog/core/prng"
 	"github.com/seedlog/seedlog/sim/fault"
@@ -35,6 +37,7 @@ func classes(ids []string) (cs []fault.Class) {
 func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	p := plan.FromSeed(seed, menu)
 	p.Shards = max(p.Shards, h.Shards)
+	follow(prng.Keyed(seed, "follow"), p, h.Follow)
 	hints := h.Workload
 	hints.Nodes, hints.L1, hints.L3 = p.Nodes, hints.L1 || p.Swarm.On(fault.L1), hints.L3 || p.Swarm.On(fault.L3)
 	w := workload.Draw(prng.Keyed(seed, "workload"), hints)
@@ -106,4 +109,21 @@ func Workloads(p *plan.Plan) []json.RawMessage {
 		}
 	}
 	return out
+}
+
+// follow adds the second fault of each pair close behind each one of the first.
+func follow(src *prng.Source, p *plan.Plan, pairs [][2]string) {
+	for _, pair := range pairs {
+		cs := classes(pair[:])
+		for _, f := range p.Faults {
+			if f.Class != cs[0] {
+				continue
+			}
+			again := f
+			again.Class, again.Verb = cs[1], ""
+			again.At = f.At + f.For + src.Between(0, 80)
+			p.Faults = append(p.Faults, again)
+		}
+	}
+	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
 }

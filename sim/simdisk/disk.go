@@ -139,7 +139,9 @@ func (d *Disk) Fire(_ engine.Kind, slot, life int64) {
 	}
 	q := &d.flight[slot]
 	if until := d.Faults.StallUntil; until > d.eng.Now() {
-		d.eng.At(until.Add(clock.Duration(slot)*clock.Microsecond), d.who, d, kindDone, slot, life)
+		// In short steps, so that healing, which ends the stall, ends it for those too that wait.
+		at := min(until, d.eng.Now().Add(100*clock.Millisecond))
+		d.eng.At(at.Add(clock.Duration(slot)*clock.Microsecond), d.who, d, kindDone, slot, life)
 		return
 	}
 	c := disk.Completion{Token: q.Token}

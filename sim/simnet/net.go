@@ -103,8 +103,24 @@ func (n *Net) Unblock(from, to End) {
 	}
 }
 
+// lateAtMost is how much delay a connection may take into the liveness phase.
+const lateAtMost = 2 * clock.Second
+
 // Quiet ends all fault draws: delays are short, nothing is cut off any more. Held bytes still arrive when they were to.
-func (n *Net) Quiet() { n.quiet = true }
+// A connection on which a late request (F:N3) is still under way is reset: the request arrives all the same, and nobody waits behind it.
+// Whoever still holds a connection whose other end is gone, since the machine lost power or the reset met a partition, hears of it now.
+func (n *Net) Quiet() {
+	n.quiet = true
+	for _, h := range append([]*Half(nil), n.live...) {
+		switch {
+		case h.over:
+		case h.peer.over:
+			n.eng.After(n.hop(h), n.who, n, kindReset, h.num, 0)
+		case !h.closed && h.last > n.eng.Now().Add(lateAtMost):
+			n.Reset(h)
+		}
+	}
+}
 
 func (n *Net) knob(c fault.Class) (fault.Knob, bool) {
 	if n.quiet {

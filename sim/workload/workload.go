@@ -38,7 +38,7 @@ type Hints struct {
 	Nodes       int    `json:"nodes,omitempty"`     // default 1
 	L1          bool   `json:"l1,omitempty"`        // tiny segments, retention, DeleteRecords
 	L3          bool   `json:"l3,omitempty"`        // a misbehaver for certain
-	Focus       string `json:"focus,omitempty"`     // idempotent | groups | fetch | misbehave | storage: more of that
+	Focus       string `json:"focus,omitempty"`     // idempotent | groups | fetch | misbehave | storage | trim: more of that
 	NoGroups    bool   `json:"no_groups,omitempty"` // until the broker has them
 	NoRetention bool   `json:"no_retention,omitempty"`
 }
@@ -62,6 +62,9 @@ func Draw(src Source, h Hints) Plan {
 	d.topics()
 	founder := client.AdminConfig{ID: founderID, Node: d.node(), Topics: d.plan.Topics, Watch: d.names(), EveryMS: src.Between(100, 1500), Churn: src.Permille(300),
 		DeleteRecords: h.L1 && src.Permille(700)}
+	if h.Focus == "trim" {
+		founder.DeleteRecords, founder.Trims, founder.EveryMS = true, true, src.Between(30, 150)
+	}
 	d.plan.Programs = append(d.plan.Programs, Program{Admin: &founder})
 	d.producers()
 	d.consumers()
@@ -99,6 +102,9 @@ func (d *drawer) topics() {
 		if d.src.Permille(500) {
 			t.Configs = append(t.Configs, fmt.Sprintf("index.interval.bytes=%d", d.src.Between(1, 1024)))
 		}
+		if d.h.L1 && (d.h.Focus == "trim" || d.src.Permille(600)) {
+			t.Configs = append(t.Configs, fmt.Sprintf("file.delete.delay.ms=%d", d.src.Between(0, 1)*d.src.Between(0, 3000)))
+		}
 		if d.h.L1 && !d.h.NoRetention && d.src.Permille(400) {
 			t.Configs = append(t.Configs, fmt.Sprintf("retention.bytes=%d", d.src.Between(16384, 262144)))
 		}
@@ -121,6 +127,9 @@ func (d *drawer) producers() {
 		p := client.ProducerConfig{ID: d.id(), Node: d.node(), Topic: d.plan.Topics[d.src.Intn(len(d.plan.Topics))].Name, Acks: -1,
 			InFlight: 1 + d.src.Intn(5), Records: 1 + d.src.Intn(12), Pad: d.src.Intn(300), EveryMS: d.src.Between(40, 400),
 			RequestMS: d.src.Between(1000, 8000), DeliverMS: d.src.Between(10000, 40000), Keyed: d.src.Permille(300), Narrow: d.src.Permille(200)}
+		if d.h.Focus == "trim" {
+			p.Pad = 500 + d.src.Intn(2500)
+		}
 		if d.src.Permille(450) {
 			p.Codec = int8(1 + d.src.Intn(4))
 		}
@@ -165,6 +174,9 @@ func (d *drawer) consumers() {
 		}
 		if d.src.Permille(500) {
 			c.SeekMS = d.src.Between(2000, 10000)
+		}
+		if d.h.Focus == "trim" {
+			c.SeekMS, c.Fetch.MaxBytes, c.Fetch.PartBytes = d.src.Between(300, 1500), 1<<20, 1<<18
 		}
 		d.plan.Programs = append(d.plan.Programs, Program{Consumer: &c})
 	}
