@@ -88,6 +88,7 @@ func (r *Request) gather() {
 
 // read finds the extents of a call's items, and pins their files.
 func (s *State) read(c *call) {
+	s.unpinItems(c) // of a gather before, where the wait was over before this shard's watch began
 	slow := false
 	for _, i := range c.idx {
 		it := &c.items[i]
