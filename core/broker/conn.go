@@ -16,6 +16,12 @@ const maxProduceInFlight = 5
 // keyProduce is the one API whose requests overlap on a connection.
 const keyProduce = 0
 
+// Those that a client asks first.
+const (
+	keyMetadata    = 3
+	keyApiVersions = 18
+)
+
 // conn is one connection's requests. They are answered in order; a later one begins before the earlier is answered only if both are
 // Produce, at most maxProduceInFlight of them. What may not begin waits in queue, and the driver is told to hold the connection, so that
 // queue never holds more than what one read brought.
@@ -86,7 +92,7 @@ func (s *Shard) closed(id network.Conn) {
 // frame takes in one request.
 func (s *Shard) frame(f *network.Frame) {
 	c := s.connOf(f.Conn)
-	if c == nil || c.closing || s.phase >= draining {
+	if c == nil || c.closing || s.phase >= draining && !greeting(f.Bytes) {
 		return
 	}
 	c.used = s.env.Now.Mono
@@ -101,6 +107,12 @@ func (s *Shard) frame(f *network.Frame) {
 	}
 	s.begin(c, f)
 	s.flushConn(c)
+}
+
+// greeting says whether a request is one that a new connection begins with: it is answered while the broker drains, since clients take an end
+// before the first answer for something other than a stop.
+func greeting(b []byte) bool {
+	return len(b) >= 2 && b[0] == 0 && (b[1] == keyApiVersions || b[1] == keyMetadata)
 }
 
 func (s *Shard) mayBegin(c *conn, b []byte) bool {
