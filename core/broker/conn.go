@@ -53,6 +53,10 @@ func (s *Shard) opened(info *network.Info) {
 		s.conns = append(s.conns, nil)
 	}
 	assert.That(s.conns[i] == nil, "broker: connection number in use")
+	if s.phase >= draining { // nobody would answer it
+		s.env.Out.Close = append(s.env.Out.Close, info.Conn)
+		return
+	}
 	if s.nConns >= s.share(s.node.MaxConnections) {
 		s.env.Out.Close = append(s.env.Out.Close, info.Conn)
 		s.refused++
