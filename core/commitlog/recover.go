@@ -447,7 +447,11 @@ func (r *recovery) cutFiles() error {
 // then the files are replaced whole.
 func (r *recovery) cutIndexes(s *segment) error {
 	x := s.tail
-	if r.snapshots.between(max(r.from, s.base), s.end) {
+	scanned := max(r.from, s.base)
+	if x.n == 0 {
+		scanned = s.base // without an index the segment was read from its beginning
+	}
+	if r.snapshots.between(scanned, s.end) {
 		x.noteTime(s)
 		return r.replaceIndexes(s)
 	}
