@@ -108,7 +108,7 @@ func partitions(ctx context.Context, s *system, _ float64) (*sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &sample{more: map[string]float64{"created_ms": ms(time.Since(m.began))}}
+	x := &sample{requests: n, more: map[string]float64{"created_ms": ms(time.Since(m.began))}}
 	if err := produceToAll(ctx, c, topic, n); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -76,7 +77,7 @@ type conn struct {
 	buf []byte // the last response
 }
 
-// dial connects to the system; the connection's deadline is that of ctx.
+// dial connects to the system. The connection fails when ctx is done, in a minute at the latest.
 func dial(ctx context.Context, s *system, buffer int) (*conn, error) {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", s.addr)
@@ -87,7 +88,11 @@ func dial(ctx context.Context, s *system, buffer int) (*conn, error) {
 	if !ok || time.Until(at) > maxRun {
 		at = time.Now().Add(maxRun)
 	}
-	return &conn{Conn: c, r: bufio.NewReaderSize(c, buffer)}, c.SetDeadline(at)
+	if err := c.SetDeadline(at); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) }) // it may be closed by then
+	return &conn{Conn: c, r: bufio.NewReaderSize(c, buffer)}, nil
 }
 
 var formatter = kmsg.NewRequestFormatter(kmsg.FormatterClientID("bench"))

@@ -98,9 +98,24 @@ func (l *loop) startAccepting() {
 	}
 }
 
+// stopAccepting closes the listeners before the shards drain: a client that comes now is refused, which it retries elsewhere or later,
+// instead of being cut off in its first request, which some take for a mistake of their own.
+func (l *loop) stopAccepting() {
+	if l.id != 0 {
+		return
+	}
+	for _, ln := range l.node.listeners {
+		_ = unix.EpollCtl(l.ep, unix.EPOLL_CTL_DEL, ln.fd, nil) // It may not be there yet, or be closed.
+		ln.close()
+	}
+}
+
 // accept takes waiting connections of a listener and deals them out in turn over the shards that accept.
 func (l *loop) accept(i int) {
 	ln := l.node.listeners[i]
+	if ln.fd < 0 {
+		return
+	}
 	for range maxAccepts {
 		fd, sa, err := unix.Accept4(ln.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		switch err {

@@ -164,6 +164,7 @@ func (l *loop) openMail() {
 		l.warmed(network.Conn(k))
 	}
 	if l.in.stop {
+		l.stopAccepting()
 		l.step(&step.Event{Kind: step.Stop})
 	}
 }

@@ -16,6 +16,12 @@ const maxProduceInFlight = 5
 // keyProduce is the one API whose requests overlap on a connection.
 const keyProduce = 0
 
+// Those that a client asks first.
+const (
+	keyMetadata    = 3
+	keyApiVersions = 18
+)
+
 // conn is one connection's requests. They are answered in order; a later one begins before the earlier is answered only if both are
 // Produce, at most maxProduceInFlight of them. What may not begin waits in queue, and the driver is told to hold the connection, so that
 // queue never holds more than what one read brought.
@@ -24,7 +30,8 @@ type conn struct {
 	client     api.Client
 	head, tail *api.Request // begun and not drained, in order
 	n          int
-	queue      []network.Frame
+	queue      []network.Frame // lent by the shard while it is not empty
+	next       int             // queue[:next] has begun
 	held       bool
 	closing    bool       // Close was emitted
 	gone       bool       // ConnClosed came
@@ -46,6 +53,10 @@ func (s *Shard) opened(info *network.Info) {
 		s.conns = append(s.conns, nil)
 	}
 	assert.That(s.conns[i] == nil, "broker: connection number in use")
+	if s.phase >= draining { // nobody would answer it
+		s.env.Out.Close = append(s.env.Out.Close, info.Conn)
+		return
+	}
 	if s.nConns >= s.share(s.node.MaxConnections) {
 		s.env.Out.Close = append(s.env.Out.Close, info.Conn)
 		s.refused++
@@ -68,10 +79,10 @@ func (s *Shard) closed(id network.Conn) {
 	s.conns[uint32(id)] = nil
 	s.nConns--
 	c.gone = true
-	for i := range c.queue {
+	for i := c.next; i < len(c.queue); i++ {
 		c.queue[i].Lease.Release()
 	}
-	c.queue = nil
+	s.putQueue(c)
 	c.busy = true // nothing is drained, and so released, while the list is walked
 	for r := c.head; r != nil; r = r.Next {
 		if !r.IsDone() {
@@ -85,18 +96,27 @@ func (s *Shard) closed(id network.Conn) {
 // frame takes in one request.
 func (s *Shard) frame(f *network.Frame) {
 	c := s.connOf(f.Conn)
-	if c == nil || c.closing || s.phase >= draining {
+	if c == nil || c.closing || s.phase >= draining && !greeting(f.Bytes) {
 		return
 	}
 	c.used = s.env.Now.Mono
 	if len(c.queue) > 0 || !s.mayBegin(c, f.Bytes) {
 		f.Lease.Retain()
+		if c.queue == nil {
+			c.queue = s.takeQueue()
+		}
 		c.queue = append(c.queue, *f)
 		s.hold(c)
 		return
 	}
 	s.begin(c, f)
 	s.flushConn(c)
+}
+
+// greeting says whether a request is one that a new connection begins with: it is answered while the broker drains, since clients take an end
+// before the first answer for something other than a stop.
+func greeting(b []byte) bool {
+	return len(b) >= 2 && b[0] == 0 && (b[1] == keyApiVersions || b[1] == keyMetadata)
 }
 
 func (s *Shard) mayBegin(c *conn, b []byte) bool {
@@ -160,23 +180,48 @@ func (s *Shard) flushConn(c *conn) {
 	c.busy = true
 	for {
 		s.drainConn(c)
-		if len(c.queue) == 0 || c.gone || c.closing || !s.mayBegin(c, c.queue[0].Bytes) {
+		if c.next == len(c.queue) || c.gone || c.closing || !s.mayBegin(c, c.queue[c.next].Bytes) {
 			break
 		}
-		f := c.queue[0]
-		c.queue[0] = network.Frame{}
-		c.queue = c.queue[1:]
+		f := c.queue[c.next]
+		c.queue[c.next] = network.Frame{}
+		c.next++
 		s.begin(c, &f)
 		f.Lease.Release()
 	}
 	c.busy = false
-	if len(c.queue) == 0 {
-		c.queue = nil
+	if c.next == len(c.queue) {
+		s.putQueue(c)
 		if c.held && !c.gone && !c.closing {
 			c.held = false
 			s.env.Out.Resume = append(s.env.Out.Resume, c.id)
 		}
 	}
+}
+
+// Queues that are kept for connections that need one, and the frames that such a queue may have room for.
+const (
+	keepQueues = 64
+	keepFrames = 64
+)
+
+func (s *Shard) takeQueue() []network.Frame {
+	k := len(s.queues)
+	if k == 0 {
+		return nil
+	}
+	q := s.queues[k-1]
+	s.queues = s.queues[:k-1]
+	return q
+}
+
+// putQueue takes back a connection's queue. An idle connection has none.
+func (s *Shard) putQueue(c *conn) {
+	if c.queue != nil && cap(c.queue) <= keepFrames && len(s.queues) < keepQueues {
+		clear(c.queue)
+		s.queues = append(s.queues, c.queue[:0])
+	}
+	c.queue, c.next = nil, 0
 }
 
 func (s *Shard) drainConn(c *conn) {

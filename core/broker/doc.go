@@ -6,5 +6,5 @@
 //	     └▶ mail.go (image, checkpoints, stop) ── shard 0 also has the controller (control.go) and the metadata log
 //
 // It owns the order of requests on a connection and the life of partitions. It decides nothing about a partition's or a group's content.
-// Read shard.go, conn.go, boot.go.
+// Read shard.go, conn.go, boot.go, then names.go (who may use a directory) and stop.go.
 package broker

@@ -16,3 +16,20 @@ func joinGroup(id string) *kmsg.JoinGroupRequest {
 }
 
 func memberID(r kmsg.Response) string { return r.(*kmsg.JoinGroupResponse).MemberID }
+
+// commitOf commits an offset of partition 0 of topic t.
+func commitOf(id string, offset int64) *kmsg.OffsetCommitRequest {
+	q := kmsg.NewPtrOffsetCommitRequest()
+	q.Version, q.Group, q.Generation = 8, id, -1
+	q.Topics = []kmsg.OffsetCommitRequestTopic{{Topic: "t", Partitions: []kmsg.OffsetCommitRequestTopicPartition{{Offset: offset, LeaderEpoch: -1}}}}
+	return q
+}
+
+func committedOf(id string) *kmsg.OffsetFetchRequest {
+	q := kmsg.NewPtrOffsetFetchRequest()
+	q.Version = 8
+	g := kmsg.NewOffsetFetchRequestGroup()
+	g.Group, g.Topics = id, []kmsg.OffsetFetchRequestGroupTopic{{Topic: "t", Partitions: []int32{0}}}
+	q.Groups = append(q.Groups, g)
+	return q
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/commitlog"
@@ -265,8 +266,8 @@ func (s *Shard) HighWatermarkMoved(p *replica.Partition) {
 }
 
 // Failed is replica.Observer: a sync failed, or the disk answered with an error.
-func (s *Shard) Failed(p *replica.Partition, err disk.Err, what string) {
-	s.directoryFailed(what + " of " + p.Log.Dir() + ": " + err.Error())
+func (s *Shard) Failed(_ *replica.Partition, err disk.Err, what string) {
+	s.directoryFailed(strings.TrimSuffix(what, ": ") + ": " + err.Error()) // what names the file, and ends with the driver's words if it has any
 }
 
 // TakenBack is replica.Observer: the disk is full.

@@ -12,6 +12,7 @@ import (
 	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/io/buf"
 	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/io/network"
 )
 
 // Options make a shard.
@@ -46,9 +47,9 @@ type Shard struct {
 	phase     phase
 	conns     []*conn // by the low half of their number
 	nConns    int
-	accepted  int64 // connections since the start
-	refused   int64 // connections above max.connections
-	freeConn  []*conn
+	accepted  int64             // connections since the start
+	refused   int64             // connections above max.connections
+	queues    [][]network.Frame // not in use
 	timers    [timerKinds]timer.Timer
 	boot      *bootData
 	opening   opener

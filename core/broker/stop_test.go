@@ -171,3 +171,24 @@ func TestStopWhileBootingEndsAtOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestAConnectionThatComesWhileANodeStopsIsClosed(t *testing.T) {
+	n := bootNode(t, newMemDisk(), 1)
+	c := n.connect(0)
+	n.mustCreate(c, "t", 1)
+	n.holdDisk = func(r *disk.Request) bool { return r.Kind == disk.Sync }
+	c.send(produceTo("t", 0, 1, batchOf(1, 10)))
+	n.run()
+	for _, x := range n.shards {
+		x.step(step.Event{Kind: step.Stop})
+	}
+	n.wait(6 * clock.Second) // its disk stalls
+	if d := n.connect(0); !d.closed {
+		t.Fatal("a connection is open that nobody will answer")
+	}
+	n.holdDisk = nil
+	n.wait(clock.Second)
+	if !n.stopped() {
+		t.Fatal("the node does not stop")
+	}
+}

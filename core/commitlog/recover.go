@@ -249,6 +249,7 @@ func (r *recovery) scanSegment(i int) error {
 		r.torn = true // what stood between has not survived
 		s.size, s.end = 0, s.base
 	}
+	s.scanned = pos
 	start := mark{s.end, int32(pos), s.ord}
 	r.recent.push(start)
 	r.coarse.push(start)
@@ -528,6 +529,9 @@ func (r *recovery) makeDurable() error {
 		if s.file == 0 {
 			continue
 		}
+		if err := r.rewrite(s); err != nil {
+			return err
+		}
 		if c := r.t.Disk(disk.Request{Kind: disk.Sync, File: s.file}); c.Err != disk.OK {
 			return wrap("sync "+s.name(r.Log), &c)
 		}
@@ -543,6 +547,29 @@ func (r *recovery) makeDurable() error {
 		}
 	}
 	r.born = true
+	return nil
+}
+
+// rewrite writes what the scan has read of a segment once more, in place. A sync that failed leaves pages in the cache that count as clean: they
+// read well, no later sync writes them, and the next loss of power takes them ("fsyncgate"). Written again they are dirty, and the sync that
+// follows means what it says.
+func (r *recovery) rewrite(s *segment) error {
+	lease := r.env.Pool.Get(scanWindow)
+	defer lease.Release()
+	for pos := s.scanned; pos < s.size; {
+		b := lease.Bytes[:min(s.size-pos, int64(len(lease.Bytes)))]
+		c := r.t.Disk(disk.Request{Kind: disk.Read, File: s.file, Off: pos, Bytes: b})
+		if c.Err == disk.OK && c.N == int64(len(b)) {
+			c = r.t.Disk(disk.Request{Kind: disk.Write, File: s.file, Off: pos, Vec: [][]byte{b}})
+		}
+		if c.Err != disk.OK {
+			return wrap("write again "+s.name(r.Log), &c)
+		}
+		if c.N != int64(len(b)) {
+			return fmt.Errorf("%s shrank while it was recovered; stop what else writes there: %w", s.name(r.Log), disk.ErrIO)
+		}
+		pos += c.N
+	}
 	return nil
 }
 

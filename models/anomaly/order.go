@@ -166,7 +166,9 @@ func nonmonotonicSend(x *index, r *Result) {
 			}
 			last[c.Process] = c
 		}
-		x.sequences(name, k, r)
+		if !x.facts.ProducersExpire { // a producer that expired may be answered in any order, as in Kafka
+			x.sequences(name, k, r)
+		}
 	}
 }
 
