@@ -198,3 +198,17 @@ func TestASequentialReaderBehindTheTailNeedsAReadOnlyNowAndThen(t *testing.T) {
 		t.Fatalf("%d of %d lookups had to read", slow, all)
 	}
 }
+
+func TestRecoveryNeverCutsWhatASnapshotVouchesFor(t *testing.T) {
+	m := fixed(t, smallConfig())
+	m.add(1, 10)
+	m.add(1, 10)
+	m.w.do(func(t *task.Task) { m.l.Close(t, true) })
+	before := len(m.w.disk.names[m.l.path(0, suffixTimeIndex)].data)
+	if err := m.reopen(2); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(m.w.disk.names[m.l.path(0, suffixTimeIndex)].data); n < before || n == 0 {
+		t.Fatalf("the time index has %d bytes, had %d, and the snapshot at its end is still there", n, before)
+	}
+}

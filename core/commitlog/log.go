@@ -20,7 +20,7 @@ type Verdict = producers.Verdict
 
 // Log is one partition's log. It belongs to one shard.
 //
-//	start <= synced <= written <= end;   segs is not empty, ascends, and its last is the active one
+//	synced <= written <= end;   start <= written;   segs[0].base <= synced;   segs is not empty, ascends, and its last is the active one
 type Log struct {
 	env      *env.Env
 	dir      string

@@ -279,10 +279,13 @@ func (d *memDisk) crash(power bool) *memDisk {
 		next.durable, next.ops = d.durable, d.ops
 		return next
 	}
-	stop := map[string]bool{}
+	// A journal keeps the first of them; the contract allows any, but for what builds on a lost name.
+	journal := d.rnd.Permille(500)
+	stop, lost := map[string]bool{}, map[string]bool{}
 	for _, o := range d.ops {
-		if stop[o.dir] || d.rnd.Permille(400) {
+		if journal && stop[o.dir] || lost[o.from] || lost[o.to] || d.rnd.Permille(400) {
 			stop[o.dir] = true
+			lost[o.from], lost[o.to] = o.from != "", o.to != ""
 			continue
 		}
 		applyName(d.durable, o)

@@ -43,7 +43,7 @@ type recovery struct {
 }
 
 func (r *recovery) run(names []string) error {
-	steps := [...]func() error{r.openSegments, r.loadMetadata, r.loadState, r.scan, r.cutTail, r.makeDurable}
+	steps := [...]func() error{r.openSegments, r.loadMetadata, r.loadState, r.scan, r.cutTail, r.beginAnew, r.makeDurable}
 	if err := r.sort(names); err != nil {
 		return err
 	}
@@ -391,6 +391,37 @@ func (r *recovery) cutTail() error {
 	return r.cutFiles()
 }
 
+// beginAnew makes a log that ends below its start an empty one that begins there, as Kafka does: a loss of power has taken unsynced
+// records that had been deleted, and their offsets have been answered as gone. What is known of producers and epochs stays. The
+// new segment stands before the old ones go, so that a crash on the way leaves what this finds again.
+func (r *recovery) beginAnew() error {
+	start := r.opt.StartOffset
+	if r.active().end >= start {
+		return nil
+	}
+	r.env.Warnf("%s ends at %d, below its start %d: it begins anew there", r.dir, r.active().end, start)
+	old := r.segs
+	r.segs = nil
+	r.recent.n, r.coarse.n = 0, 0
+	if err := r.firstSegment(r.t, start); err != nil {
+		return err
+	}
+	path := r.path(start, suffixSnapshot)
+	if c := writeFile(r.t, r.env, path, r.producers.AppendSnapshot(nil), true); c.Err != disk.OK {
+		return wrap("write "+path, &c)
+	}
+	r.snapshots.add(start)
+	if c := r.t.Disk(disk.Request{Kind: disk.SyncDir, Path: r.dir}); c.Err != disk.OK {
+		return wrap("sync directory "+r.dir, &c)
+	}
+	for _, s := range old {
+		if err := r.removeSegment(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // cutFiles cuts the .log to its whole batches and every index to the entries that are not made again.
 func (r *recovery) cutFiles() error {
 	for i := r.segmentAt(r.from); i < len(r.segs); i++ {
@@ -417,7 +448,11 @@ func (r *recovery) cutFiles() error {
 // then the files are replaced whole.
 func (r *recovery) cutIndexes(s *segment) error {
 	x := s.tail
-	if r.snapshots.between(max(r.from, s.base), s.end) {
+	scanned := max(r.from, s.base)
+	if x.n == 0 {
+		scanned = s.base // without an index the segment was read from its beginning
+	}
+	if r.snapshots.between(scanned, s.end) {
 		x.noteTime(s)
 		return r.replaceIndexes(s)
 	}

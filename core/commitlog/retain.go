@@ -72,10 +72,20 @@ func (l *Log) expired(now clock.Wall, limit int64) int {
 }
 
 // removeBelowStart takes segments that end at or below start out of the log and unlinks them, oldest first.
+//
+// A loss of power may keep any of the names that were taken away and any that were made, and recovery ends the log where its
+// segments stop to follow on each other. So a segment goes only once all of it is synced and the next one's name is durable:
+// whatever is left then ends at or above the synced end. What is not there yet is asked for, and advanceSynced comes back here.
 func (l *Log) removeBelowStart() {
+	if l.failed || l.closing {
+		return
+	}
 	n := 0
-	for n < len(l.segs)-1 && l.segs[n+1].base <= l.start && l.segs[n].sealed && l.segs[n].written == l.segs[n].size {
+	for n < len(l.segs)-1 && l.segs[n+1].base <= l.start && l.born && l.synced >= l.segs[n].end && l.segs[n+1].named {
 		n++
+	}
+	if n < len(l.segs)-1 && l.segs[n+1].base <= l.start {
+		l.syncTo(min(l.segs[n].end, l.written))
 	}
 	if n == 0 {
 		return
@@ -87,9 +97,6 @@ func (l *Log) removeBelowStart() {
 		l.size -= s.size
 	}
 	l.doomed = append(l.doomed, gone...)
-	if l.synced < l.segs[0].base {
-		l.synced = l.segs[0].base // below start nothing needs to be synced any more
-	}
 	l.leaving = append(l.leaving, gone...)
 	if len(l.leaving) == len(gone) {
 		l.spawn(l.dropLeaving)
@@ -121,7 +128,9 @@ func (l *Log) drop(t *task.Task, s *segment, unlink bool) bool {
 		s.file, s.opened = 0, false
 		closeFile(t, l.env, f)
 	}
-	ok := unlink && l.unlink(t, s, suffixIndex, suffixTimeIndex, suffixTxnIndex) && l.saveLast(t, s) && l.unlink(t, s, suffixLog)
+	// The name of the snapshot at its end, which the seal has left to the next SyncDir, must not be less durable than the removal.
+	ok := unlink && l.unlink(t, s, suffixIndex, suffixTimeIndex, suffixTxnIndex) && l.saveLast(t, s) &&
+		t.Disk(disk.Request{Kind: disk.SyncDir, Path: l.dir}).Err == disk.OK && l.unlink(t, s, suffixLog)
 	if ok {
 		l.saveEpochs(t)
 	}

@@ -139,3 +139,87 @@ func TestABatchTakenBackLeavesTheProducerAsItWas(t *testing.T) {
 		t.Fatalf("synced %d", m.l.SyncedEnd())
 	}
 }
+
+func TestDeletedSegmentsGoOnlyWhenTheNextOneSurvivesALossOfPower(t *testing.T) {
+	cfg := smallConfig()
+	cfg.FlushAck = false
+	for seed := uint64(0); seed < 400; seed++ {
+		m := fixed(t, cfg)
+		m.w.disk.rnd, m.w.disk.fifo = prng.New(seed), false
+		for i := 0; i < 3; i++ { // a segment that is synced
+			m.add(1, 900)
+		}
+		m.w.settle()
+		m.l.SyncNow()
+		m.w.settle()
+		for i := 0; i < 4; i++ { // one that is not, and the active one
+			m.add(1, 900)
+		}
+		for m.l.WrittenEnd() < 7 {
+			m.w.step()
+		}
+		m.l.DeleteRecords(7)
+		for i := m.w.disk.rnd.Intn(60); i > 0; i-- {
+			m.w.step()
+		}
+		synced, said := m.l.SyncedEnd(), int64(0)
+		if m.w.disk.rnd.Permille(500) {
+			said = m.l.Start() // the checkpoint has been written
+		}
+		point := m.l.RecoveryPoint() * int64(m.w.disk.rnd.Intn(2))
+		m.w.kill()
+		m.w = newWorld(m.w.disk.crash(true))
+		if err := m.open(Options{RecoveryPoint: point, StartOffset: said}); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if m.l.End() < synced || m.l.End() < said || m.l.Start() < said || m.l.Start() > max(said, m.l.segs[0].base) {
+			t.Fatalf("seed %d: synced to %d, start said to be %d; recovered %d to %d", seed, synced, said, m.l.Start(), m.l.End())
+		}
+		m.add(1, 10)
+		m.w.settle()
+	}
+}
+
+func TestALogThatEndsBelowItsStartBeginsAnewThere(t *testing.T) {
+	for seed := uint64(0); seed < 60; seed++ {
+		m := fixed(t, smallConfig())
+		first := batch(1, 10, 1000, records.Options{HasProducer: true, ProducerID: 7})
+		m.l.Append(first, 0, nil)
+		for i := 0; i < 5; i++ {
+			m.add(1, 900)
+		}
+		m.w.settle()
+		m.w.disk.rnd, m.w.disk.fifo = prng.New(seed), false
+		for k := 0; k < 2; k++ { // the first may be cut short by another loss of power
+			m.w.kill()
+			m.w = newWorld(m.w.disk.crash(true))
+			task.Go(m.w.env, func(t *task.Task) {
+				if l, err := Open(t, m.w.env, "data/t-0", Options{Config: m.cfg, Listener: m, TopicID: [16]byte{1, 2, 3}, RecoveryPoint: 6, StartOffset: 9}); err == nil {
+					m.l = l
+				}
+			})
+			for i := m.w.disk.rnd.Intn(80); i > 0; i-- {
+				m.w.step()
+			}
+		}
+		m.w.kill()
+		m.w = newWorld(m.w.disk.crash(true))
+		if err := m.open(Options{RecoveryPoint: 6, StartOffset: 9}); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if m.l.Start() != 9 || m.l.End() != 9 || m.l.SyncedEnd() != 9 || m.l.LatestEpoch() != 0 {
+			t.Fatalf("seed %d: %d to %d, synced %d, epoch %d", seed, m.l.Start(), m.l.End(), m.l.SyncedEnd(), m.l.LatestEpoch())
+		}
+		if !m.l.Producers().Check(first, 0).Duplicate {
+			t.Fatalf("seed %d: the producer is forgotten", seed)
+		}
+		m.add(1, 10)
+		m.w.settle()
+		if err := m.reopen(9); err != nil || m.l.Start() != 9 || m.l.End() != 10 {
+			t.Fatalf("seed %d: %v, %d to %d", seed, err, m.l.Start(), m.l.End())
+		}
+		if !m.l.Producers().Check(first, 0).Duplicate {
+			t.Fatalf("seed %d: the producer is forgotten after a second recovery", seed)
+		}
+	}
+}

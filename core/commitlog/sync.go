@@ -9,9 +9,12 @@ import (
 )
 
 // SyncNow asks that everything written so far becomes durable. LogSynced tells when.
-func (l *Log) SyncNow() {
-	if l.syncGoal < l.written {
-		l.syncGoal = l.written
+func (l *Log) SyncNow() { l.syncTo(l.written) }
+
+// syncTo asks for what is below an offset that has been written.
+func (l *Log) syncTo(offset int64) {
+	if l.syncGoal < offset {
+		l.syncGoal = offset
 		l.mark()
 	}
 }
@@ -81,9 +84,13 @@ func (l *Log) advanceSynced() {
 			break
 		}
 	}
-	if end == l.synced {
-		return
+	if end > l.synced {
+		l.syncedTo(end)
 	}
+	l.removeBelowStart()
+}
+
+func (l *Log) syncedTo(end int64) {
 	l.synced = end
 	if l.synced >= l.written {
 		l.env.Timers.Cancel(&l.age)

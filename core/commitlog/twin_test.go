@@ -22,6 +22,8 @@ type twin struct {
 	cfg     Config
 	batches []records.View // those that the log holds, by offset
 	point   int64          // of the last recovery-point checkpoint
+	said    int64          // of the last log-start checkpoint
+	cut     int64          // greatest start so far: epochs below it are forgotten, though a crash may bring their records back
 	start   int64
 	synced  int64
 	failed  bool
@@ -54,7 +56,7 @@ func (m *twin) check(ok bool, format string, args ...any) {
 
 func (m *twin) end() int64 {
 	if k := len(m.batches); k > 0 {
-		return m.batches[k-1].NextOffset()
+		return max(m.start, m.batches[k-1].NextOffset())
 	}
 	return m.start
 }
@@ -200,18 +202,21 @@ func (m *twin) findTime() {
 // crash ends the process and recovers.
 func (m *twin) crash(power bool) {
 	written, point := m.l.WrittenEnd(), m.point
+	m.check(m.synced == m.l.SyncedEnd(), "synced to %d, told %d", m.l.SyncedEnd(), m.synced)
 	m.w.kill()
 	m.w = newWorld(m.w.disk.crash(power))
 	m.w.env.Now.Wall = 2_000_000
-	err := m.open(Options{RecoveryPoint: point, StartOffset: m.start})
+	said := m.said
+	err := m.open(Options{RecoveryPoint: point, StartOffset: said})
 	m.check(err == nil, "recovery: %v", err)
+	m.check(m.l.Start() >= said && m.l.Start() <= max(said, m.l.segs[0].base), "recovery starts at %d, %d was said", m.l.Start(), said)
 	m.check(m.l.End() >= m.synced, "recovery lost what was synced: end %d, synced %d", m.l.End(), m.synced)
 	m.check(power || m.l.End() >= written, "recovery lost what was written: end %d, written %d", m.l.End(), written)
 	m.recovered()
 	end := m.l.End()
 	m.w.kill()
 	m.w = newWorld(m.w.disk.crash(false))
-	err = m.open(Options{RecoveryPoint: end, StartOffset: m.start})
+	err = m.open(Options{RecoveryPoint: end, StartOffset: said})
 	m.check(err == nil, "second recovery: %v", err)
 	m.check(m.l.End() == end, "a second recovery ends at %d, the first at %d", m.l.End(), end)
 	m.recovered()
@@ -219,13 +224,15 @@ func (m *twin) crash(power bool) {
 
 func (m *twin) recovered() {
 	end := m.l.End()
-	for k := len(m.batches); k > 0 && m.batches[k-1].BaseOffset() >= end; k-- {
+	for k := len(m.batches); k > 0 && m.batches[k-1].NextOffset() > end; k-- {
 		m.batches = m.batches[:k-1]
 	}
+	m.cut, m.start = max(m.cut, m.start), m.l.Start()
 	m.check(m.end() == end || len(m.batches) == 0, "recovery ends at %d, no batch ends there", end)
 	m.check(m.l.SyncedEnd() == end && m.l.WrittenEnd() == end, "recovered log is not synced")
+	for m.l.Size() == 0 && m.lost() {
+	}
 	m.synced, m.failed = end, false
-	m.start = m.l.Start()
 	m.resequence()
 	for _, v := range m.last() {
 		d := m.l.Producers().Check(v, 0)
@@ -233,11 +240,23 @@ func (m *twin) recovered() {
 	}
 	epoch := int32(-1)
 	for _, v := range m.batches {
-		if v.LeaderEpoch() > epoch && v.BaseOffset() >= m.start {
+		if v.LeaderEpoch() > epoch && v.BaseOffset() >= max(m.cut, m.start) {
 			epoch = v.LeaderEpoch()
 			m.check(m.l.EpochAt(v.BaseOffset()) == epoch, "epoch at %d is %d, want %d", v.BaseOffset(), m.l.EpochAt(v.BaseOffset()), epoch)
 		}
 	}
+}
+
+// lost drops what a log that has begun anew has lost below its start, which its producers do not know; false: nothing any more.
+func (m *twin) lost() bool {
+	for _, v := range m.last() {
+		if d := m.l.Producers().Check(v, 0); !d.Duplicate || d.Base != v.BaseOffset() {
+			m.check(v.BaseOffset() >= m.synced, "synced to %d, and the producer of %d is forgotten", m.synced, v.BaseOffset())
+			m.batches = m.batches[:m.at(v.BaseOffset())]
+			return true
+		}
+	}
+	return false
 }
 
 // last gives each producer's last batch.
@@ -283,6 +302,7 @@ func TestALogAgreesWithItsTwinThroughRollsReadsCrashesAndFullDisks(t *testing.T)
 			"settle":     func(*rapid.T) { m.w.settle() },
 			"read":       func(*rapid.T) { m.read() },
 			"checkpoint": func(*rapid.T) { m.point = m.l.RecoveryPoint() },
+			"sayStart":   func(*rapid.T) { m.said = m.l.Start() },
 			"time":       func(*rapid.T) { m.findTime() },
 			"sync":       func(*rapid.T) { m.l.SyncNow() },
 			"powerLoss":  func(*rapid.T) { m.crash(true) },
@@ -293,8 +313,8 @@ func TestALogAgreesWithItsTwinThroughRollsReadsCrashesAndFullDisks(t *testing.T)
 				m.check(err == disk.OK, "close: %v", err)
 				m.check(m.w.env.Pool.Out == 0, "%d bytes leased after close", m.w.env.Pool.Out)
 				m.w = newWorld(m.w.disk.crash(rapid.Bool().Draw(m.t, "power")))
-				m.point = m.end()
-				err2 := m.open(Options{RecoveryPoint: m.point, Clean: true, StartOffset: m.start})
+				m.point, m.said = m.end(), m.start
+				err2 := m.open(Options{RecoveryPoint: m.point, Clean: true, StartOffset: m.said})
 				m.check(err2 == nil, "clean open: %v", err2)
 				m.recovered()
 			},
@@ -308,7 +328,7 @@ func TestALogAgreesWithItsTwinThroughRollsReadsCrashesAndFullDisks(t *testing.T)
 				}
 			},
 			"delete": func(*rapid.T) {
-				to := rapid.Int64Range(m.l.Start(), m.l.SyncedEnd()).Draw(m.t, "to")
+				to := rapid.Int64Range(m.l.Start(), max(m.l.Start(), m.l.WrittenEnd())).Draw(m.t, "to")
 				m.l.DeleteRecords(to)
 				m.start = m.l.Start()
 				m.w.flush()
@@ -318,7 +338,7 @@ func TestALogAgreesWithItsTwinThroughRollsReadsCrashesAndFullDisks(t *testing.T)
 				c := m.cfg
 				c.RetentionBytes = rapid.Int64Range(0, 9000).Draw(m.t, "retentionBytes")
 				m.l.SetConfig(c)
-				m.l.Retain(m.w.env.Now, m.l.SyncedEnd())
+				m.l.Retain(m.w.env.Now, m.l.WrittenEnd())
 				m.start = m.l.Start()
 			},
 			"": func(*rapid.T) {
