@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/io/disk"
 	"github.com/seedlog/seedlog/io/network"
 )
@@ -13,22 +14,25 @@ import (
 // conn is one connection of a loop. An idle one holds neither lease nor queue: some 200 bytes.
 //
 //	dialling ──connected──▶ open ──eof──▶ open, delivering what arrived ──▶ gone
-//	    └──refused, timeout──▶ gone    └──Close, reset, bad length──────────▶ gone
+//	    └──refused, timeout──▶ gone    ├──reset───────────────────────────▶ gone
+//	                                   └──Close, bad length──▶ lingering ──▶ gone
 type conn struct {
 	id    network.Conn
 	fd    int
 	in    framer
-	out   []item // unsent, in order; taken from the loop's store while not empty
-	bytes int64  // unsent, extents included
-	dial  *dial  // while the connection is made
+	out   []item     // unsent, in order; taken from the loop's store while not empty
+	bytes int64      // unsent, extents included
+	dial  *dial      // while the connection is made
+	until clock.Time // lingering: when it is cut off
 
 	readable bool // the kernel may have bytes, or an end
 	ended    bool // the peer sent its end: read until it is found
 	eof      bool // it was found; nothing is read any more
 	reset    bool // both directions are gone: nothing is waited for
 	held     bool // the core takes no frame
-	closing  bool // the core asked for the close; it comes with this round's sends
-	gone     bool
+	closing  bool // the close comes with this round's sends
+	gone     bool // for the core; it may linger (linger.go)
+	shut     bool // lingering: all was sent, and that it was
 	blocked  bool // the kernel takes no more until EPOLLOUT
 	warming  bool // the disk reads ahead for out[0]
 	reading  bool // in loop.ready
@@ -73,6 +77,14 @@ func (l *loop) newConn(fd int) *conn {
 
 // conn gives the connection with this number, or nil if it is gone.
 func (l *loop) conn(id network.Conn) *conn {
+	if c := l.any(id); c != nil && !c.gone {
+		return c
+	}
+	return nil
+}
+
+// any gives the connection with this number, lingering ones too.
+func (l *loop) any(id network.Conn) *conn {
 	i := uint32(id)
 	if int(i) >= len(l.slots) || l.slots[i].gen != uint32(id>>32) {
 		return nil
@@ -91,8 +103,13 @@ func (l *loop) register(c *conn) error {
 
 // onEvent notes what epoll says of a connection.
 func (l *loop) onEvent(ev *unix.EpollEvent) {
-	c := l.conn(network.Conn(uint64(uint32(ev.Pad))<<32 | uint64(uint32(ev.Fd))))
+	c := l.any(network.Conn(uint64(uint32(ev.Pad))<<32 | uint64(uint32(ev.Fd))))
 	if c == nil {
+		return
+	}
+	if c.gone {
+		c.blocked = c.blocked && ev.Events&unix.EPOLLOUT == 0
+		l.part(c)
 		return
 	}
 	if c.dial != nil {
@@ -178,8 +195,10 @@ func (l *loop) read(c *conn) {
 func (l *loop) deliver(c *conn) {
 	for !c.held && !c.closing && !c.gone {
 		frame, bad := c.in.next(l.maxFrame)
-		if bad {
-			l.close(c)
+		if bad { // What was answered before it is sent first.
+			c.closing = true
+			l.fx.Close = append(l.fx.Close, c.id)
+			l.stepped = true
 			return
 		}
 		if frame == nil {
@@ -213,14 +232,18 @@ func (l *loop) forget(c *conn) {
 	l.free = append(l.free, uint32(c.id))
 }
 
-// close ends the connection now. Its tokens and its ConnClosed are stepped soon after, in this order.
+// close ends the connection now, a lingering one too.
 func (l *loop) close(c *conn) {
-	if c.gone {
-		return
+	if !c.gone {
+		l.tell(c)
+		l.putOut(c)
 	}
+	l.drop(c)
+}
+
+// tell ends the connection for the core. Its tokens and its ConnClosed are stepped soon after, in this order.
+func (l *loop) tell(c *conn) {
 	c.gone = true
-	// The kernel takes the descriptor out of epoll. An error of close tells nothing that concerns a socket.
-	_ = unix.Close(c.fd)
 	if c.in.lease != nil {
 		c.in.drop()
 	}
@@ -229,11 +252,7 @@ func (l *loop) close(c *conn) {
 			l.sent = append(l.sent, t)
 		}
 	}
-	l.putOut(c)
 	c.bytes = 0
-	i := uint32(c.id)
-	l.slots[i].c = nil
-	l.parting = append(l.parting, i)
 	l.open--
 	info := network.Info{Conn: c.id}
 	if c.dial != nil {

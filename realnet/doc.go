@@ -22,10 +22,12 @@
 //   - In steady state a loop does not allocate.
 //
 // A peer's end of stream closes the connection once the frames that had arrived whole are delivered, as Apache Kafka does; answers that are not
-// written by then are dropped. A Close drops what the kernel has not taken: who wants his answer out waits for its SendDone.
+// written by then are dropped. A Close, a bad frame and the end of the node let the connection linger (linger.go): its ConnClosed is stepped at
+// once, but what was answered is still sent, and what the peer sends is discarded until it has ended too, for at most a second. Only from the
+// first extent that the kernel has not taken on, unsent bytes are dropped: who wants a file's bytes out waits for their SendDone.
 //
 // Bounds: Config.MaxFrame bytes a frame; Config.MaxUnsent bytes unsent a connection before it is not read; one read and maxSendRound bytes
-// a connection and round; maxPasses passes a round.
+// a connection and round; maxPasses passes a round; maxLingering connections for lingerTime, maxDiscard bytes of each a round.
 //
 // Listeners belong to shard 0, which accepts and deals connections out in turn. SO_REUSEPORT would save that mail, once a connection, but hashes:
 // few connections land unevenly (1.59 against 0.51 GB seen on two shards).

@@ -40,12 +40,14 @@ type loop struct {
 
 	slots    []slot
 	free     []uint32
-	parting  []uint32 // numbers whose ConnClosed is still to be stepped: only then may a successor have them
+	parting  []uint32 // numbers that are free once the ConnClosed of their connections were stepped
 	open     int      // connections, dialling ones too
 	dialling int      // 0 <= dialling <= open
 	ready    []*conn  // to be read
 	dirty    []*conn  // to be sent to
 	turn     int      // the shard that got the last connection
+
+	lingering []*conn // by until; those that have ended meanwhile leave with the ones before them
 
 	// What has happened and was not stepped yet.
 	done    []disk.Completion
@@ -59,7 +61,7 @@ type loop struct {
 	said    struct{ accept, ready, stopped bool }
 	failed  bool
 
-	acceptAt, dialAt, sweepAt clock.Time // 0: nothing due
+	acceptAt, dialAt, sweepAt, lingerAt clock.Time // 0: nothing due
 
 	// Scratch.
 	evs      []unix.EpollEvent
@@ -71,6 +73,7 @@ type loop struct {
 	iov      []unix.Iovec
 	msg      unix.Msghdr
 	outs     [][]item
+	waste    []byte        // what lingering connections sent
 	outgoing [][]step.Mail // by shard
 }
 
@@ -109,6 +112,9 @@ func (l *loop) run() {
 	for !l.node.quit.Load() {
 		l.round(l.wait())
 	}
+	if !l.node.hasFailed() {
+		l.lingerLast()
+	}
 }
 
 // round handles n epoll events and whatever else is at hand.
@@ -117,14 +123,7 @@ func (l *loop) round(n int) {
 	for i := range n {
 		l.onEpoll(&l.evs[i])
 	}
-	l.ready, l.spare = l.spare[:0], l.ready
-	for i, c := range l.spare {
-		c.reading = false
-		if !c.gone {
-			l.read(c)
-		}
-		l.spare[i] = nil
-	}
+	l.readReady()
 	if l.box.full.Load() {
 		l.openMail()
 	}
@@ -134,6 +133,21 @@ func (l *loop) round(n int) {
 	}
 	if l.stepped || len(l.dirty) > 0 {
 		l.settle()
+	}
+}
+
+// readReady gives each connection that may have bytes its turn.
+func (l *loop) readReady() {
+	l.ready, l.spare = l.spare[:0], l.ready
+	for i, c := range l.spare {
+		c.reading = false
+		switch {
+		case !c.gone:
+			l.read(c)
+		case c.fd >= 0:
+			l.part(c)
+		}
+		l.spare[i] = nil
 	}
 }
 
@@ -182,6 +196,9 @@ func (l *loop) onTime() {
 	}
 	if due(l.dialAt) {
 		l.expireDials()
+	}
+	if due(l.lingerAt) {
+		l.expireLingering()
 	}
 	if due(l.sweepAt) {
 		l.sweep()
@@ -284,7 +301,7 @@ func (l *loop) execute() {
 	}
 	for _, id := range fx.Close {
 		if c := l.conn(id); c != nil {
-			l.close(c)
+			l.linger(c)
 		}
 	}
 	fx.Reset()

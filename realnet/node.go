@@ -120,7 +120,8 @@ func (n *Node) Addrs() []string {
 	return addrs
 }
 
-// Run drives the shards until all are Stopped (fatal is empty, code 0) or one is Fatal. It closes all sockets before it returns.
+// Run drives the shards until all are Stopped (fatal is empty, code 0) or one is Fatal. It closes all sockets before it returns; if all are
+// Stopped it waits up to lingerTime for the peers to have read what they were sent.
 func (n *Node) Run() (fatal string, code int) {
 	var wg sync.WaitGroup
 	for _, l := range n.loops {
@@ -236,6 +237,12 @@ func (n *Node) fail(text string, code int) {
 	}
 	n.mu.Unlock()
 	n.end()
+}
+
+func (n *Node) hasFailed() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.fatal != ""
 }
 
 func (n *Node) end() {

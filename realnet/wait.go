@@ -54,7 +54,7 @@ func (l *loop) wait() int {
 // so far as the clock's grain allows, and waking before it would only spin.
 func (l *loop) patience() int {
 	var at clock.Time
-	for _, t := range [...]clock.Time{l.fx.Deadline, l.acceptAt, l.dialAt, l.sweepAt} {
+	for _, t := range [...]clock.Time{l.fx.Deadline, l.acceptAt, l.dialAt, l.sweepAt, l.lingerAt} {
 		if t != 0 && (at == 0 || t < at) {
 			at = t
 		}
@@ -62,6 +62,10 @@ func (l *loop) patience() int {
 	if at == 0 {
 		return -1
 	}
-	d := at.Sub(l.node.now().Mono)
+	return millis(at.Sub(l.node.now().Mono))
+}
+
+// millis rounds up, and what is over to 0.
+func millis(d clock.Duration) int {
 	return int(max(0, (d+clock.Millisecond-1)/clock.Millisecond))
 }
