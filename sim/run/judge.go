@@ -109,7 +109,9 @@ func (j *Judge) faults() {
 	notes := j.c.Ledger().Notes()
 	for ; j.noted < len(notes); j.noted++ {
 		n := notes[j.noted]
-		j.lied[n.Node] = j.lied[n.Node] || n.What == "lying sync"
+		if n.What == "lying sync" {
+			j.lied[n.Node] = true
+		}
 		j.note(history.Op{Kind: history.Fault, Meta: fmt.Sprintf("%s n%d %s", n.Class, n.Node+1, n.What)})
 	}
 }
