@@ -105,7 +105,10 @@ func (s *Shard) serve() {
 		return
 	}
 	if s.env.Shard == 0 && plant.On(plant.S1) && s.boot != nil && s.boot.clean {
-		task.Go(s.env, func(t *task.Task) { s.dropMarker(t) })
+		task.Go(s.env, func(t *task.Task) {
+			t.Sleep(10 * clock.Second)
+			s.dropMarker(t)
+		})
 	}
 	s.phase, s.boot = serving, nil
 	s.env.Out.Accept, s.env.Out.Ready = true, true
