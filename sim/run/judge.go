@@ -129,6 +129,13 @@ func (j *Judge) Crashing(node int, power bool) {
 	// What a lying sync promised and a loss of power took leaves holes anywhere below the recovery point. Without a second replica only a
 	// crash of the broker's own making is still wrong; with one, the copy is in the ledger (verification.md, "What a run may excuse").
 	j.beyond = j.beyond || power && j.lied[node] && j.c.Nodes() == 1
+	// The round in which the process ends is looked at too: its writes may reach the disk.
+	for shard := range j.view.seen[node] {
+		j.view.stepped(node, shard, false)
+		if err := j.suite.Step(j.view); err != nil && j.found == nil {
+			j.found = err
+		}
+	}
 	known := j.synced[node]
 	var p oracle.Partition
 	for i, n := 0, j.view.Partitions(node); i < n; i++ {
