@@ -172,6 +172,9 @@ func (r *recovery) scan() error {
 	r.recent.n, r.coarse.n = 0, 0
 	for i := range r.segs {
 		if i < first {
+			if err := r.recallBefore(i, first); err != nil {
+				return err
+			}
 			if err := r.trust(r.segs[i]); err != nil {
 				return err
 			}
@@ -332,6 +335,9 @@ func (r *recovery) resume(sc *scanner, s *segment) (int64, error) {
 	tb, c := readFile(r.t, r.env, r.path(s.base, suffixTimeIndex))
 	if c.Err != disk.OK && c.Err != disk.ErrNotExist {
 		return 0, wrap("read "+r.path(s.base, suffixTimeIndex), &c)
+	}
+	if err := r.recallTail(s, ib); err != nil {
+		return 0, err
 	}
 	maxRel := int32(min(r.from-s.base-1, 1<<31-1))
 	n := index.Valid(ib, index.Entry{Rel: -1, Pos: -1}, maxRel, sc.size)

@@ -5,8 +5,8 @@
 //	     │                                                         ├─ Restore(undo): the write was taken back
 //	     └─ duplicate: answer with Base, once Base is answered     ┘
 //
-// The state is a function of the log: reading every batch through Update gives it again, but for batches older than the last
-// snapshot, of which a snapshot keeps one per producer (Kafka's format, version 1; see snapshot.go).
+// The state is a function of the log: reading every batch through Update gives it again. A snapshot (Kafka's format, version 1; see
+// snapshot.go) keeps one batch per producer; those before it come back through Recall, as far back as the log's recovery looks.
 //
 // Read table.go first, then check.go.
 package producers

@@ -113,6 +113,22 @@ func (t *Table) Update(v records.View, now clock.Wall) Undo {
 	return u
 }
 
+// Recall puts a batch that a loaded snapshot covers, and no longer names, before the last one of its producer. Those of one producer
+// come in the order of the log.
+func (t *Table) Recall(v records.View) {
+	e := t.byID[v.ProducerID()]
+	if v.ProducerID() < 0 || e == nil || v.IsControl() || v.ProducerEpoch() != e.Epoch {
+		return
+	}
+	last, known := e.last()
+	if !known || v.LastOffset() >= last.LastOffset {
+		return
+	}
+	e.N--
+	e.push(Batch{LastOffset: v.LastOffset(), Timestamp: v.MaxTimestamp(), LastSeq: v.LastSequence(), OffsetDelta: v.LastOffsetDelta()})
+	e.push(last)
+}
+
 // Restore undoes an Update. Several are undone in reverse order.
 func (t *Table) Restore(u Undo) {
 	if u.id < 0 {

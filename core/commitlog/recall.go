@@ -1,0 +1,66 @@
+package commitlog
+
+import (
+	"fmt"
+
+	"github.com/seedlog/seedlog/core/commitlog/index"
+	"github.com/seedlog/seedlog/core/commitlog/producers"
+	"github.com/seedlog/seedlog/io/disk"
+)
+
+// A snapshot knows one batch of a producer, and a client may have five in flight: those whose answers it lost with the broker it
+// sends again, and the first of them must be known for a duplicate. So what stands in the log before the snapshot is looked at once
+// more: the headers of the last recallBytes, or of as many batches as that has index entries if they are larger.
+const (
+	recallBytes = 256 << 10
+	recallGap   = 4 << 10 // index entries are taken to be no closer
+)
+
+// recallTail looks at a segment in which the snapshot's offset stands, or which ends there. ib is its index file.
+func (r *recovery) recallTail(s *segment, ib []byte) error {
+	if r.producers.Len() == 0 {
+		return nil
+	}
+	pos, last := int64(0), int64(-1)
+	n := index.Valid(ib, index.Entry{Rel: -1, Pos: -1}, int32(min(r.from-s.base-1, 1<<31-1)), s.written)
+	back := max(1, recallBytes/max(int(r.cfg.IndexIntervalBytes), recallGap))
+	switch {
+	case n > back:
+		e := index.At(ib, n-back)
+		pos, last = int64(e.Pos), s.base+int64(e.Rel)
+	case n == 0 && s.written > recallBytes:
+		return nil // a damaged index
+	}
+	sc := newHopper(r.t, r.env, s.file, s.written)
+	defer sc.close()
+	for {
+		v, ok := sc.header(pos)
+		if !ok || v.LastOffset() >= r.from || last >= 0 && v.LastOffset() != last {
+			break
+		}
+		r.producers.Recall(v)
+		pos, last = pos+int64(v.Size()), -1
+	}
+	if sc.err != disk.OK {
+		return fmt.Errorf("read %s: %w", s.name(r.Log), sc.err)
+	}
+	return nil
+}
+
+// recallBefore looks at segment i, before the first that is scanned, if those after it are so few and short that the last batches may not all
+// be in them.
+func (r *recovery) recallBefore(i, first int) error {
+	between := int64(0)
+	for k := i + 1; k <= first && between < recallBytes; k++ {
+		between += r.segs[k].written
+	}
+	if r.producers.Len() == 0 || first-i >= producers.Cached || between >= recallBytes {
+		return nil
+	}
+	s := r.segs[i]
+	ib, c := readFile(r.t, r.env, r.path(s.base, suffixIndex))
+	if c.Err != disk.OK && c.Err != disk.ErrNotExist {
+		return wrap("read "+r.path(s.base, suffixIndex), &c)
+	}
+	return r.recallTail(s, ib)
+}

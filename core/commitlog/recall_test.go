@@ -1,0 +1,67 @@
+package commitlog
+
+import (
+	"testing"
+
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/task"
+	"github.com/seedlog/seedlog/io/disk"
+)
+
+func TestAfterACleanRestartAllFiveBatchesOfAProducerAreKnown(t *testing.T) {
+	short, rolling := DefaultConfig(), smallConfig()
+	rolling.SegmentBytes = 1000
+	for _, c := range []struct {
+		name          string
+		cfg           Config
+		size          int // of a record
+		before, after int // batches without a producer around the five
+	}{
+		{"alone", short, 10, 0, 0},
+		{"in a long log", short, 10, 20_000, 3},
+		{"far before its end", short, 100, 5_000, 1_000},
+		{"large", short, 700_000, 20, 30},
+		{"over a roll", rolling, 300, 10, 0},
+		{"over a roll that just was", rolling, 180, 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := fixed(t, c.cfg)
+			fill := func(n int) {
+				for i := range n {
+					m.add(1, c.size)
+					if i%100 == 99 {
+						m.w.settle()
+					}
+				}
+			}
+			fill(c.before)
+			var five []records.View
+			for seq := range int32(5) {
+				v := batch(1, c.size, 1000, records.Options{HasProducer: true, ProducerID: 7, ProducerEpoch: 2, BaseSequence: seq})
+				m.l.Append(v, 0, nil)
+				five = append(five, append(records.View(nil), v...))
+				m.w.settle()
+			}
+			fill(c.after)
+			m.w.settle()
+			for range 2 { // Recovery leaves what it finds again.
+				m.w.do(func(t *task.Task) { m.check(m.l.Close(t, true) == disk.OK, "close") })
+				m.w = newWorld(m.w.disk)
+				if err := m.open(Options{RecoveryPoint: m.l.End(), Clean: true}); err != nil {
+					t.Fatal(err)
+				}
+				for i, v := range five {
+					d := m.l.Producers().Check(v, 0)
+					if !d.Duplicate || d.Base != v.BaseOffset() || d.Last != v.LastOffset() {
+						t.Errorf("batch %d at %d, sent again, is judged %+v", i, v.BaseOffset(), d)
+					}
+				}
+			}
+			next := batch(1, 10, 1000, records.Options{HasProducer: true, ProducerID: 7, ProducerEpoch: 2, BaseSequence: 5})
+			if d := m.l.Producers().Check(next, 0); d.Duplicate || d.Code != kerr.None {
+				t.Errorf("the next batch is judged %+v", d)
+			}
+		})
+	}
+}
