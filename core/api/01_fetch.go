@@ -92,6 +92,7 @@ func (s *State) read(c *call) {
 	slow := false
 	for _, i := range c.idx {
 		it := &c.items[i]
+		it.Arg = 0 // what a gather before left out is in again
 		p := s.replicaOf(it)
 		if p == nil {
 			continue
