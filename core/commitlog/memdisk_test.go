@@ -319,7 +319,9 @@ func (d *memDisk) tear(n *inode) []byte {
 		case ch.bytes != nil && d.rnd.Permille(500):
 			b = change{ch.off, ch.bytes[:d.rnd.Intn(len(ch.bytes)+1)]}.apply(b)
 		case ch.bytes != nil && d.rnd.Permille(300): // the size is there, the bytes are not
-			b = change{ch.off, make([]byte, len(ch.bytes))}.apply(b)
+			if end := ch.off + int64(len(ch.bytes)); end > int64(len(b)) { // what stood there before stays
+				b = append(b, make([]byte, end-int64(len(b)))...)
+			}
 		}
 	}
 	return b

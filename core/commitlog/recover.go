@@ -248,8 +248,8 @@ func (r *recovery) scanSegment(i int) error {
 	if err != nil {
 		return err
 	}
-	if i > 0 && s.base != r.segs[i-1].end && r.segs[i-1].end >= r.opt.RecoveryPoint && r.from < s.base {
-		r.torn = true // what stood between has not survived
+	if i > 0 && s.base != r.segs[i-1].end && r.segs[i-1].end >= r.opt.RecoveryPoint && r.from < s.base && s.base > r.opt.StartOffset {
+		r.torn = true // what stood between has not survived; below the start nothing is missed
 		s.size, s.end = 0, s.base
 	}
 	s.scanned = pos
@@ -398,31 +398,38 @@ func (r *recovery) cutTail() error {
 }
 
 // beginAnew makes a log that ends below its start an empty one that begins there, as Kafka does: a loss of power has taken unsynced
-// records that had been deleted, and their offsets have been answered as gone. What is known of producers and epochs stays. The
-// new segment stands before the old ones go, so that a crash on the way leaves what this finds again.
+// records that had been deleted, and their offsets have been answered as gone. What is known of producers stays. Their
+// snapshot stands before the new segment, and that before the old ones go, so that a crash on the way leaves what this finds again, or
+// what scanSegment takes: a gap below the start.
 func (r *recovery) beginAnew() error {
 	start := r.opt.StartOffset
 	if r.active().end >= start {
 		return nil
 	}
 	r.env.Warnf("%s ends at %d, below its start %d: it begins anew there", r.dir, r.active().end, start)
+	path := r.path(start, suffixSnapshot)
+	if c := writeFile(r.t, r.env, path, r.producers.AppendSnapshot(nil), true); c.Err != disk.OK {
+		return wrap("write "+path, &c)
+	}
+	if c := r.t.Disk(disk.Request{Kind: disk.SyncDir, Path: r.dir}); c.Err != disk.OK {
+		return wrap("sync directory "+r.dir, &c)
+	}
+	r.snapshots.add(start)
 	old := r.segs
 	r.segs = nil
 	r.recent.n, r.coarse.n = 0, 0
 	if err := r.firstSegment(r.t, start); err != nil {
 		return err
 	}
-	path := r.path(start, suffixSnapshot)
-	if c := writeFile(r.t, r.env, path, r.producers.AppendSnapshot(nil), true); c.Err != disk.OK {
-		return wrap("write "+path, &c)
-	}
-	r.snapshots.add(start)
 	if c := r.t.Disk(disk.Request{Kind: disk.SyncDir, Path: r.dir}); c.Err != disk.OK {
 		return wrap("sync directory "+r.dir, &c)
 	}
-	for _, s := range old {
-		if err := r.removeSegment(s); err != nil {
+	for i := len(old) - 1; i >= 0; i-- { // one by one, the oldest last: producers are known from the first segment on
+		if err := r.removeSegment(old[i]); err != nil {
 			return err
+		}
+		if c := r.t.Disk(disk.Request{Kind: disk.SyncDir, Path: r.dir}); c.Err != disk.OK {
+			return wrap("sync directory "+r.dir, &c)
 		}
 	}
 	return nil
