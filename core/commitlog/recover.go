@@ -252,7 +252,7 @@ func (r *recovery) scanSegment(i int) error {
 		r.torn = true // what stood between has not survived; below the start nothing is missed
 		s.size, s.end = 0, s.base
 	}
-	s.scanned = pos
+	s.scanned = limit
 	start := mark{s.end, int32(pos), s.ord}
 	r.recent.push(start)
 	r.coarse.push(start)
@@ -277,6 +277,9 @@ func (r *recovery) scanSegment(i int) error {
 		if !ok {
 			r.torn = true
 			break
+		}
+		if v.LastOffset() >= r.opt.RecoveryPoint {
+			s.scanned = min(s.scanned, pos)
 		}
 		pos += int64(v.Size())
 		r.take(s, v, pos)
@@ -563,7 +566,7 @@ func (r *recovery) makeDurable() error {
 	return nil
 }
 
-// rewrite writes what the scan has read of a segment once more, in place. A sync that failed leaves pages in the cache that count as clean: they
+// rewrite writes what the scan has read of a segment above the recovery point once more, in place. A sync that failed leaves pages in the cache that count as clean: they
 // read well, no later sync writes them, and the next loss of power takes them ("fsyncgate"). Written again they are dirty, and the sync that
 // follows means what it says.
 func (r *recovery) rewrite(s *segment) error {

@@ -14,7 +14,7 @@ type segment struct {
 	file disk.File
 	tail *tail // index entries in memory, until the segment is sealed and its indexes are complete
 
-	scanned                    int64 // position from which recovery has read it
+	scanned                    int64 // position of the first batch that recovery read at or above the recovery point
 	size, written, synced      int64
 	end, writtenEnd, syncedEnd int64 // next offset after what size, written and synced cover
 	maxTimestamp, maxTSOffset  int64 // greatest batch timestamp, -1 none, and the last offset of the first batch that has it
