@@ -32,6 +32,7 @@ type conn struct {
 	held     bool // the core takes no frame
 	closing  bool // the close comes with this round's sends
 	gone     bool // for the core; it may linger (linger.go)
+	answered bool // something was queued for it
 	shut     bool // lingering: all was sent, and that it was
 	blocked  bool // the kernel takes no more until EPOLLOUT
 	warming  bool // the disk reads ahead for out[0]
@@ -228,8 +229,6 @@ func (l *loop) finish(c *conn) {
 func (l *loop) forget(c *conn) {
 	l.close(c)
 	l.closed = l.closed[:len(l.closed)-1]
-	l.parting = l.parting[:len(l.parting)-1]
-	l.free = append(l.free, uint32(c.id))
 }
 
 // close ends the connection now, a lingering one too.

@@ -15,7 +15,8 @@ import (
 //	Close ─▶ ConnClosed, tokens ─▶ send what is queued ─▶ shutdown(SHUT_WR) ─┐
 //	                               read and discard ◀────────────────────────┴─▶ end of stream, reset, lingerTime ─▶ close(fd)
 //
-// The connection keeps its number until then, and effects that name it do nothing.
+// The connection keeps its number until then, and effects that name it do nothing. One that was sent nothing has nothing to lose and is closed at
+// once: some clients take an end of stream in place of their first answer for a mistake of their own, and try again after a reset.
 const (
 	lingerTime   = clock.Second
 	maxLingering = 4096      // of a loop, in a lingerTime; further ones are closed at once
@@ -28,7 +29,7 @@ func (l *loop) linger(c *conn) {
 	if c.gone {
 		return
 	}
-	if c.dial != nil || c.reset || len(l.lingering) >= maxLingering {
+	if !c.answered || c.reset || len(l.lingering) >= maxLingering {
 		l.close(c)
 		return
 	}

@@ -32,6 +32,7 @@ func (l *loop) queue(s *network.Send) {
 		return
 	}
 	b := l.fx.Arena[s.A:s.B:s.B]
+	c.answered = true
 	c.bytes += int64(len(b)) + int64(s.Ext.Len)
 	l.markSend(c)
 	stuck := c.blocked || c.warming
