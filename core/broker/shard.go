@@ -22,6 +22,8 @@ type Options struct {
 	Shards int
 	Pool   *buf.Pool // that the driver leases this shard's frames from
 	Seed   uint64    // of the shard's random stream; production draws it from the system
+	// Permute orders timers of equal deadlines where the simulator wants them otherwise than in the order in which they were set; nil in production.
+	Permute func(seq uint64) uint64
 }
 
 // phase is where a shard is in its life.
@@ -70,6 +72,7 @@ var _ step.Stepper = (*Shard)(nil)
 func New(o Options) *Shard {
 	e := env.New(o.Shard, o.Pool, prng.Keyed(o.Seed, "shard"))
 	s := &Shard{env: e, static: o.Node, node: o.Node, seed: o.Seed, shards: o.Shards, state: api.NewState(e, o.Node, o.Shards)}
+	e.Timers.Permute = o.Permute
 	s.state.Image, s.applied = metadata.Empty(), metadata.Empty()
 	s.state.Replier, s.state.Saver = s, s
 	s.opening.s, s.holds, s.dir.names = s, map[[16]byte]*holding{}, names{}

@@ -45,7 +45,7 @@ func factory(p *plan.Plan) cluster.NodeFactory {
 		}
 		out := make([]step.Stepper, 0, c.Shards)
 		for i := range c.Shards {
-			out = append(out, broker.New(broker.Options{Node: node, Shard: i, Shards: c.Shards, Pool: c.Pools[i], Seed: c.Rands[i].Uint64()}))
+			out = append(out, broker.New(broker.Options{Node: node, Shard: i, Shards: c.Shards, Pool: c.Pools[i], Seed: c.Rands[i].Uint64(), Permute: c.Permute}))
 		}
 		return out
 	}
