@@ -83,7 +83,7 @@ func (r *Request) fetchItem(p fetchPart, q *wire.FetchPart) {
 // gather reads what is there, on every shard that is concerned.
 func (r *Request) gather() {
 	r.finish = (*Request).gathered
-	r.scatter(opRead, func(c *call) { c.limit, c.weak = int64(r.fetch.req.MaxBytes), r.fetch.req.Isolation })
+	r.scatter(opRead, func(c *call) { c.limit = int64(r.fetch.req.MaxBytes) })
 }
 
 // read finds the extents of a call's items, and pins their files.

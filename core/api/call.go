@@ -72,7 +72,6 @@ type call struct {
 	items []Item
 	idx   []int32 // which of items are this shard's
 	need  int64   // opWatch: bytes missing
-	weak  int8    // isolation level
 	watch replica.Watch
 	s     *State // opWatch: the shard that watches
 	limit int64  // opRead: bytes that the response may still take

@@ -93,9 +93,6 @@ func toController(r *Request, req kmsg.Request) {
 	r.part()
 }
 
-// OffsetCommit (key 8).
-func offsetCommit(r *Request, req kmsg.Request) { oneGroup(r, req) }
-
 // OffsetFetch (key 9): one group up to version 7, a list from version 8 on (KIP-709).
 func offsetFetch(r *Request, req kmsg.Request) {
 	q := req.(*kmsg.OffsetFetchRequest)

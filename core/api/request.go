@@ -140,12 +140,6 @@ func (r *Request) Close() {
 	r.complete()
 }
 
-// Reply is coordinator.Waiter and controller.Waiter: the one answer of a cold request that was handled on this shard.
-func (r *Request) Reply(resp kmsg.Response) {
-	r.remain--
-	r.answer(resp)
-}
-
 // part notes that one outstanding part came in.
 func (r *Request) part() {
 	r.remain--

@@ -31,7 +31,7 @@ func init() {
 		{keyFetch, 4, 18, "Fetch", fetch, nil},
 		{2, 1, 11, "ListOffsets", nil, listOffsets},
 		{3, 0, 13, "Metadata", nil, metadataRequest},
-		{8, 2, 10, "OffsetCommit", nil, offsetCommit},
+		{8, 2, 10, "OffsetCommit", nil, oneGroup},
 		{9, 1, 10, "OffsetFetch", nil, offsetFetch},
 		{10, 0, 6, "FindCoordinator", nil, findCoordinator},
 		{11, 0, 9, "JoinGroup", nil, oneGroup},

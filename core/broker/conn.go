@@ -59,7 +59,6 @@ func (s *Shard) opened(info *network.Info) {
 	}
 	if s.nConns >= s.share(s.node.MaxConnections) {
 		s.env.Out.Close = append(s.env.Out.Close, info.Conn)
-		s.refused++
 		return
 	}
 	host := info.Peer

@@ -44,13 +44,11 @@ type Shard struct {
 	state     *api.State
 	static    *config.Node // as loaded
 	node      *config.Node // under what AlterConfigs set
-	seed      uint64
 	shards    int
 	phase     phase
 	conns     []*conn // by the low half of their number
 	nConns    int
 	accepted  int64             // connections since the start
-	refused   int64             // connections above max.connections
 	queues    [][]network.Frame // not in use
 	timers    [timerKinds]timer.Timer
 	boot      *bootData
@@ -63,7 +61,6 @@ type Shard struct {
 	saving    bool                  // this shard waits for a checkpoint of log starts
 	dir       directory             // shard 0 only: checkpoints and the clean-shutdown marker
 	drainBy   clock.Time
-	fault     string
 }
 
 var _ step.Stepper = (*Shard)(nil)
@@ -71,7 +68,7 @@ var _ step.Stepper = (*Shard)(nil)
 // New makes a shard. It does nothing before its Start event.
 func New(o Options) *Shard {
 	e := env.New(o.Shard, o.Pool, prng.Keyed(o.Seed, "shard"))
-	s := &Shard{env: e, static: o.Node, node: o.Node, seed: o.Seed, shards: o.Shards, state: api.NewState(e, o.Node, o.Shards)}
+	s := &Shard{env: e, static: o.Node, node: o.Node, shards: o.Shards, state: api.NewState(e, o.Node, o.Shards)}
 	e.Timers.Permute = o.Permute
 	s.state.Image, s.applied = metadata.Empty(), metadata.Empty()
 	s.state.Replier, s.state.Saver = s, s

@@ -109,11 +109,10 @@ func (s *Shard) timeOf(t *task.Task, q *TimeQuery, b []byte) int64 {
 	if p == nil || p.Log == nil || p.Offline() {
 		return -1
 	}
-	sl, where, err := p.Log.LocateSlow(t, max(q.Offset, p.Log.Start()), 1, p.HighWatermark())
+	sl, _, err := p.Log.LocateSlow(t, max(q.Offset, p.Log.Start()), 1, p.HighWatermark())
 	if t.Stopped() || err != disk.OK || sl.Ext.Len < records.HeaderSize {
 		return -1
 	}
-	_ = where
 	p.Log.Pin(sl.Ext.File)
 	c := t.Disk(disk.Request{Kind: disk.Read, File: sl.Ext.File, Off: sl.Ext.Off, Bytes: b})
 	if t.Stopped() {

@@ -54,7 +54,6 @@ type Partition struct {
 	leader               queue // acks=1, by last offset
 	all                  queue // acks=all, by last offset
 	sizes                sizes // batches above the high watermark, so that watches can count bytes
-	visible              int64 // bytes below the high watermark that were appended since the log was opened
 	watches              []*Watch
 	firing               []*Watch // scratch of tell
 	failed               bool
@@ -187,7 +186,6 @@ func (p *Partition) advance(to int64) {
 	}
 	p.hw = to
 	grown := p.sizes.pop(to)
-	p.visible += grown
 	if plant.On(plant.P9) && len(p.all.items) > p.all.head {
 		p.all.head++ // the waiter is forgotten
 	}
