@@ -40,6 +40,7 @@ type Info struct {
 	Listener string // name of the listener that accepted it
 	Peer     string // "host:port" of the other end
 	Dialled  bool   // opened by a Dial of ours
+	Refused  bool   // of a dial that failed: the peer's machine answered that nobody listens there
 	Token    disk.Token
 }
 
