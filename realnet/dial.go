@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,8 +20,8 @@ type dial struct {
 	token disk.Token
 	peer  string
 	until clock.Time
-	// refused says that nobody listens there.
-	refused bool
+
+	refused bool // the peer's machine lives, and nobody listens
 }
 
 // startDial begins to connect. A name is looked up on a goroutine, and comes back by mail; the core bounds how many it asks for.
@@ -99,7 +98,7 @@ func (l *loop) connecting(to netip.AddrPort) (int, error) {
 func (l *loop) dialled(c *conn) {
 	errno, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil || errno != 0 {
-		c.dial.refused = syscall.Errno(errno) == unix.ECONNREFUSED
+		c.dial.refused = errno == int(unix.ECONNREFUSED)
 		l.close(c)
 		return
 	}

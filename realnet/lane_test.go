@@ -8,7 +8,6 @@ import (
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/io/buf"
 	"github.com/seedlog/seedlog/io/clock"
-	"github.com/seedlog/seedlog/io/network"
 	"github.com/seedlog/seedlog/realdisk"
 	"github.com/seedlog/seedlog/realnet"
 )
@@ -66,24 +65,4 @@ func TestInnerConnectionsAreShardZerosFromTheStartAndALaneIsStoppedLast(t *testi
 		}
 	}
 	equal(t, "lane", <-order)
-}
-
-func TestADialThatIsRefusedSaysSo(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	noErr(t, err)
-	nobody := ln.Addr().String()
-	ln.Close()
-	refused := make(chan bool, 1)
-	n, err := node(t, nil, funcs(func(ev *step.Event, out *step.Effects) {
-		switch ev.Kind {
-		case step.Start:
-			out.Dial = append(out.Dial, network.Dial{Token: 7, Addr: nobody})
-		case step.ConnClosed:
-			refused <- ev.Conn.Refused && ev.Conn.Token == 7
-			out.Stopped = true
-		}
-	}))
-	noErr(t, err)
-	n.Run()
-	equal(t, true, <-refused)
 }

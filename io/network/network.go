@@ -40,8 +40,8 @@ type Info struct {
 	Listener string // name of the listener that accepted it
 	Peer     string // "host:port" of the other end
 	Dialled  bool   // opened by a Dial of ours
-	Refused  bool   // of a dial that failed: the peer's machine answered that nobody listens there
 	Token    disk.Token
+	Refused  bool // of a Dial that failed: the other machine answered that nobody listens there
 }
 
 // Dial asks for a connection to a peer. It is answered by ConnOpened or ConnClosed with the same Token.
