@@ -25,6 +25,9 @@ var hooks string
 
 const hooksName = "zseeded.go"
 
+// edited is the folder for the files, in that of overlay.json. The go command's "./..." leaves out what begins with '_'.
+const edited = "_runtime"
+
 // sources are all edits. The order of files and of edits within one does not matter.
 var sources = []source{
 	{"rand.go", []edit{
@@ -68,12 +71,12 @@ func (s *source) apply(text string) (string, error) {
 
 // write makes the overlay of a runtime's folder in the folder out, an absolute path.
 func write(runtimeDir, out string) error {
-	if err := os.MkdirAll(out, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(out, edited), 0o755); err != nil {
 		return err
 	}
 	replace := map[string]string{}
 	put := func(name, text string) error {
-		path := filepath.Join(out, name)
+		path := filepath.Join(out, edited, name)
 		replace[filepath.Join(runtimeDir, name)] = path
 		return keep(path, text)
 	}

@@ -44,8 +44,8 @@ func TestTheInstalledRuntimeTakesEveryEditAndStaysAsItIs(t *testing.T) {
 		t.Fatalf("%d files, %v", len(o.Replace), err)
 	}
 	for from, to := range o.Replace {
-		edited, err := os.ReadFile(to)
-		if err != nil || !strings.Contains(string(edited), "seeded") {
+		text, err := os.ReadFile(to)
+		if err != nil || !strings.Contains(string(text), "seeded") {
 			t.Errorf("%s: %v, or no edit in it", to, err)
 		}
 		if old, err := os.ReadFile(from); err == nil && strings.Contains(string(old), "seeded.") {
