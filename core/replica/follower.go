@@ -75,7 +75,7 @@ func (p *Partition) acceptable(v records.View) kerr.Code {
 		return kerr.CorruptMessage
 	case v.BaseOffset() < end && v.LastOffset() >= end:
 		return kerr.CorruptMessage
-	case v.LeaderEpoch() > p.state.LeaderEpoch && !plant.On(plant.R14):
+	case (v.LeaderEpoch() > p.state.LeaderEpoch || v.LeaderEpoch() < p.Log.EpochAt(end-1)) && !plant.On(plant.R14):
 		return kerr.CorruptMessage
 	}
 	return kerr.None

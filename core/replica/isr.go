@@ -117,7 +117,7 @@ func (p *Partition) repeatProposal() {
 func (p *Partition) Altered(code kerr.Code, s *State) {
 	p.isr.asked = false
 	if p.role != leading || p.isr.pending == nil || p.isr.askedIn != p.state.LeaderEpoch {
-		p.isr.again = false
+		p.isr.again = p.isr.pending != nil // that was proposed later, and has not been sent
 		return
 	}
 	now := p.env.Now.Mono

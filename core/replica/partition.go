@@ -94,15 +94,10 @@ func New(e *env.Env, topic string, id [16]byte, number, epoch int32, flushAck bo
 	return &Partition{Topic: topic, TopicID: id, Number: number, LeaderEpoch: epoch, FlushAck: flushAck, env: e, LagMax: 30 * clock.Second, fetchAt: -1}
 }
 
-// Opened hands over the recovered log. With other replicas there may be more than what all of them have: then only the checkpointed high
-// watermark counts.
+// Opened hands over the recovered log. In a cluster Apply comes first.
 func (p *Partition) Opened(l *commitlog.Log) {
 	p.Log = l
-	p.hw = p.ownEnd()
-	if p.role != alone && len(p.state.Replicas) > 1 {
-		p.unsized = p.hw
-		p.hw = min(max(p.HWCheckpoint, l.Start()), p.hw)
-	}
+	p.recall()
 	if p.role != alone {
 		p.settle(p.env.Now.Mono)
 	}
@@ -330,6 +325,7 @@ func (p *Partition) CheckInvariants() {
 		return
 	}
 	assert.That(l.Start() <= l.End(), "replica: log start above log end")
+	assert.That(l.Start() <= p.hw, "replica: log start above the high watermark")
 	assert.That(p.hw <= l.WrittenEnd(), "replica: high watermark above the written end")
 	assert.That(!p.FlushAck || p.hw <= l.SyncedEnd(), "replica: high watermark above the synced end")
 	assert.That(l.SyncedEnd() <= l.WrittenEnd() && l.WrittenEnd() <= l.End(), "replica: synced, written and log end out of order")

@@ -45,9 +45,13 @@ func (p *Partition) Apply(s State, now clock.Time) {
 		p.maybeAdvance(now)
 		return
 	}
-	newEpoch := p.role == alone || s.LeaderEpoch > p.state.LeaderEpoch
+	first := p.role == alone
+	newEpoch := first || s.LeaderEpoch > p.state.LeaderEpoch
 	p.state, p.LeaderEpoch = s, s.LeaderEpoch
 	p.isr.pending = nil // decided, or refused because of the partition epoch that is old now
+	if first && p.Log != nil {
+		p.recall()
+	}
 	if newEpoch {
 		p.settle(now)
 		return
@@ -77,6 +81,17 @@ func (p *Partition) settle(now clock.Time) {
 		p.follow()
 	}
 	p.Observer.LeaderChanged(p)
+	p.maybeReady()
+}
+
+// recall sets the high watermark of a log that was just opened. Alone it is all there is; with other replicas there may be more than what
+// all of them have, and only what a checkpoint says counts.
+func (p *Partition) recall() {
+	p.hw = p.ownEnd()
+	if len(p.state.Replicas) > 1 {
+		p.unsized = p.Log.End()
+		p.hw = min(max(p.HWCheckpoint, p.Log.Start()), p.hw)
+	}
 }
 
 func (p *Partition) isReplica() bool { return slices.Contains(p.state.Replicas, p.state.Me) }
@@ -103,9 +118,7 @@ func (p *Partition) follow() {
 	p.followers = p.followers[:0]
 	if plant.On(plant.R1) && p.hw < p.Log.End() { // KIP-101: to the own high watermark, whatever the leader has
 		p.truncate(p.hw, false)
-		return
 	}
-	p.maybeReady()
 }
 
 // IsLeader says whether appends are taken here.
