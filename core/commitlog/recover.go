@@ -38,6 +38,10 @@ type recovery struct {
 	cutSeg int   // the segment in which whole batches end, if torn
 	torn   bool
 
+	limited bool // a truncation: the log ends before the batch that holds limit
+	limit   int64
+	reached bool // that batch was met
+
 	later     []int64 // without a snapshot to begin with: those that may be met on the way, ascending
 	epochText string  // what leader-epoch-checkpoint holds
 }
@@ -266,7 +270,10 @@ func (r *recovery) scanSegment(i int) error {
 			copy(head[:], v)
 			v = head[:]
 			ok = v.BaseOffset() >= s.end && v.LastOffset()-s.base <= 1<<31-1 && (i+1 == len(r.segs) || v.LastOffset() < r.segs[i+1].base) && sc.intact(pos, v)
-			ok = ok && !(plant.On(plant.P8) && v.BaseOffset() >= r.opt.RecoveryPoint)
+			ok = ok && !(plant.On(plant.P8) && !r.limited && v.BaseOffset() >= r.opt.RecoveryPoint)
+			if r.limited && ok && v.LastOffset() >= r.limit {
+				r.reached, ok = true, false
+			}
 		}
 		if sc.err != disk.OK {
 			return fmt.Errorf("read %s: %w", s.name(r.Log), sc.err)
@@ -383,7 +390,7 @@ func (r *recovery) cutTail() error {
 		last--
 		end = r.segs[last].end
 	}
-	if end < r.opt.RecoveryPoint {
+	if end < r.opt.RecoveryPoint && !r.reached {
 		return &Corrupt{Dir: r.dir, End: end, RecoveryPoint: r.opt.RecoveryPoint}
 	}
 	for i := len(r.segs) - 1; i > last; i-- {
@@ -536,7 +543,7 @@ func (r *recovery) makeDurable() error {
 			return wrap("remove "+r.path(o, suffixSnapshot), &c)
 		}
 	}
-	if r.opt.Clean && !r.torn || end == 0 {
+	if !r.limited && (r.opt.Clean && !r.torn || end == 0) {
 		r.born = r.opt.Clean && end > 0
 		return nil
 	}
