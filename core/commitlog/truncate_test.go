@@ -16,6 +16,7 @@ func (m *twin) cutTo(to int64) {
 	for k := len(m.batches); k > 0 && m.batches[k-1].LastOffset() >= to; k-- {
 		m.batches = m.batches[:k-1]
 	}
+	m.cut = max(m.cut, m.start)
 	m.start = min(m.start, to)
 	m.resequence()
 }
@@ -95,6 +96,7 @@ func (m *twin) interrupted(power bool, to int64, full bool) {
 		m.batches, m.cut = nil, 0
 		m.w.do(func(t *task.Task) { m.check(m.l.TruncateFully(t, m.l.End()), "emptied again") })
 	}
+	m.cut = max(m.cut, m.start)
 	m.start, m.said = m.l.Start(), min(m.said, m.l.Start())
 	m.synced = m.l.SyncedEnd()
 	m.recovered()
