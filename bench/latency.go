@@ -167,19 +167,17 @@ func (l *rawLane) listen(p *schedule, i int) error {
 	var buf [512]byte
 	have := 0
 	for n := i; n < p.n; n += latencyLanes {
-		for size := 4; have < size; {
-			k, err := rawIO(unix.SYS_READ, l.fd, buf[have:])
-			if err != nil {
-				return err
-			}
-			if have += k; have >= 4 {
-				size = 4 + int(binary.BigEndian.Uint32(buf[:]))
-			}
-			if size > len(buf) {
-				return fmt.Errorf("a Produce response of %d bytes", size)
-			}
+		var err error
+		if have, err = l.fill(buf[:], have, 4); err != nil {
+			return err
 		}
 		size := 4 + int(binary.BigEndian.Uint32(buf[:]))
+		if size > len(buf) {
+			return fmt.Errorf("a Produce response of %d bytes", size)
+		}
+		if have, err = l.fill(buf[:], have, size); err != nil {
+			return err
+		}
 		if at := 8 + l.at; size < at+2 {
 			return fmt.Errorf("a Produce response of %d bytes", size)
 		} else if err := kerr.ErrorForCode(int16(binary.BigEndian.Uint16(buf[at:]))); err != nil {
@@ -191,6 +189,18 @@ func (l *rawLane) listen(p *schedule, i int) error {
 		}
 	}
 	return nil
+}
+
+// fill reads until b holds so many bytes, or more.
+func (l *rawLane) fill(b []byte, have, want int) (int, error) {
+	for have < want {
+		n, err := rawIO(unix.SYS_READ, l.fd, b[have:])
+		if err != nil {
+			return have, err
+		}
+		have += n
+	}
+	return have, nil
 }
 
 // bareSync is the floor under flush.policy=ack: the same records on the same schedule, written to six files and synced by a thread each, without a
