@@ -86,6 +86,8 @@ type Options struct {
 	Trace     io.Writer                       // nil: no text
 	Log       func(node int, l *step.LogLine) // nil: dropped
 	MaxEvents int64                           // 0: DefaultMaxEvents
+	// Quorum says that each node has a lane more than its shards, the last: the quorum's actor. It gets no connections.
+	Quorum bool
 }
 
 // DefaultMaxEvents bounds a run that does not come to an end.
@@ -129,7 +131,7 @@ func New(p *plan.Plan, opt Options) *Cluster {
 		c.addrs = append(c.addrs, fmt.Sprintf("n%d:9092", i+1))
 		c.nodes = append(c.nodes, newNode(c, i))
 		c.names = append(c.names, c.addrs[i])
-		for s := range p.Shards {
+		for s := range c.lanes() {
 			c.shardWho = append(c.shardWho, c.eng.Entity(fmt.Sprintf("n%d/%d", i+1, s)))
 		}
 	}
@@ -215,7 +217,15 @@ func (c *Cluster) find(addr string) (simnet.End, bool) {
 }
 
 func (c *Cluster) shardEntity(node, shard int) engine.Entity {
-	return c.shardWho[node*c.plan.Shards+shard]
+	return c.shardWho[node*c.lanes()+shard]
+}
+
+// lanes is how many Steppers a node has.
+func (c *Cluster) lanes() int {
+	if c.opt.Quorum {
+		return c.plan.Shards + 1
+	}
+	return c.plan.Shards
 }
 
 // permute is the hook of F:C2 for a node's timers: equal deadlines fire in an order drawn by node, process and number.

@@ -123,7 +123,7 @@ func (s *shard) takeFrame(now clock.Now, id network.Conn) int64 {
 func (s *shard) connEnds(now clock.Now, id network.Conn, c *conn) int64 {
 	info := network.Info{Conn: id}
 	if c.dialling != 0 {
-		info = network.Info{Token: c.dialling, Dialled: true}
+		info = network.Info{Token: c.dialling, Dialled: true, Refused: c.h.Refused()}
 	}
 	s.forget(id, c)
 	s.drainSent(now)

@@ -160,6 +160,7 @@ func (n *Net) fireHalf(k engine.Kind, h *Half, b int64) {
 	case kindOpened:
 		n.opened(h)
 	case kindRefused:
+		h.refused = !h.over
 		n.end(h)
 	case kindReset:
 		// A reset that meets a partition is lost; who still sends learns of it by the answer to that.
