@@ -260,6 +260,10 @@ func (r *recovery) scanSegment(i int) error {
 	start := mark{s.end, int32(pos), s.ord}
 	r.recent.push(start)
 	r.coarse.push(start)
+	if r.torn {
+		s.writtenEnd, s.syncedEnd = s.end, s.end
+		return nil // and the snapshot that stands here speaks of what is missing
+	}
 	if err := r.meet(s.end); err != nil {
 		return err
 	}

@@ -85,6 +85,9 @@ func (n *Node) start() {
 		return
 	}
 	c := n.c
+	if j, ok := c.opt.Judge.(interface{ Starting(node int) error }); ok && n.life > 0 {
+		c.verdict(j.Starting(n.index))
+	}
 	n.life++
 	n.up, n.dark, n.stop, n.paused, n.crashIn = true, false, false, false, 0
 	cfg := NodeConfig{ID: n.index + 1, Incarnation: n.life, Shards: c.plan.Shards, Quorum: c.opt.Quorum, Addrs: c.addrs, DataDir: DataDir,
