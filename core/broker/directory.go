@@ -271,11 +271,15 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 	if names.Err != disk.OK {
 		return nil, "cannot list the data directory " + dir + " (" + names.Err.Error() + "); check the disk"
 	}
+	b.epoch = -1
 	for _, n := range names.Names {
 		b.clean = b.clean || n == cleanName
 		if d, ok := strings.CutSuffix(n, "/"); ok {
 			b.dirs = append(b.dirs, d)
 		}
+	}
+	if b.clean {
+		b.epoch = s.readMarker(t)
 	}
 	if b.clean && !plant.On(plant.S1) {
 		// The marker goes before anything is loaded: a crash while loading must not look like a clean stop (KAFKA-10471).
@@ -319,6 +323,47 @@ func parentDir(dir string) string {
 	return "."
 }
 
+// markerLimit bounds what is read of the clean-shutdown marker.
+const markerLimit = 4096
+
+// readMarker gives the broker epoch that the clean-shutdown marker names (KIP-966), -1 if it names none.
+func (s *Shard) readMarker(t *task.Task) int64 {
+	f := s.env.File()
+	c := t.Disk(disk.Request{Kind: disk.Open, File: f, Path: s.node.LogDir + "/" + cleanName, Flags: disk.ReadOnly})
+	if c.Err != disk.OK {
+		s.env.FreeFile(f)
+		return -1
+	}
+	b := make([]byte, min(c.N, markerLimit))
+	c = t.Disk(disk.Request{Kind: disk.Read, File: f, Bytes: b})
+	n := c.N
+	t.Disk(disk.Request{Kind: disk.Close, File: f})
+	if t.Stopped() {
+		return -1
+	}
+	s.env.FreeFile(f)
+	return parseMarker(string(b[:n]))
+}
+
+// The marker's text is Kafka's: {"version":0,"brokerEpoch":7}.
+func markerText(epoch int64) string {
+	return `{"version":0,"brokerEpoch":` + strconv.FormatInt(epoch, 10) + `}`
+}
+
+func parseMarker(text string) int64 {
+	_, rest, ok := strings.Cut(text, `"brokerEpoch":`)
+	if !ok {
+		return -1
+	}
+	digits, _, _ := strings.Cut(rest, "}")
+	digits, _, _ = strings.Cut(digits, ",")
+	n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
+	if err != nil || n < 0 {
+		return -1
+	}
+	return n
+}
+
 func (s *Shard) dropMarker(t *task.Task) string {
 	dir := s.node.LogDir
 	if c := t.Disk(disk.Request{Kind: disk.Remove, Path: dir + "/" + cleanName}); c.Err != disk.OK {
@@ -330,12 +375,27 @@ func (s *Shard) dropMarker(t *task.Task) string {
 	return ""
 }
 
+// brokerEpoch is the epoch of this process's registration, -1 if there is none.
+func (s *Shard) brokerEpoch() int64 {
+	if s.member != nil {
+		return s.member.lease.epoch
+	}
+	if b := s.applied.Broker(s.node.NodeID); b != nil {
+		return b.Epoch
+	}
+	return -1
+}
+
 // markClean says that every log was closed with everything synced.
 func (s *Shard) markClean(t *task.Task) disk.Err {
 	f := s.env.File()
 	dir := s.node.LogDir
 	c := t.Disk(disk.Request{Kind: disk.Open, File: f, Path: dir + "/" + cleanName, Flags: disk.Create})
 	if c.Err != disk.OK {
+		return c.Err
+	}
+	text := markerText(s.brokerEpoch())
+	if c = t.Disk(disk.Request{Kind: disk.Write, File: f, Vec: [][]byte{[]byte(text)}}); c.Err != disk.OK {
 		return c.Err
 	}
 	if c = t.Disk(disk.Request{Kind: disk.Sync, File: f}); c.Err != disk.OK {

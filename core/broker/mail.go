@@ -4,6 +4,7 @@ import (
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/metadata/link"
 	"github.com/seedlog/seedlog/core/step"
 )
 
@@ -23,6 +24,7 @@ const (
 	mailDrained                         // to shard 0: the sender's requests are answered
 	mailClose                           // to all: every shard is drained; close the logs
 	mailClosed                          // to shard 0: the sender has closed its logs, but for A of them
+	mailDrain                           // to all, of a node of a cluster: its leaderships are handed over; drain
 	MailStats                           // from outside: answered with Body *stats.Snapshot
 	MailTimes                           // from outside: Body []TimeQuery, answered with Body []TimeQuery
 )
@@ -35,7 +37,8 @@ type imageMail struct {
 
 // bootData is what shard 0 read from the directory before any log was opened.
 type bootData struct {
-	clean  bool // the last run stopped cleanly
+	clean  bool  // the last run stopped cleanly
+	epoch  int64 // the broker epoch that it had, -1 not known
 	points map[string]int64
 	starts map[string]int64
 	named  bool                // the next one was there
@@ -73,6 +76,12 @@ func (s *Shard) mailArrived(m *step.Mail) {
 		s.state.Mail(m)
 		return
 	}
+	if m.Kind >= link.MailState {
+		if s.phase < stopped {
+			s.member.fromLane(m)
+		}
+		return
+	}
 	switch m.Kind {
 	case mailImage:
 		b := m.Body.(*imageMail)
@@ -107,6 +116,8 @@ func (s *Shard) mailArrived(m *step.Mail) {
 		s.released(m.Body.(nameClaim))
 	case mailDrained:
 		s.othersDrained()
+	case mailDrain:
+		s.beginDrain()
 	case mailClose:
 		s.close()
 	case mailClosed:

@@ -1,12 +1,15 @@
 package broker
 
 import (
+	"strconv"
+
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/assert"
 	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/peer"
 	"github.com/seedlog/seedlog/core/prng"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/core/timer"
@@ -58,6 +61,8 @@ type Shard struct {
 	dropped   bool                  // partitions went since the checkpoints were told
 	applied   *metadata.Image       // partitions follow this image
 	control   *control              // shard 0 only
+	member    *member               // shard 0 of a node of a cluster only
+	peers     *peer.Pool            // connections to other brokers, and to the controller
 	saving    bool                  // this shard waits for a checkpoint of log starts
 	dir       directory             // shard 0 only: checkpoints and the clean-shutdown marker
 	drainBy   clock.Time
@@ -74,6 +79,10 @@ func New(o Options) *Shard {
 	s.state.Replier, s.state.Saver = s, s
 	s.opening.s, s.holds, s.dir.names = s, map[[16]byte]*holding{}, names{}
 	s.dir.points, s.dir.starts = map[int32]*pointsMail{}, map[int32][]commitlog.Entry{}
+	s.peers = peer.NewPool(e, peer.Config{ClientID: "broker-" + strconv.Itoa(int(o.Node.NodeID))})
+	if o.Node.Clustered && o.Shard == 0 {
+		s.member = newMember(s)
+	}
 	for i := range s.timers {
 		s.timers[i].Owner, s.timers[i].Kind = s, uint8(i)
 	}
@@ -99,7 +108,7 @@ func (s *Shard) Step(now clock.Now, ev *step.Event, out *step.Effects) {
 	case step.ConnOpened:
 		s.opened(&ev.Conn)
 	case step.ConnClosed:
-		s.closed(ev.Conn.Conn)
+		s.closed(&ev.Conn)
 	case step.Start:
 		s.start()
 	case step.Stop:

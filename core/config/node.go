@@ -58,6 +58,7 @@ type Node struct {
 	ControlledShutdown           bool
 	AutoLeaderRebalance          bool
 	LeaderImbalanceCheckMS       int64 // leader.imbalance.check.interval.seconds
+	UncleanElectionMS            int64 // unclean.leader.election.interval.ms
 	ReplicaFetchBackoffMS        int32
 	ReplicaFetchMaxBytes         int32
 	ReplicaFetchMinBytes         int32

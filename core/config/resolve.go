@@ -176,6 +176,7 @@ func (n *Node) derive() {
 	n.ControlledShutdown = n.flag("controlled.shutdown.enable")
 	n.AutoLeaderRebalance = n.flag("auto.leader.rebalance.enable")
 	n.LeaderImbalanceCheckMS = n.long("leader.imbalance.check.interval.seconds") * 1000
+	n.UncleanElectionMS = n.long("unclean.leader.election.interval.ms")
 	n.deriveReplication()
 	n.OffsetsPartitions = n.int("offsets.topic.num.partitions")
 	n.OffsetsReplicationFactor = n.int("offsets.topic.replication.factor")
