@@ -130,6 +130,9 @@ func (s *Shard) serve() {
 		task.Go(s.env, s.askSpace) // the reserve holds from the first record on
 	}
 	s.env.After(&s.timers[timerCheckpoint], checkpointEach)
+	if s.static.Clustered {
+		s.checkLag()
+	}
 	s.sweepIdle()
 	s.env.After(&s.timers[timerRetention], clock.MS(s.node.RetentionCheckMS))
 }

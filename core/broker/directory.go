@@ -23,6 +23,7 @@ const (
 	cleanName  = ".kafka_cleanshutdown"
 	pointsName = "recovery-point-offset-checkpoint"
 	startsName = "log-start-offset-checkpoint"
+	hwsName    = "replication-offset-checkpoint"
 	topicsName = "topic-id-checkpoint" // ours: whose offsets the other two hold
 )
 
@@ -85,7 +86,7 @@ func (s *Shard) saved() {
 func (s *Shard) gatherPoints(save bool) {
 	var starts []commitlog.Entry
 	m := &pointsMail{}
-	moved := s.dropped
+	moved, sum := s.dropped, int64(0)
 	s.dropped = false
 	for _, p := range s.state.Parts {
 		if p.Log == nil || p.Offline() {
@@ -99,13 +100,19 @@ func (s *Shard) gatherPoints(save bool) {
 		if n := len(m.topics); n == 0 || m.topics[n-1].ID != p.TopicID {
 			m.topics = append(m.topics, commitlog.TopicName{Topic: p.Topic, ID: p.TopicID})
 		}
+		if s.static.Clustered {
+			hw := p.HighWatermark()
+			m.hws = append(m.hws, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: hw})
+			sum += hw
+		}
 		if b > 0 {
 			starts = append(starts, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: b})
 		}
 	}
-	if !moved && !save {
+	if !moved && !save && sum == s.toldHW {
 		return
 	}
+	s.toldHW = sum
 	want := int64(0)
 	if save {
 		want = 1
@@ -191,11 +198,11 @@ func (s *Shard) space(free int64) { s.state.FreeBytes, s.state.SinceFree = free,
 // writeCheckpoints writes log starts and recovery points, then whose they are: while the three do not agree, as after a crash on the way,
 // a topic that is new in them is recovered without, which takes longer and loses nothing.
 func (s *Shard) writeCheckpoints(t *task.Task) error {
-	var points, starts []commitlog.Entry
+	var points, starts, hws []commitlog.Entry
 	var topics []commitlog.TopicName
 	for i := int32(0); i < int32(s.shards); i++ {
 		if m := s.dir.points[i]; m != nil {
-			points, topics = append(points, m.points...), append(topics, m.topics...)
+			points, topics, hws = append(points, m.points...), append(topics, m.topics...), append(hws, m.hws...)
 		}
 		starts = append(starts, s.dir.starts[i]...)
 	}
@@ -205,6 +212,11 @@ func (s *Shard) writeCheckpoints(t *task.Task) error {
 	}
 	if err := commitlog.WriteCheckpoint(t, s.node.LogDir+"/"+pointsName, points); err != nil {
 		return err
+	}
+	if s.static.Clustered {
+		if err := commitlog.WriteCheckpoint(t, s.node.LogDir+"/"+hwsName, hws); err != nil {
+			return err
+		}
 	}
 	if slices.Equal(topics, s.dir.topics) {
 		return nil
@@ -266,7 +278,7 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 	} else if c.Err != disk.OK {
 		return nil, "cannot lock the data directory " + dir + " (" + c.Err.Error() + "); check the file system or choose another with --data"
 	}
-	b = &bootData{points: map[string]int64{}, starts: map[string]int64{}}
+	b = &bootData{points: map[string]int64{}, starts: map[string]int64{}, hws: map[string]int64{}}
 	names := t.Disk(disk.Request{Kind: disk.List, Path: dir})
 	if names.Err != disk.OK {
 		return nil, "cannot list the data directory " + dir + " (" + names.Err.Error() + "); check the disk"
@@ -290,7 +302,7 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 	for _, x := range [...]struct {
 		name string
 		into map[string]int64
-	}{{pointsName, b.points}, {startsName, b.starts}} {
+	}{{pointsName, b.points}, {startsName, b.starts}, {hwsName, b.hws}} {
 		entries, err := commitlog.ReadCheckpoint(t, dir+"/"+x.name)
 		if err != nil {
 			// Without it more is read, nothing is lost: every log is scanned from its start.

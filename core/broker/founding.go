@@ -28,9 +28,11 @@ type founding struct {
 	m       *member
 	answers []*introduction // by place in the list; nil: none yet
 	asking  []bool
-	started bool
+	started bool // MailStart was sent
+	founded bool // with Bootstrap
 	turn    int
 	leader  string // who was named as leader last
+	naming  string // how the leader names the cluster, as it said last
 	timer   timer.Timer
 }
 
@@ -65,7 +67,7 @@ func (f *founding) TimerFired(*timer.Timer) {
 	switch {
 	case !f.started:
 		s.env.After(&f.timer, askEach)
-	case !f.m.isMember():
+	case !f.m.isMember() || f.m.clusterID() == "" && !f.m.leads():
 		f.join()
 		s.env.After(&f.timer, joinEach)
 	case missing:
@@ -80,10 +82,21 @@ func (f *founding) self() *introduction {
 	m := f.m
 	list := slices.Clone(m.s.static.QuorumServers)
 	slices.Sort(list)
+	naming := ""
+	if m.leads() && m.clusterID() == "" {
+		naming = m.candidate
+	}
 	return &introduction{
-		node: m.s.static.NodeID, directory: m.dir.ID, hasState: m.state.HasState || f.started, hasImage: m.brings != nil,
+		naming: naming,
+		node:   m.s.static.NodeID, directory: m.dir.ID, hasState: f.hasState(), hasImage: m.brings != nil,
 		cluster: m.clusterID(), address: m.address(), leader: m.remote.lead.Address, list: list,
 	}
+}
+
+// hasState says whether a quorum has begun, as far as this node has a part in it. One that only waits to be told has none: the founder may
+// not have heard from all yet.
+func (f *founding) hasState() bool {
+	return f.m.state.HasState || f.founded || len(f.m.remote.lead.Members) > 0
 }
 
 func (f *founding) ask(i int, addr string) {
@@ -124,9 +137,7 @@ func (f *founding) answered(i int, x *introduction) {
 			m.s.static.LogDir, mine, m.s.static.QuorumServers[i], x.cluster))
 		return
 	}
-	if x.leader != "" {
-		f.leader = x.leader
-	}
+	f.heard(x)
 	if f.started {
 		return
 	}
@@ -199,6 +210,7 @@ func (f *founding) start(members []link.Member) {
 	f.started = true
 	st := &link.Start{ID: m.id, Address: m.address(), Bootstrap: members, Sole: len(m.s.static.QuorumServers) == 1}
 	if members != nil {
+		f.founded = true
 		st.Snapshot = m.brings
 		m.s.env.Infof("founds a cluster of %d controllers: %s", len(members), strings.Join(m.s.static.QuorumServers, ","))
 	}
@@ -223,13 +235,21 @@ func (f *founding) join() {
 		if x == nil {
 			return
 		}
-		if x.leader != "" {
-			f.leader = x.leader
-		}
+		f.heard(x)
 		if x.refusal != "" {
 			f.m.s.env.Warnf("%s does not let this node into the quorum: %s", addr, x.refusal)
 		}
 	})
+}
+
+// heard notes what a peer knows of the quorum.
+func (f *founding) heard(x *introduction) {
+	if x.leader != "" {
+		f.leader = x.leader
+	}
+	if x.naming != "" {
+		f.naming = x.naming
+	}
 }
 
 // serve answers a peer's question; false: the connection is to be closed.

@@ -8,7 +8,7 @@ import (
 
 // introduction is what nodes tell each other of themselves in the founding exchange (link.KeyFounding), in both directions.
 //
-//	version:1 | node:4 | directory:16 | flags:1 | cluster | address | leader | refusal | count:1 | founding list, each a string of length:2
+//	version:1 | node:4 | directory:16 | flags:1 | cluster | address | leader | refusal | naming | count:1 | founding list, each a string of length:2
 type introduction struct {
 	node      int32
 	directory [16]byte
@@ -19,6 +19,7 @@ type introduction struct {
 	address   string // where the node's controller listener is reached
 	leader    string // an answer: where the quorum's leader is, as far as this node knows
 	refusal   string // an answer: why not
+	naming    string // an answer of the leader of a cluster without a name: the one that it gives it
 	list      []string
 }
 
@@ -42,7 +43,7 @@ func (x *introduction) AppendTo(dst []byte) []byte {
 		}
 	}
 	dst = append(dst, flags)
-	for _, s := range [...]string{x.cluster, x.address, x.leader, x.refusal} {
+	for _, s := range [...]string{x.cluster, x.address, x.leader, x.refusal, x.naming} {
 		dst = appendText(dst, s)
 	}
 	dst = append(dst, byte(len(x.list)))
@@ -78,7 +79,7 @@ func parseIntroduction(b []byte) (x introduction, ok bool) {
 	flags := b[21]
 	x.hasState, x.hasImage, x.join = flags&flagState != 0, flags&flagImage != 0, flags&flagJoin != 0
 	b = b[22:]
-	for _, s := range [...]*string{&x.cluster, &x.address, &x.leader, &x.refusal} {
+	for _, s := range [...]*string{&x.cluster, &x.address, &x.leader, &x.refusal, &x.naming} {
 		if *s, b, ok = takeText(b); !ok {
 			return introduction{}, false
 		}

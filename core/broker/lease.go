@@ -80,7 +80,13 @@ func (l *lease) register() {
 	req := m.s.registration()
 	req.IncarnationID, req.PreviousBrokerEpoch, req.ClusterID = l.incarnation, l.previous, m.clusterID()
 	if req.ClusterID == "" {
+		req.ClusterID = m.founding.naming
+	}
+	if req.ClusterID == "" && m.leads() {
 		req.ClusterID = m.candidate
+	}
+	if req.ClusterID == "" {
+		return // somebody else names the cluster, and the next image tells how
 	}
 	l.busy = true
 	m.toController(req, 4, func(resp kmsg.Response) {
@@ -109,6 +115,11 @@ func (l *lease) registered(r *kmsg.BrokerRegistrationResponse) {
 		}
 		l.again(leaseEach)
 	case kerr.InconsistentClusterID:
+		if m.dir.ClusterID == "" { // the cluster was given another name meanwhile
+			m.founding.naming = ""
+			l.again(leaseEach)
+			return
+		}
 		m.s.fatal(1, fmt.Sprintf("%s belongs to cluster %s, and the controller is of another; choose another directory with --data, or correct controller.quorum.bootstrap.servers", m.s.static.LogDir, m.clusterID()))
 	case kerr.NotController, kerr.RequestTimedOut, kerr.ThrottlingQuotaExceeded, kerr.KafkaStorageError:
 		l.again(leaseEach)

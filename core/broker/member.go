@@ -35,6 +35,7 @@ type member struct {
 	foundingPeers *peer.Pool
 	lease         lease
 	watch         watch
+	alters        alters
 	changes       flight.Table[func(why string)]
 	sorted        bool // directories that nobody knows were looked after
 	following     bool // the shards follow images
@@ -50,6 +51,7 @@ func newMember(s *Shard) *member {
 	m.foundingPeers = peer.NewPool(s.env, peer.Config{ClientID: "founding"})
 	m.lease.epoch = -1
 	m.watch.begin(m)
+	m.alters.m, m.alters.timer.Owner = m, &m.alters
 	return m
 }
 
@@ -84,7 +86,9 @@ func (m *member) found(st *link.State) {
 		img = metadata.Empty()
 	}
 	m.state, m.remote.lead.Term = st, st.Term
-	m.candidate = datadir.NewClusterID(s.env.Rand)
+	if m.candidate = s.static.ClusterID; m.candidate == "" {
+		m.candidate = datadir.NewClusterID(s.env.Rand)
+	}
 	c.store = metadata.NewStore(img, c)
 	c.machine = controller.NewMachine(s.node, img, &m.remote, s.env.Rand, []metadata.FeatureLevelRecord{{Name: api.FeatureMetadata, Level: api.MetadataVersion}})
 	rebalance := s.node.LeaderImbalanceCheckMS
