@@ -232,6 +232,13 @@ var stories = map[string]func(*testing.T) *stage{
 		st.e = st.s.Recovered("again", recovered(), again)
 		return st
 	},
+	"I:S2 a producer known by a batch that is gone": func(t *testing.T) *stage {
+		st := newStage(t)
+		once := recovered()
+		once[0].Producers[0].Batches[1].LastOffset = 9
+		st.e = st.s.Recovered("again", once, once)
+		return st
+	},
 	"I:S2 a recovery that has no end": func(t *testing.T) *stage {
 		st := newStage(t)
 		st.e = st.s.Unrecoverable("again", errors.New("nothing happens any more"))
