@@ -299,6 +299,9 @@ func TestEveryOracleFindsItsStory(t *testing.T) {
 		require.NotEmpty(t, f.Was+f.Is)
 		covered[property(name)] = true
 	}
+	for name := range clusterStories {
+		covered[property(name)] = true
+	}
 	for _, o := range NewSuite().oracles {
 		if o.Name() != "history" {
 			require.True(t, covered[o.Name()], "%s has no story that it must find", o.Name())

@@ -63,9 +63,11 @@ type Suite struct {
 func NewSuite() *Suite {
 	g := &ghosts{byKey: map[string]*ghost{}, open: map[int32][]mark{}}
 	i := &idempotent{}
+	r := &replicas{}
 	return &Suite{ghosts: g, idempotent: i, oracles: []Oracle{
 		i, &recovery{g: g}, &lost{g: g}, &stable{g: g}, &duplicate{g: g}, &dense{g: g}, &highWatermark{g: g}, &crc{}, &logStart{g: g},
 		&commits{g: g}, &owners{g: g}, &producerIDs{}, &exactErrors{g: g}, &answered{}, &prompt{g: g}, &reachEnd{}, &whole{},
+		&candidates{r: r}, &epochs{r: r}, &images{r: r}, &matching{r: r},
 	}}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/seedlog/seedlog/core/api"
+	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/io/clock"
@@ -21,6 +22,7 @@ type view struct {
 	seen    [][]shardSeen // by node, by shard
 	touched []int
 	anew    bool
+	image   *metadata.Image // the newest of any node
 	buf     []byte
 }
 
@@ -36,7 +38,7 @@ type partSeen struct {
 	offline                         bool
 }
 
-var _ oracle.View = (*view)(nil)
+var _ oracle.Metadata = (*view)(nil)
 
 func newView(c *cluster.Cluster) *view {
 	v := &view{c: c}
@@ -50,6 +52,9 @@ func newView(c *cluster.Cluster) *view {
 func (v *view) stepped(node, shard int, full bool) {
 	v.node, v.shard, v.full = node, shard, full
 	v.touched, v.anew = v.touched[:0], false
+	if img := v.ImageOf(node); img != nil && (v.image == nil || img.Index() > v.image.Index()) {
+		v.image = img
+	}
 	s := &v.seen[node][shard]
 	st := v.state(node, shard)
 	if st == nil {
@@ -83,6 +88,17 @@ func (v *view) state(node, shard int) *api.State {
 	st, _ := v.c.Inspect(node, shard).(*api.State)
 	return st
 }
+
+// ImageOf implements oracle.Metadata.
+func (v *view) ImageOf(node int) *metadata.Image {
+	if st := v.state(node, 0); st != nil && st.Image != nil && st.Image.Index() >= 0 {
+		return st.Image
+	}
+	return nil
+}
+
+// Image implements oracle.Metadata.
+func (v *view) Image() *metadata.Image { return v.image }
 
 // first is the index of a shard's first partition.
 func (v *view) first(node, shard int) (n int) {
@@ -136,7 +152,7 @@ func (v *view) Partition(node, index int, p *oracle.Partition) {
 	r := v.at(node, index)
 	s := seenOf(r)
 	*p = oracle.Partition{Topic: r.Topic, Partition: r.Number, Online: r.Log != nil && !r.Offline(), Internal: strings.HasPrefix(r.Topic, "__"),
-		Start: s.start, HW: s.hw, Synced: s.synced, Written: s.written, End: s.end, Epoch: r.LeaderEpoch}
+		Start: s.start, HW: s.hw, Synced: s.synced, Written: s.written, End: s.end, Epoch: r.LeaderEpoch, TopicID: r.TopicID, Leader: r.IsLeader()}
 	if r.Log != nil {
 		p.Dir = r.Log.Dir()
 	}
