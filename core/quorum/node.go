@@ -35,8 +35,9 @@ type Node struct {
 	stop   chan struct{}
 	nonce  [8]byte
 	began  bool
-	asked  bool // the Start mail came
-	halted bool // Stop came
+	asked  bool   // the Start mail came
+	halted bool   // Stop came
+	trail  uint64 // entries that stay before a snapshot
 
 	stable    *stableStore
 	logs      *logStore
@@ -59,7 +60,7 @@ const maxQueued = 64
 // New makes a node. It makes no goroutine, channel or timer: those belong to the bubble that the first Step runs in.
 func New(o Options) *Node {
 	assert.That(o.Node != nil && o.LogDir != "", "quorum: options missing")
-	n := &Node{opt: o, dir: o.LogDir + "/" + link.Directory}
+	n := &Node{opt: o, dir: o.LogDir + "/" + link.Directory, trail: trailingEntries}
 	n.out.wake = o.Wake
 	if o.Rand != nil {
 		o.Rand.Fill(n.nonce[:])

@@ -139,6 +139,7 @@ func (n *Node) launch(s *link.Start) error {
 		}
 	}
 	c := configuration(s.ID)
+	c.TrailingLogs = n.trail
 	c.Logger = l
 	r, err := raft.NewRaft(c, n.machine, n.logs, n.stable, n.snapshots, trans)
 	if err != nil {
@@ -163,7 +164,7 @@ func configuration(id string) *raft.Config {
 	c := raft.DefaultConfig()
 	c.LocalID = raft.ServerID(id)
 	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout, c.CommitTimeout = heartbeatTimeout+1, electionTimeout+1, leaseTimeout, commitTimeout
-	c.SnapshotInterval, c.SnapshotThreshold, c.TrailingLogs = snapshotInterval, snapshotEntries, trailingEntries
+	c.SnapshotInterval, c.SnapshotThreshold = snapshotInterval, snapshotEntries
 	c.NoSnapshotRestoreOnStart = true // State has told of it
 	c.ShutdownOnRemove = false        // a node that is removed may be added again
 	c.NoLegacyTelemetry = true
@@ -227,7 +228,7 @@ func (n *Node) keepSmall(r *raft.Raft) {
 		}
 		bytes, fit := n.logs.size(limit / 2)
 		c := r.ReloadableConfig()
-		if trail := min(fit, trailingEntries); c.TrailingLogs != trail && (bytes > limit || trail == trailingEntries) {
+		if trail := min(fit, n.trail); c.TrailingLogs != trail && (bytes > limit || trail == n.trail) {
 			c.TrailingLogs = trail
 			_ = r.ReloadConfig(c) // it was valid, and TrailingLogs has no bounds
 		}
