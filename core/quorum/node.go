@@ -48,8 +48,9 @@ type Node struct {
 	props     proposals
 	changes   chan func()
 
-	mu      sync.Mutex // guards what follows; never held while waiting
-	raft    *raft.Raft // nil before Start
+	mu      sync.Mutex             // guards what follows; never held while waiting
+	raft    *raft.Raft             // nil before Start
+	trans   *raft.NetworkTransport // nil before Start
 	failed  bool
 	waiting sync.WaitGroup // goroutines that wait for one of raft's futures
 }
@@ -176,6 +177,16 @@ func (n *Node) current() *raft.Raft {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.raft
+}
+
+// endTransport ends what raft would not have ended, had it never begun.
+func (n *Node) endTransport() {
+	n.mu.Lock()
+	t := n.trans
+	n.mu.Unlock()
+	if t != nil {
+		_ = t.Close() // it has no error
+	}
 }
 
 // isDead says whether the node was given up or has stopped.

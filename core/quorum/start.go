@@ -133,6 +133,9 @@ func (n *Node) launch(s *link.Start) error {
 	n.streams.mu.Unlock()
 	l := newLogger(n)
 	trans := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: n.streams, MaxPool: 3, Timeout: rpcTimeout, Logger: l})
+	n.mu.Lock()
+	n.trans = trans
+	n.mu.Unlock()
 	if len(s.Bootstrap) > 0 {
 		if err := n.found(s); err != nil {
 			return err
@@ -246,6 +249,7 @@ func (n *Node) close() {
 	if r := n.current(); r != nil {
 		n.settle(r.Shutdown())
 	}
+	n.endTransport()
 	n.streams.killAll()
 	if n.logs != nil {
 		n.logs.close()
@@ -287,4 +291,5 @@ func (n *Node) reap() {
 	if r := n.current(); r != nil {
 		_ = r.Shutdown().Error()
 	}
+	n.endTransport()
 }

@@ -66,6 +66,7 @@ type host struct {
 	life    int
 	queue   []step.Event
 	kick    chan struct{}
+	trail   uint64 // 0: as it comes
 	state   *link.State
 	lead    link.Leadership
 	claims  []int64 // the terms in which it claimed to lead
@@ -124,7 +125,9 @@ func (w *world) send(f func()) { w.wire <- delivery{time.Now().Add(netTime), f} 
 
 func (h *host) id() string { return link.RaftID(int32(h.n), h.dir) }
 
-func (h *host) member(voter bool) link.Member { return link.Member{ID: h.id(), Address: h.address, Voter: voter} }
+func (h *host) member(voter bool) link.Member {
+	return link.Member{ID: h.id(), Address: h.address, Voter: voter}
+}
 
 // boot starts the host's process up to State.
 func (h *host) boot() {
@@ -136,7 +139,12 @@ func (h *host) boot() {
 	h.state, h.lead, h.failed, h.moved, h.stopped = nil, link.Leadership{}, "", false, false
 	h.images, h.applied, h.refused, h.changed = nil, map[disk.Token]bool{}, map[disk.Token]bool{}, map[disk.Token]string{}
 	node := New(Options{Node: &config.Node{MetadataSnapshotBytes: 1 << 20}, Lane: 1, LogDir: "data", Rand: prng.New(h.w.rand.Uint64()),
-		Wake: func() { h.post(life, step.Event{Kind: step.MailArrived, Mail: step.Mail{Kind: link.MailWake, From: step.Outside}}) }})
+		Wake: func() {
+			h.post(life, step.Event{Kind: step.MailArrived, Mail: step.Mail{Kind: link.MailWake, From: step.Outside}})
+		}})
+	if h.trail > 0 {
+		node.trail = h.trail
+	}
 	h.node = node
 	h.mu.Unlock()
 	go h.loop(node, life, kick)
