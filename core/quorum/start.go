@@ -152,6 +152,9 @@ func (n *Node) launch(s *link.Start) error {
 	n.mu.Lock()
 	n.raft = r
 	n.mu.Unlock()
+	if n.isDead() { // given up meanwhile
+		return r.Shutdown().Error()
+	}
 	n.lead.termIs(n.stable.get().term)
 	n.lead.begin(r)
 	go n.props.run(r)
