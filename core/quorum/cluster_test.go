@@ -22,8 +22,8 @@ func TestThreeNodesFoundAClusterAndFoldTheSameImages(t *testing.T) {
 		}
 		w.agree(time.Second, 20)
 		for _, h := range w.hosts {
-			if len(h.lead.Members) != 3 || h.lead.ID != l.id() || h.lead.Address != l.address {
-				t.Errorf("host %d knows %+v", h.n, h.lead)
+			if len(h.knows().Members) != 3 || h.knows().ID != l.id() || h.knows().Address != l.address {
+				t.Errorf("host %d knows %+v", h.n, h.knows())
 			}
 		}
 	})

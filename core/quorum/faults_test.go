@@ -89,7 +89,7 @@ func TestALeaderThatIsCutOffStopsClaimingAndItsEntriesAreRefused(t *testing.T) {
 		l.until(time.Second, "the entry is refused", func() bool { return l.refused[token] })
 		w.until(3*time.Second, "another leads", func() bool {
 			for _, h := range w.hosts {
-				if h != l && h.lead.Leader {
+				if h != l && h.knows().Leader {
 					return true
 				}
 			}
@@ -112,7 +112,7 @@ func TestAnEntryDecidedInAnotherTermIsNotApplied(t *testing.T) {
 		h := w.hosts[0]
 		h.launch(link.Start{Bootstrap: []link.Member{h.member(true)}, Sole: true})
 		w.leader(time.Second)
-		term := h.lead.Term
+		term := h.knows().Term
 		h.proposeIn(1, term, term-1, topic(1))
 		h.until(time.Second, "it is folded", func() bool { return h.answered(1) })
 		if applied, ok := h.applied[1]; !ok || applied || has(h.image(), 1) {

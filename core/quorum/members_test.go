@@ -139,14 +139,14 @@ func TestASnapshotReplacesALongerLogThatConflicts(t *testing.T) {
 		w.isolate(l.n, true)
 		// The old leader's log grows, and is never committed.
 		for i := range 60 {
-			term := l.lead.Term
+			term := l.knows().Term
 			l.proposeIn(disk.Token(1000+i), term, term, topic(5000+i))
 		}
 		l.until(2*time.Second, "it gives up", func() bool { return !l.lead.Leader })
 		var l2 *host
 		w.until(5*time.Second, "another leads", func() bool {
 			for _, h := range w.hosts {
-				if h != l && h.lead.Leader {
+				if h != l && h.knows().Leader {
 					l2 = h
 				}
 			}
@@ -185,8 +185,8 @@ func TestADirectoryWithoutAQuorumBecomesTheFirstSnapshot(t *testing.T) {
 		w.hosts[1].launch(link.Start{})
 		w.hosts[2].launch(link.Start{})
 		l := w.leader(3 * time.Second)
-		if l.lead.Term <= 7 {
-			t.Errorf("the first term is %d", l.lead.Term)
+		if l.knows().Term <= 7 {
+			t.Errorf("the first term is %d", l.knows().Term)
 		}
 		w.agree(3*time.Second, 30)
 		if !l.commit(topic(30)) || l.image().Index() <= 29 {
@@ -221,7 +221,7 @@ func TestAWipedNodeIsNotAskedForItsFormerSelf(t *testing.T) {
 			t.Error("it has state")
 		}
 		time.Sleep(2 * time.Second)
-		if wiped.image().Index() >= 0 || wiped.node.stable.get().voteTerm != 0 || len(wiped.lead.Members) != 0 {
+		if wiped.image().Index() >= 0 || wiped.node.stable.get().voteTerm != 0 || len(wiped.knows().Members) != 0 {
 			t.Error("it answered for its former self")
 		}
 		asked := false

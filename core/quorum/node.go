@@ -52,7 +52,7 @@ type Node struct {
 	raft    *raft.Raft             // nil before Start
 	trans   *raft.NetworkTransport // nil before Start
 	failed  bool
-	waiting sync.WaitGroup // goroutines that wait for one of raft's futures
+	waiting int // goroutines that wait for one of raft's futures
 }
 
 // maxQueued bounds proposals and changes that wait for raft. Shard 0 has one proposal in flight.
@@ -187,6 +187,14 @@ func (n *Node) endTransport() {
 	if t != nil {
 		_ = t.Close() // it has no error
 	}
+}
+
+// waits counts the goroutines that wait for raft.
+func (n *Node) waits(by int) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.waiting += by
+	return n.waiting
 }
 
 // isDead says whether the node was given up or has stopped.

@@ -239,9 +239,9 @@ func (n *Node) keepSmall(r *raft.Raft) {
 			_ = r.ReloadConfig(c) // it was valid, and TrailingLogs has no bounds
 		}
 		if bytes > limit {
-			n.waiting.Add(1)
+			n.waits(1)
 			_ = r.Snapshot().Error() // the logger has told
-			n.waiting.Done()
+			n.waits(-1)
 		}
 	}
 }
@@ -280,19 +280,11 @@ func (n *Node) settle(f raft.Future) {
 
 // reap ends raft after a Crash, once nobody waits for one of its futures: those that are with the fold when it ends are never answered.
 func (n *Node) reap() {
-	done := make(chan struct{})
-	go func() {
-		n.waiting.Wait()
-		close(done)
-	}()
-	t := time.NewTimer(2 * time.Second)
-	defer t.Stop()
-	select {
-	case <-done:
-	case <-t.C:
+	for try := 0; n.waits(0) > 0 && try < 200; try++ {
+		time.Sleep(10 * time.Millisecond)
 	}
 	if r := n.current(); r != nil {
-		_ = r.Shutdown().Error()
+		_ = r.Shutdown().Error() // it has none
 	}
 	n.endTransport()
 }

@@ -526,3 +526,10 @@ func (w *world) agree(d time.Duration, topics int) {
 func topic(n int) metadata.Record {
 	return &metadata.TopicRecord{Name: fmt.Sprintf("t%05d", n), ID: [16]byte{9, byte(n >> 16), byte(n >> 8), byte(n)}}
 }
+
+// knows is what it was last told of leadership.
+func (h *host) knows() link.Leadership {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lead
+}
