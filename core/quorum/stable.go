@@ -152,7 +152,7 @@ func (s *stableStore) update(f func(*vote), lazy bool) error {
 
 func (s *stableStore) store(v *vote, lazy bool) *diskError {
 	d := &s.node.disk
-	off := int64(v.sequence&1) * slotSize
+	off := int64((v.sequence+1)&1) * slotSize // the first one goes to the first slot: torn, it leaves a file of one
 	err := retryFull(s.node, func() *diskError { return d.write(s.path, s.file, off, encodeVote(v)) })
 	if err != nil || lazy {
 		return err
