@@ -86,6 +86,10 @@ func openStable(n *Node) (s *stableStore, fresh bool, err error) {
 		return nil, false, errors.New(e.advice())
 	}
 	s.file = f
+	// What a killed process left unsynced can be seen and yet be lost later: it is synced before anybody acts on it.
+	if e := n.disk.sync(s.path, f); e != nil {
+		return nil, false, errors.New(e.advice())
+	}
 	b, e := n.disk.readAll(s.path, f, min(size, 2*slotSize))
 	if e != nil {
 		return nil, false, errors.New(e.advice())

@@ -84,6 +84,16 @@ func (b *bench) restart(t failer, power bool, left int) *bench {
 	return n
 }
 
+// again opens after the power, or only the process, was gone, and some more times as the power goes while it opens.
+func (b *bench) again(t *rapid.T) *bench {
+	b = b.restart(t, rapid.Bool().Draw(t, "power"), rapid.IntRange(-1, 12).Draw(t, "opening stops"))
+	for b.off {
+		b = b.restart(t, rapid.Bool().Draw(t, "power"), rapid.IntRange(-1, 20).Draw(t, "opening stops"))
+	}
+	b.left = -1
+	return b
+}
+
 type failer interface {
 	Fatalf(format string, args ...any)
 }
@@ -143,10 +153,7 @@ func TestALogIsAfterEachLossOfPowerWhatItsTwinIs(t *testing.T) {
 			if !b.off {
 				check(next)
 			} else {
-				b = b.restart(t, true, rapid.IntRange(-1, 8).Draw(t, "opening stops"))
-				for b.off {
-					b = b.restart(t, true, -1)
-				}
+				b = b.again(t)
 				check(twin, next)
 				b.node.logs.snapshotAt(next.base, 9)
 			}
@@ -226,7 +233,7 @@ func TestAVoteIsSyncedBeforeItIsAnswered(t *testing.T) {
 				t.Fatalf("%v", err)
 			}
 			was := b.off
-			b = b.restart(t, true, -1)
+			b = b.again(t)
 			got := b.node.stable.get()
 			same := func(w vote) bool {
 				return got.term == w.term && got.voteTerm == w.voteTerm && bytes.Equal(got.candidate, w.candidate)
