@@ -113,6 +113,10 @@ func openLog(n *Node, names []string) (*logStore, error) {
 			return nil, errors.New(err.advice())
 		}
 	}
+	// What was removed before a crash may be back.
+	if err := s.segs.removeBefore(s.oldest()); err != nil {
+		return nil, errors.New(err.advice())
+	}
 	return s, nil
 }
 
