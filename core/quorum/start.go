@@ -133,12 +133,16 @@ func (n *Node) launch(s *link.Start) error {
 	n.streams.mu.Unlock()
 	l := newLogger(n)
 	trans := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: n.streams, MaxPool: 3, Timeout: rpcTimeout, Logger: l})
+	n.mu.Lock()
+	n.trans = trans
+	n.mu.Unlock()
 	if len(s.Bootstrap) > 0 {
 		if err := n.found(s); err != nil {
 			return err
 		}
 	}
 	c := configuration(s.ID)
+	c.TrailingLogs = n.trail
 	c.Logger = l
 	r, err := raft.NewRaft(c, n.machine, n.logs, n.stable, n.snapshots, trans)
 	if err != nil {
@@ -148,6 +152,9 @@ func (n *Node) launch(s *link.Start) error {
 	n.mu.Lock()
 	n.raft = r
 	n.mu.Unlock()
+	if n.isDead() { // given up meanwhile
+		return r.Shutdown().Error()
+	}
 	n.lead.termIs(n.stable.get().term)
 	n.lead.begin(r)
 	go n.props.run(r)
@@ -163,7 +170,7 @@ func configuration(id string) *raft.Config {
 	c := raft.DefaultConfig()
 	c.LocalID = raft.ServerID(id)
 	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout, c.CommitTimeout = heartbeatTimeout+1, electionTimeout+1, leaseTimeout, commitTimeout
-	c.SnapshotInterval, c.SnapshotThreshold, c.TrailingLogs = snapshotInterval, snapshotEntries, trailingEntries
+	c.SnapshotInterval, c.SnapshotThreshold = snapshotInterval, snapshotEntries
 	c.NoSnapshotRestoreOnStart = true // State has told of it
 	c.ShutdownOnRemove = false        // a node that is removed may be added again
 	c.NoLegacyTelemetry = true
@@ -227,14 +234,14 @@ func (n *Node) keepSmall(r *raft.Raft) {
 		}
 		bytes, fit := n.logs.size(limit / 2)
 		c := r.ReloadableConfig()
-		if trail := min(fit, trailingEntries); c.TrailingLogs != trail && (bytes > limit || trail == trailingEntries) {
+		if trail := min(fit, n.trail); c.TrailingLogs != trail && (bytes > limit || trail == n.trail) {
 			c.TrailingLogs = trail
 			_ = r.ReloadConfig(c) // it was valid, and TrailingLogs has no bounds
 		}
 		if bytes > limit {
-			n.waiting.Add(1)
+			n.waits(1)
 			_ = r.Snapshot().Error() // the logger has told
-			n.waiting.Done()
+			n.waits(-1)
 		}
 	}
 }
@@ -245,6 +252,7 @@ func (n *Node) close() {
 	if r := n.current(); r != nil {
 		n.settle(r.Shutdown())
 	}
+	n.endTransport()
 	n.streams.killAll()
 	if n.logs != nil {
 		n.logs.close()
@@ -272,18 +280,11 @@ func (n *Node) settle(f raft.Future) {
 
 // reap ends raft after a Crash, once nobody waits for one of its futures: those that are with the fold when it ends are never answered.
 func (n *Node) reap() {
-	done := make(chan struct{})
-	go func() {
-		n.waiting.Wait()
-		close(done)
-	}()
-	t := time.NewTimer(2 * time.Second)
-	defer t.Stop()
-	select {
-	case <-done:
-	case <-t.C:
+	for try := 0; n.waits(0) > 0 && try < 200; try++ {
+		time.Sleep(10 * time.Millisecond)
 	}
 	if r := n.current(); r != nil {
-		_ = r.Shutdown().Error()
+		_ = r.Shutdown().Error() // it has none
 	}
+	n.endTransport()
 }
