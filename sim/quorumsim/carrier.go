@@ -41,6 +41,8 @@ type carrier struct {
 	now     clock.Time
 	out     *step.Effects
 	token   disk.Token
+	made    int         // requests done of those that make the log directory
+	state   *link.State // nil until the actor's stores are open
 	streams []stream
 	sends   []sending
 	lead    link.Leadership
@@ -61,6 +63,10 @@ func newCarrier(cfg cluster.NodeConfig, j *Judge) *carrier {
 func (c *carrier) Step(now clock.Now, ev *step.Event, out *step.Effects) {
 	c.now, c.out = now.Mono, out
 	switch ev.Kind {
+	case step.Start:
+		c.ask(disk.Request{Kind: disk.Mkdir, Path: c.cfg.DataDir})
+	case step.DiskDone:
+		c.done(&ev.Disk)
 	case step.MailArrived:
 		c.mail(&ev.Mail)
 	case step.ConnOpened:
@@ -89,7 +95,8 @@ func (c *carrier) say(m step.Mail) {
 func (c *carrier) mail(m *step.Mail) {
 	switch m.Kind {
 	case link.MailState:
-		c.found(m.Body.(*link.State))
+		c.state = m.Body.(*link.State)
+		c.found()
 	case link.MailImage:
 		im := m.Body.(*link.Committed)
 		c.index = im.Image.Index()
@@ -123,8 +130,32 @@ func (c *carrier) mail(m *step.Mail) {
 	}
 }
 
-// found begins the quorum. The first node of the list founds it, unless it has state.
-func (c *carrier) found(s *link.State) {
+func (c *carrier) ask(r disk.Request) {
+	c.token++
+	r.Token = c.token
+	c.out.Disk = append(c.out.Disk, r)
+}
+
+// done goes on towards a log directory whose name is durable: the actor answers for what is in it alone.
+func (c *carrier) done(d *disk.Completion) {
+	if d.Err != disk.OK {
+		c.out.Fatal, c.out.FatalCode = "the log directory cannot be made: "+d.Err.Error(), 2
+		return
+	}
+	c.made++
+	if c.made == 1 {
+		c.ask(disk.Request{Kind: disk.SyncDir, Path: ""})
+	}
+	c.found()
+}
+
+// found begins the quorum, once the log directory and the actor's stores are there. The first node of the list founds it, unless it has
+// state.
+func (c *carrier) found() {
+	s := c.state
+	if s == nil || c.made < 2 {
+		return
+	}
 	c.seen.state(c.cfg.ID, s)
 	start := &link.Start{ID: id(c.cfg.ID), Address: c.cfg.Addrs[c.cfg.ID-1], Sole: len(c.cfg.Addrs) == 1}
 	if !s.HasState && c.cfg.ID == 1 {

@@ -20,7 +20,7 @@ type Judge struct {
 	leaders map[int64]int    // by term
 	index   []int64          // by node: of the newest image of its process
 	newest  int64
-	acked   int64 // the newest index that a proposer was told
+	acked   map[int64]int64 // by term: the newest index that a proposer was told
 	healed  bool
 	since   int // acknowledged since healing
 	checks  map[string]int64
@@ -30,7 +30,7 @@ type Judge struct {
 }
 
 func newJudge(nodes int) *Judge {
-	return &Judge{nodes: nodes, digests: map[int64]uint64{}, leaders: map[int64]int{}, index: make([]int64, nodes), checks: map[string]int64{}}
+	return &Judge{nodes: nodes, digests: map[int64]uint64{}, leaders: map[int64]int{}, acked: map[int64]int64{}, index: make([]int64, nodes), checks: map[string]int64{}}
 }
 
 type broken struct{ property, was, is string }
@@ -71,7 +71,7 @@ func (j *Judge) image(node int, c *link.Committed, mine bool) {
 	j.same(node, index, c.Image.Digest())
 	if mine {
 		j.acks++
-		j.acked = max(j.acked, index)
+		j.acked[c.Commit.Term] = max(j.acked[c.Commit.Term], index)
 		if j.healed {
 			j.since++
 		}
@@ -87,8 +87,13 @@ func (j *Judge) leadership(node int, l *link.Leadership) {
 		j.fail(OneLeader, fmt.Sprintf("node %d leads in term %d", n, l.Term), "node %d leads too", node)
 	}
 	j.leaders[l.Term] = node
-	if j.index[node-1] < j.acked {
-		j.fail(Forward, fmt.Sprintf("a leader has entry %d, which was acknowledged", j.acked), "node %d leads at %d", node, j.index[node-1])
+	// A leader that was frozen knows nothing of later terms, and may still say that it leads in its own.
+	before := int64(0)
+	for term := range l.Term {
+		before = max(before, j.acked[term])
+	}
+	if j.index[node-1] < before {
+		j.fail(Forward, fmt.Sprintf("the leader of term %d has entry %d, which was acknowledged before", l.Term, before), "node %d leads at %d", node, j.index[node-1])
 	}
 }
 
