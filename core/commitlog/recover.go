@@ -38,6 +38,10 @@ type recovery struct {
 	cutSeg int   // the segment in which whole batches end, if torn
 	torn   bool
 
+	limited bool // a truncation: the log ends before the batch that holds limit
+	limit   int64
+	reached bool // that batch was met
+
 	later     []int64 // without a snapshot to begin with: those that may be met on the way, ascending
 	epochText string  // what leader-epoch-checkpoint holds
 }
@@ -257,6 +261,10 @@ func (r *recovery) scanSegment(i int) error {
 	start := mark{s.end, int32(pos), s.ord}
 	r.recent.push(start)
 	r.coarse.push(start)
+	if r.torn {
+		s.writtenEnd, s.syncedEnd = s.end, s.end
+		return nil // and the snapshot that stands here speaks of what is missing
+	}
 	if err := r.meet(s.end); err != nil {
 		return err
 	}
@@ -267,7 +275,10 @@ func (r *recovery) scanSegment(i int) error {
 			copy(head[:], v)
 			v = head[:]
 			ok = v.BaseOffset() >= s.end && v.LastOffset()-s.base <= 1<<31-1 && (i+1 == len(r.segs) || v.LastOffset() < r.segs[i+1].base) && sc.intact(pos, v)
-			ok = ok && !(plant.On(plant.P8) && v.BaseOffset() >= r.opt.RecoveryPoint)
+			ok = ok && !(plant.On(plant.P8) && !r.limited && v.BaseOffset() >= r.opt.RecoveryPoint)
+			if r.limited && ok && v.LastOffset() >= r.limit {
+				r.reached, ok = true, false
+			}
 		}
 		if sc.err != disk.OK {
 			return fmt.Errorf("read %s: %w", s.name(r.Log), sc.err)
@@ -384,7 +395,7 @@ func (r *recovery) cutTail() error {
 		last--
 		end = r.segs[last].end
 	}
-	if point := max(r.opt.RecoveryPoint, r.from); end < point { // a snapshot was taken of what was synced
+	if point := max(r.opt.RecoveryPoint, r.from); end < point && !r.reached { // a snapshot was taken of what was synced
 		return &Corrupt{Dir: r.dir, End: end, RecoveryPoint: point}
 	}
 	for i := len(r.segs) - 1; i > last; i-- {
@@ -537,7 +548,7 @@ func (r *recovery) makeDurable() error {
 			return wrap("remove "+r.path(o, suffixSnapshot), &c)
 		}
 	}
-	if r.opt.Clean && !r.torn || end == 0 {
+	if !r.limited && (r.opt.Clean && !r.torn || end == 0) {
 		r.born = r.opt.Clean && end > 0
 		return nil
 	}
