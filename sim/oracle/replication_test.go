@@ -155,3 +155,19 @@ func TestEveryOracleOfReplicationFindsItsStory(t *testing.T) {
 		require.Equal(t, property(name), f.Property, "%s: %v", name, f)
 	}
 }
+
+func TestAnOracleOfReplicationThatDoesNotLookIsFoundDead(t *testing.T) {
+	for i := range NewSuite().oracles {
+		v := newThree()
+		o := v.s.oracles[i]
+		d, ok := o.(Due)
+		if !ofClusters[o.Name()] || !ok {
+			continue
+		}
+		require.NoError(t, v.s.Step(v))
+		require.NoError(t, v.s.End(v))
+		require.NoError(t, v.s.Alive(), o.Name())
+		v.s.oracles[i] = deafDue{o, d}
+		require.ErrorContains(t, v.s.Alive(), o.Name())
+	}
+}

@@ -23,25 +23,28 @@ type view struct {
 	touched []int
 	anew    bool
 	image   *metadata.Image // the newest of any node
+	limits  *limits
 	buf     []byte
 }
 
 // shardSeen is what the view last saw of a shard's partitions, to tell what changed.
 type shardSeen struct {
-	life  int
-	parts []partSeen
+	life    int
+	parts   []partSeen
+	expired int64 // committed offsets
 }
 
 type partSeen struct {
 	p                               *replica.Partition
 	start, hw, synced, written, end int64
 	offline                         bool
+	segments, producers             int // 0 segments: no log
 }
 
 var _ oracle.Metadata = (*view)(nil)
 
 func newView(c *cluster.Cluster) *view {
-	v := &view{c: c}
+	v := &view{c: c, limits: newLimits(c.Plan().Swarm, c.Ledger())}
 	for range c.Nodes() {
 		v.seen = append(v.seen, make([]shardSeen, c.Plan().Shards))
 	}
@@ -63,6 +66,12 @@ func (v *view) stepped(node, shard int, full bool) {
 	if life := v.c.Incarnation(node); s.life != life || len(s.parts) != len(st.Parts) {
 		s.life, s.parts, v.anew = life, make([]partSeen, len(st.Parts)), true
 	}
+	expired := int64(0)
+	for _, g := range st.Groups {
+		expired += g.Expired
+	}
+	v.limits.offsets(s.expired, expired)
+	s.expired = expired
 	first := v.first(node, shard)
 	for i, p := range st.Parts {
 		now := seenOf(p)
@@ -70,6 +79,7 @@ func (v *view) stepped(node, shard int, full bool) {
 			v.anew = true
 		}
 		if s.parts[i] != now {
+			v.limits.changed(&s.parts[i], &now)
 			s.parts[i] = now
 			v.touched = append(v.touched, first+i)
 		}
@@ -80,6 +90,7 @@ func seenOf(p *replica.Partition) partSeen {
 	s := partSeen{p: p, hw: p.HighWatermark(), offline: p.Offline()}
 	if l := p.Log; l != nil {
 		s.start, s.synced, s.written, s.end = l.Start(), l.SyncedEnd(), l.WrittenEnd(), l.End()
+		s.segments, s.producers = l.Segments(), l.Producers().Len()
 	}
 	return s
 }
