@@ -26,6 +26,8 @@ type bench struct {
 	d     *Disk
 	shard int
 	bell  int
+	fds   [1]unix.PollFd
+	count [8]byte
 	next  disk.Token
 	keys  []uint64
 }
@@ -89,17 +91,16 @@ func (b *bench) ask(reqs ...disk.Request) ([]disk.Completion, []bool) {
 
 func (b *bench) wait() {
 	b.t.Helper()
-	fds := []unix.PollFd{{Fd: int32(b.bell), Events: unix.POLLIN}}
+	b.fds[0] = unix.PollFd{Fd: int32(b.bell), Events: unix.POLLIN}
 	for {
-		n, err := unix.Poll(fds, 30_000)
+		n, err := unix.Poll(b.fds[:], 30_000)
 		if err == unix.EINTR {
 			continue
 		}
 		if n != 1 {
 			b.t.Fatal("no completion: ", err)
 		}
-		var count [8]byte
-		unix.Read(b.bell, count[:])
+		unix.Read(b.bell, b.count[:])
 		return
 	}
 }
