@@ -86,4 +86,5 @@ func (l *Log) Checkpointed(point, start int64) {
 func (l *Log) dropCap(t *task.Task) {
 	l.hasCap = false
 	t.Disk(disk.Request{Kind: disk.Remove, Path: l.dir + "/" + nameLowered})
+	t.Disk(disk.Request{Kind: disk.SyncDir, Path: l.dir})
 }

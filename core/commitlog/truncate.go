@@ -39,7 +39,7 @@ func (l *Log) TruncateTo(t *task.Task, to int64) bool {
 	if !l.quiet(t, to) {
 		return false
 	}
-	c := lowered{point: min(l.synced, to), start: noCap}
+	c := lowered{point: min(l.synced, l.boundaryBelow(to)), start: noCap}
 	start := l.start
 	if to < start {
 		start, c.start = to, to
@@ -48,7 +48,7 @@ func (l *Log) TruncateTo(t *task.Task, to int64) bool {
 		return false
 	}
 	r := recovery{Log: l, t: t, limited: true, limit: to}
-	r.opt = Options{Config: l.cfg, Listener: l.listener, RecoveryPoint: c.point, StartOffset: start, TopicID: l.topicID}
+	r.opt = Options{Config: l.cfg, Listener: l.listener, RecoveryPoint: min(l.synced, to), StartOffset: start, TopicID: l.topicID}
 	l.leave(t)
 	l.written, l.synced, l.end = min(l.written, to), min(l.synced, to), to
 	if !l.recoverAgain(t, &r) {
@@ -60,6 +60,16 @@ func (l *Log) TruncateTo(t *task.Task, to int64) bool {
 		l.spawn(func(t *task.Task) { l.saveEpochs(t) })
 	}
 	return true
+}
+
+// boundaryBelow gives a place at or below an offset at which a batch begins, the nearest that is known without reading.
+func (l *Log) boundaryBelow(offset int64) int64 {
+	for _, r := range [...]*marks{&l.recent, &l.coarse} {
+		if i := r.after(offset); i > 0 {
+			return r.at(i - 1).offset
+		}
+	}
+	return l.segs[l.segmentAt(offset)].base
 }
 
 // TruncateFully makes the log empty: it begins and ends at start, as that of a replica whose leader has nothing that this log has.
@@ -78,13 +88,13 @@ func (l *Log) TruncateFully(t *task.Task, start int64) bool {
 	l.leave(t)
 	l.written, l.synced, l.end, l.start = start, start, start, start
 	l.epochs.list, l.epochs.saved = nil, false
-	r := recovery{Log: l, t: t}
+	r := recovery{Log: l, t: t, limited: true, from: start}
 	err := r.removeAll(old)
 	if err == nil && !t.Stopped() {
 		err = l.firstSegment(t, start)
 	}
 	if err == nil && !t.Stopped() {
-		err = r.syncDir()
+		err = r.makeDurable()
 	}
 	if !l.survived(t, err) {
 		return false

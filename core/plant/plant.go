@@ -35,14 +35,66 @@ const (
 	I3      // a duplicate after segment eviction is an error (KAFKA-14034)
 	I5      // only the last batch cached (Redpanda #3077)
 	I6      // sequence compared without wrap
+	K1      // leadership claimed after raft says it is lost (KAFKA-15489)
+	K2      // entries, or the cut of conflicting ones, answered before they are synced
+	K3      // a vote answered before it is synced
+	M1      // an entry folded in another term than it was decided in
 	S1      // clean-shutdown marker handling (KAFKA-10471)
 	S3      // appends accepted after an I/O error (KAFKA-10778)
 	S7      // recovery keeps a batch with a bad CRC
 	B1      // lost wake-up on fetch (Bufstream)
 	B2      // an offset that defaults to 0 (Bufstream)
 	B3      // acknowledged before it is written (Bufstream)
+	R10     // the last member of the ISR is elected again after an unclean end (KIP-966)
+	R11     // an unclean end is not noticed (KAFKA-15586)
+	R15     // a controller that was deposed answers AlterPartition as if it had happened (KAFKA-14154)
+	R16     // a fetch of what is no replica counts (KAFKA-13837)
+	M2      // the controller fences on a mere connection reset
 	Count
 )
 
 // Names are the mutants' names as `MUTANT=` takes them, by ID.
-var Names = [Count]string{"", "P1", "P2", "P3", "P4", "P5", "P6", "P8", "P9", "P10", "P11", "R1", "R2", "R3", "R4", "R5", "R6", "R8", "R9", "R12", "R13", "R14", "R18", "R19", "I1", "I3", "I5", "I6", "S1", "S3", "S7", "B1", "B2", "B3"}
+var Names = [Count]string{
+	P1:  "P1",
+	P2:  "P2",
+	P3:  "P3",
+	P4:  "P4",
+	P5:  "P5",
+	P6:  "P6",
+	P8:  "P8",
+	P9:  "P9",
+	P10: "P10",
+	P11: "P11",
+	R1:  "R1",
+	R2:  "R2",
+	R3:  "R3",
+	R4:  "R4",
+	R5:  "R5",
+	R6:  "R6",
+	R8:  "R8",
+	R9:  "R9",
+	R12: "R12",
+	R13: "R13",
+	R14: "R14",
+	R18: "R18",
+	R19: "R19",
+	I1:  "I1",
+	I3:  "I3",
+	I5:  "I5",
+	I6:  "I6",
+	K1:  "K1",
+	K2:  "K2",
+	K3:  "K3",
+	M1:  "M1",
+	S1:  "S1",
+	S3:  "S3",
+	S7:  "S7",
+	B1:  "B1",
+	B2:  "B2",
+	B3:  "B3",
+	R10: "R10",
+	R11: "R11",
+	R15: "R15",
+	R16: "R16",
+	M2:  "M2",
+}
