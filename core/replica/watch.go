@@ -8,10 +8,11 @@ type WatchOwner interface{ Fired(w *Watch) }
 // Watch waits on several partitions of one shard for min_bytes in sum (a long poll of Fetch). It fires once: on growth past Need, on a
 // failure, or when a partition goes away; whoever set it takes it down with Cancel when its deadline passes or its connection dies.
 type Watch struct {
-	Owner WatchOwner
-	Need  int64 // bytes still missing in sum
-	parts []*Partition
-	live  bool
+	Owner   WatchOwner
+	Need    int64 // bytes still missing in sum
+	Replica bool  // it waits for growth of the written end, by anything: a replica's Fetch
+	parts   []*Partition
+	live    bool
 }
 
 // Live says whether the watch still waits.
@@ -21,6 +22,10 @@ func (w *Watch) Live() bool { return w.live }
 func (w *Watch) Add(p *Partition) {
 	w.live = true
 	w.parts = append(w.parts, p)
+	if w.Replica {
+		p.tails = append(p.tails, w)
+		return
+	}
 	p.watches = append(p.watches, w)
 }
 
@@ -34,11 +39,15 @@ func (w *Watch) Cancel() {
 }
 
 func (p *Partition) unwatch(w *Watch) {
-	for i, x := range p.watches {
+	list := &p.watches
+	if w.Replica {
+		list = &p.tails
+	}
+	for i, x := range *list {
 		if x == w {
-			n := len(p.watches) - 1
-			p.watches[i], p.watches[n] = p.watches[n], nil
-			p.watches = p.watches[:n]
+			n := len(*list) - 1
+			(*list)[i], (*list)[n] = (*list)[n], nil
+			*list = (*list)[:n]
 			return
 		}
 	}
@@ -58,9 +67,17 @@ func (p *Partition) fire(grown int64) {
 	p.tell()
 }
 
+// fireTails tells the replicas' watches that the written end has grown.
+func (p *Partition) fireTails() {
+	if len(p.tails) > 0 {
+		p.firing = append(p.firing, p.tails...)
+		p.tell()
+	}
+}
+
 // fireAll tells every watch that there is now.
 func (p *Partition) fireAll() {
-	p.firing = append(p.firing, p.watches...)
+	p.firing = append(append(p.firing, p.watches...), p.tails...)
 	p.tell()
 }
 

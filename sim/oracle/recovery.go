@@ -7,8 +7,7 @@ import (
 	"github.com/seedlog/seedlog/sim/history"
 )
 
-// recovery: a log comes back as a prefix of what was written, no shorter than what was synced, and a second recovery changes nothing
-// (I:S2, I:S3). Its start may go back: as in Kafka, log start offsets are written to their checkpoint now and then.
+// recovery: a log comes back as a prefix of what was written, no shorter than what was synced (I:S3). Its start may go back: as in Kafka, log start offsets are written to their checkpoint now and then.
 type recovery struct {
 	quiet
 	g     *ghosts

@@ -53,16 +53,18 @@ func (f *Failure) Broken() (property, was, is string) {
 
 // Suite feeds all oracles. The first failure is kept; feeding goes on to be possible, so that a report can show what follows.
 type Suite struct {
-	oracles []Oracle
-	ghosts  *ghosts
-	events  int64
+	oracles    []Oracle
+	ghosts     *ghosts
+	idempotent *idempotent
+	events     int64
 }
 
 // NewSuite makes the oracles of a run.
 func NewSuite() *Suite {
 	g := &ghosts{byKey: map[string]*ghost{}, open: map[int32][]mark{}}
-	return &Suite{ghosts: g, oracles: []Oracle{
-		&recovery{g: g}, &lost{g: g}, &stable{g: g}, &duplicate{g: g}, &dense{g: g}, &highWatermark{g: g}, &crc{}, &logStart{g: g},
+	i := &idempotent{}
+	return &Suite{ghosts: g, idempotent: i, oracles: []Oracle{
+		i, &recovery{g: g}, &lost{g: g}, &stable{g: g}, &duplicate{g: g}, &dense{g: g}, &highWatermark{g: g}, &crc{}, &logStart{g: g},
 		&commits{g: g}, &owners{g: g}, &producerIDs{}, &exactErrors{g: g}, &answered{}, &prompt{g: g}, &reachEnd{}, &whole{},
 	}}
 }

@@ -77,6 +77,13 @@ func (d *Disk) half(r *disk.Request) {
 	}
 }
 
+// Do executes one request now, for drivers that keep an order of their own.
+func (d *Disk) Do(r *disk.Request) disk.Completion {
+	c := d.do(r)
+	c.Token = r.Token
+	return c
+}
+
 func (d *Disk) do(r *disk.Request) disk.Completion {
 	if d.Fail != nil {
 		if err := d.Fail(r); err != disk.OK {
