@@ -13,6 +13,7 @@ import (
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata/memdisk"
+	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/clock"
@@ -29,6 +30,7 @@ type cluster struct {
 	nodes    []*node
 	ctl      controller
 	flights  []flight
+	held     []flight         // that are late
 	truth    map[int64]string // offset of a batch: its bytes without CRC's like; committed
 	top      int64            // end of what was shown as committed
 	listed   int64            // greatest offset that ListOffsets gave
@@ -65,7 +67,7 @@ type node struct {
 	queue   []disk.Request
 	image   controller
 	epoch   int64
-	request int // number of the fetch whose answer is awaited, 0 none
+	request [3]int // by leader: number of the fetch whose answer is awaited, 0 none
 	life    int
 
 	point, start, hw int64 // checkpoints
@@ -200,7 +202,7 @@ func (n *node) boot() {
 	n.life++
 	n.e = n.disk.Env(uint64(n.life))
 	n.e.Now = clock.Now{Mono: c.now, Wall: 1_700_000_000_000}
-	n.queue, n.request = nil, 0
+	n.queue, n.request = nil, [3]int{}
 	if c.ctl.epoch[n.id] > 0 {
 		c.fence(n.id)
 	}
@@ -227,10 +229,19 @@ func (n *node) boot() {
 	n.flush()
 }
 
-// crash ends the broker; power takes what is not synced with it.
+// crash ends the broker; power takes what is not synced with it. Under flush.policy=os that is survived only if others are in the ISR, and the
+// controller learns of it before it elects this one (KIP-966).
 func (n *node) crash(power bool) {
 	if n.p == nil {
 		return
+	}
+	if x := &n.c.ctl; power && !n.c.ack {
+		power = !slices.Contains(x.isr, n.id) || len(x.isr) > 1
+		if power {
+			n.c.fence(n.id)
+			x.elr = slices.DeleteFunc(x.elr, func(id int32) bool { return id == n.id })
+			n.point, n.hw = 0, 0
+		}
 	}
 	n.e.StopTasks()
 	if power {
@@ -301,7 +312,7 @@ func (n *node) batches() (out []records.View) {
 func (n *node) HighWatermarkMoved(*Partition)                  {}
 func (n *node) Failed(_ *Partition, err disk.Err, what string) { n.c.fatal("%s: %v", what, err) }
 func (n *node) TakenBack(*Partition, int64)                    { n.c.fatal("taken back") }
-func (n *node) LeaderChanged(*Partition)                       { n.request = 0 }
+func (n *node) LeaderChanged(*Partition)                       {}
 func (n *node) FollowerReady(*Partition)                       {}
 func (n *node) AlterPartition(p *Partition, x Proposal) {
 	c := n.c
@@ -322,13 +333,13 @@ func (n *node) AlterPartition(p *Partition, x Proposal) {
 	})
 }
 
-// fetch sends a request to whom n follows.
+// fetch sends a request to whom n follows, and takes the answer only if it still stands where it asked, as core/fetcher does.
 func (n *node) fetch(again bool) {
-	if n.p == nil || n.request > 0 && !again {
+	if n.p == nil {
 		return
 	}
 	leader, epoch, ok := n.p.Following()
-	if !ok {
+	if !ok || n.request[leader] > 0 && !again {
 		return
 	}
 	at, last, start, ready := n.p.FetchPoint()
@@ -338,22 +349,23 @@ func (n *node) fetch(again bool) {
 	c, p, q := n.c, n.p, n.epoch
 	c.next++
 	id := c.next
-	n.request = id
-	end := func(f func()) flight {
-		done := func() {
-			if n.p == p && n.request == id {
-				n.request = 0
+	n.request[leader] = id
+	answer := func(f func()) func() {
+		return func() {
+			if n.p != p || n.request[leader] != id {
+				return
+			}
+			n.request[leader] = 0
+			o, l, _, ready := p.FetchPoint()
+			if ready && o == at && l == last && p.LeaderEpoch == epoch || plant.On(plant.R14) {
 				f()
-				n.flush()
 			}
+			n.flush()
 		}
-		return flight{done, func() {
-			if n.p == p && n.request == id {
-				n.request = 0
-			}
-		}}
 	}
-	c.flights = append(c.flights, flight{func() { c.nodes[leader].serve(n, epoch, q, at, last, start, end) }, end(func() {}).lost})
+	lost := answer(func() {})
+	end := func(f func()) flight { return flight{answer(f), lost} }
+	c.flights = append(c.flights, flight{func() { c.nodes[leader].serve(n, epoch, q, at, last, start, end) }, lost})
 }
 
 // serve is Fetch at the leader.
@@ -523,6 +535,7 @@ func (c *cluster) round(learn bool) {
 
 // heal brings everybody up, lets all be done and compares.
 func (c *cluster) heal() {
+	c.flights, c.held = append(c.flights, c.held...), nil
 	for _, n := range c.nodes {
 		if n.p == nil {
 			n.boot()
@@ -539,7 +552,7 @@ func (c *cluster) heal() {
 			}
 			n.learn()
 			n.e.Now.Mono = c.now
-			n.fetch(false)
+			n.fetch(round%20 == 0) // a leader that died has left its fetches unanswered
 			n.p.CheckLag(c.now)
 			n.flush()
 		}
@@ -622,6 +635,29 @@ func TestThreeReplicasNeverForgetWhatWasCommitted(t *testing.T) {
 					c.round(rapid.IntRange(0, 3).Draw(t, "learn") == 0)
 				}
 			},
+			"hold": func(*rapid.T) {
+				if len(c.flights) > 0 {
+					c.held = append(c.held, c.flights[0])
+					c.flights = c.flights[1:]
+				}
+			},
+			"release": func(*rapid.T) {
+				if len(c.held) > 0 {
+					c.held[0].deliver()
+					c.held = c.held[1:]
+				}
+			},
+			"reboot": func(t *rapid.T) {
+				n := node()
+				n.crash(true)
+				if n.p == nil {
+					n.boot()
+				}
+				for k := 0; k < 100 && n.p.Log == nil; k++ {
+					n.work(0)
+				}
+				c.unfence(n.id)
+			},
 			"lose":  func(*rapid.T) { c.pass(rapid.IntRange(0, 5).Draw(t, "which"), true) },
 			"learn": func(*rapid.T) { node().learn() },
 			"allLearn": func(*rapid.T) {
@@ -648,7 +684,7 @@ func TestThreeReplicasNeverForgetWhatWasCommitted(t *testing.T) {
 			},
 			"fence":   func(*rapid.T) { c.fence(node().id) },
 			"unfence": func(*rapid.T) { c.unfence(node().id) },
-			"crash":   func(*rapid.T) { node().crash(c.ack) },
+			"crash":   func(*rapid.T) { node().crash(c.ack || rapid.Bool().Draw(t, "power")) },
 			"boot": func(*rapid.T) {
 				if n := node(); n.p == nil {
 					n.boot()
