@@ -87,8 +87,9 @@ func (r *Request) fetchItem(p fetchPart, q *wire.FetchPart) {
 func (r *Request) gather() {
 	r.finish = (*Request).gathered
 	f := &r.fetch
-	r.scatter(opRead, func(c *call) { c.limit, c.reads, c.count = int64(f.req.MaxBytes), f.reads, !f.counted })
-	f.counted = true
+	count := !f.counted
+	f.counted = true // now: r may be answered, and another request, when scatter returns
+	r.scatter(opRead, func(c *call) { c.limit, c.reads, c.count = int64(f.req.MaxBytes), f.reads, count })
 }
 
 // read finds the extents of a call's items, and pins their files.

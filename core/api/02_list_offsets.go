@@ -71,6 +71,9 @@ func listedOffsets(r *Request, q *kmsg.ListOffsetsRequest) kmsg.Response {
 			n++
 			p := kmsg.NewListOffsetsResponseTopicPartition()
 			p.Partition, p.ErrorCode = q.Topics[i].Partitions[j].Partition, code(it.Code)
+			if it.Code == kerr.OffsetNotAvailable && r.Version < 5 {
+				p.ErrorCode = code(kerr.LeaderNotAvailable)
+			}
 			p.Offset, p.Timestamp, p.LeaderEpoch = it.ROff, it.RTime, it.REpoch
 			t.Partitions = append(t.Partitions, p)
 		}
@@ -86,6 +89,10 @@ func (s *State) listOffsets(c *call) {
 		it := &c.items[i]
 		p := s.leaderOf(it)
 		if p == nil {
+			continue
+		}
+		if !p.OffsetsKnown() && (it.Arg >= latestTimestamp || it.Arg == maxTimestamp) {
+			it.Code = kerr.OffsetNotAvailable // KIP-207
 			continue
 		}
 		switch it.Arg {

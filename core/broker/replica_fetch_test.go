@@ -67,6 +67,22 @@ func TestAFollowersFetchSaysWhatItHasAndReadsWhatIsWritten(t *testing.T) {
 	}
 }
 
+// Requests are pooled: what one has counted must not be taken for the next.
+func TestEachFetchOfAFollowerCounts(t *testing.T) {
+	n := bootNode(t, newMemDisk(), 1)
+	c, f := n.connect(0), n.connect(0)
+	n.mustCreate(c, "t", 1)
+	p := led(n, 1, 2)
+	for i := range int64(5) {
+		f.ask(replicaFetch(n, 2, i, -1, 100)) // a long poll that ends with nothing
+		c.ask(produceTo("t", 0, 1, batchOf(1, 100)))
+		f.ask(replicaFetch(n, 2, i+1, p.LeaderEpoch, 0))
+		if hw := p.HighWatermark(); hw != i+1 {
+			t.Fatalf("the high watermark is %d, want %d", hw, i+1)
+		}
+	}
+}
+
 func TestAFollowersFetchIsRefusedAsKafkaRefusesIt(t *testing.T) {
 	n := bootNode(t, newMemDisk(), 1)
 	c := n.connect(0)
