@@ -258,12 +258,13 @@ func (n *Node) keepSmall(r *raft.Raft) {
 // close is the end after Stop: a leader gives leadership away, raft ends, files are closed.
 func (n *Node) close() {
 	n.yieldLead()
+	ended := true
 	if r := n.current(); r != nil {
-		n.settle(r.Shutdown())
+		ended = n.settle(r.Shutdown())
 	}
 	n.endTransport()
 	n.streams.killAll()
-	if n.logs != nil {
+	if n.logs != nil && ended { // else one of raft's goroutines is still at them
 		n.logs.close()
 		n.stable.close()
 	}
@@ -271,8 +272,8 @@ func (n *Node) close() {
 	close(n.dead)
 }
 
-// settle waits a second at most for raft to end.
-func (n *Node) settle(f raft.Future) {
+// settle waits a second at most for raft to end, and says whether it has.
+func (n *Node) settle(f raft.Future) bool {
 	done := make(chan struct{})
 	go func() {
 		_ = f.Error()
@@ -282,9 +283,11 @@ func (n *Node) settle(f raft.Future) {
 	defer t.Stop()
 	select {
 	case <-done:
+		return true
 	case <-t.C:
 	case <-n.dead:
 	}
+	return false
 }
 
 // reap ends raft after a Crash, once nobody waits for one of its futures: those that are with the fold when it ends are never answered.
