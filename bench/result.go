@@ -32,7 +32,7 @@ type line struct {
 	P50       float64 `json:"p50_ms,omitempty"`
 	P99       float64 `json:"p99_ms,omitempty"`
 	P999      float64 `json:"p999_ms,omitempty"`
-	RSS       float64 `json:"rss_mb"`
+	RSS       float64 `json:"rss_mb,omitempty"`
 	ReadyMS   float64 `json:"ready_ms,omitempty"`
 	CreateMS  float64 `json:"created_ms,omitempty"`
 	AckedMS   float64 `json:"all_acked_ms,omitempty"`

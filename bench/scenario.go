@@ -12,6 +12,7 @@ type scenario struct {
 	name    string
 	flush   []string // the flush policies that it distinguishes
 	restart bool     // each run has a broker of its own, which the scenario starts
+	floor   bool     // the bare disk is measured beside the brokers
 	run     func(ctx context.Context, s *system, scale float64) (*sample, error)
 }
 
@@ -32,7 +33,7 @@ var scenarios = []scenario{
 	{name: "raw-fetch", flush: onlyOS, run: rawFetch},
 	{name: "one-record", flush: onlyOS, run: oneRecord(20)},
 	{name: "one-record-1", flush: onlyOS, run: oneRecord(1)},
-	{name: "latency", flush: bothPolicies, run: latency},
+	{name: "latency", flush: bothPolicies, floor: true, run: latency},
 }
 
 // maxRun bounds one run of a scenario on one system.
@@ -67,6 +68,9 @@ func (b *bench) systems(ctx context.Context, s *scenario) ([]*system, error) {
 				return nil, err
 			}
 		}
+	}
+	if s.floor {
+		list = append(list, &system{name: "disk", flush: "ack", dir: b.dir})
 	}
 	if b.peer == "" {
 		return list, nil

@@ -26,7 +26,8 @@ type system struct {
 	pid         int
 	readyMS     float64 // from exec until it serves
 	warmGB      float64
-	topics      int // made so far: each load has a topic of its own
+	topics      int    // made so far: each load has a topic of its own
+	dir         string // of the bare disk, which is no broker
 }
 
 func (b *bench) begin(ctx context.Context, s *system) error {

@@ -97,7 +97,7 @@ func kill(o *options, m catalogued) (*mutantLine, error) {
 		}
 		p := plans[0]
 		plans = plans[1:]
-		r, err := once(&with, p, nil)
+		r, err := attempt(&with, p)
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +107,7 @@ func kill(o *options, m catalogued) (*mutantLine, error) {
 			continue
 		}
 		l.Killed, l.Oracle, l.Seed, l.Plan = true, r.line.Property, p.Seed, p.Sum()
-		c, err := once(&clean, p, nil)
+		c, err := attempt(&clean, p)
 		if err != nil {
 			return nil, err
 		}

@@ -84,7 +84,7 @@ func (s *State) listOffsets(c *call) {
 	slow := false
 	for _, i := range c.idx {
 		it := &c.items[i]
-		p := s.replicaOf(it)
+		p := s.leaderOf(it)
 		if p == nil {
 			continue
 		}
@@ -112,7 +112,7 @@ func (s *State) offsetsByTime(t *task.Task, c *call) {
 		if it.Code != kerr.None || it.Arg < 0 && it.Arg != maxTimestamp {
 			continue
 		}
-		p := s.replicaOf(it)
+		p := s.leaderOf(it)
 		if p == nil {
 			continue
 		}

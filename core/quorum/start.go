@@ -264,7 +264,7 @@ func (n *Node) close() {
 	}
 	n.endTransport()
 	n.streams.killAll()
-	if n.logs != nil && ended { // else one of raft's goroutines is still at them
+	if n.logs != nil && ended { // where the disk stalls, raft still has requests in flight, and the end of the process closes its files
 		n.logs.close()
 		n.stable.close()
 	}
@@ -273,7 +273,7 @@ func (n *Node) close() {
 }
 
 // settle waits a second at most for raft to end, and says whether it has.
-func (n *Node) settle(f raft.Future) bool {
+func (n *Node) settle(f raft.Future) (ended bool) {
 	done := make(chan struct{})
 	go func() {
 		_ = f.Error()

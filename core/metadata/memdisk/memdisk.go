@@ -76,7 +76,7 @@ func (d *Disk) half(r *disk.Request) {
 	}
 }
 
-// Do executes one request.
+// Do executes one request now, for drivers that keep an order of their own.
 func (d *Disk) Do(r *disk.Request) disk.Completion {
 	c := d.do(r)
 	c.Token = r.Token
