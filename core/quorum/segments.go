@@ -70,7 +70,12 @@ func (s *segments) roll() *diskError {
 	if len(s.all) > 0 {
 		d.close(s.path(s.active()), s.file)
 	}
-	f, size, err := d.open(s.path(s.next), disk.Create)
+	var f disk.File
+	var size int64
+	err := retryFull(s.node, func() (err *diskError) {
+		f, size, err = d.open(s.path(s.next), disk.Create)
+		return err
+	})
 	if err != nil {
 		return err
 	}

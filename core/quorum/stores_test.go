@@ -94,6 +94,19 @@ func (b *bench) again(t *rapid.T) *bench {
 	return b
 }
 
+// firstBench opens an empty disk, whose power may go meanwhile.
+func firstBench(t *rapid.T, d *memdisk.Disk) *bench {
+	b, err := newBench(d, rapid.IntRange(-1, 20).Draw(t, "first opening stops"))
+	if b.off {
+		return b.again(t)
+	}
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	b.left = -1
+	return b
+}
+
 type failer interface {
 	Fatalf(format string, args ...any)
 }
@@ -130,10 +143,7 @@ func (w logTwin) last() uint64 { return w.first + uint64(len(w.logs)) - 1 }
 func TestALogIsAfterEachLossOfPowerWhatItsTwinIs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := memdisk.New(rapid.Uint64().Draw(t, "seed"))
-		b, err := newBench(d, -1)
-		if err != nil {
-			t.Fatalf("%v", err)
-		}
+		b := firstBench(t, d)
 		twin := logTwin{first: 1}
 		check := func(want ...logTwin) {
 			got := b.read(t)
@@ -207,10 +217,7 @@ func (w logTwin) step(t *rapid.T, b *bench) logTwin {
 func TestAVoteIsSyncedBeforeItIsAnswered(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := memdisk.New(rapid.Uint64().Draw(t, "seed"))
-		b, err := newBench(d, -1)
-		if err != nil {
-			t.Fatalf("%v", err)
-		}
+		b := firstBench(t, d)
 		want := vote{}
 		for i := range rapid.IntRange(1, 20).Draw(t, "steps") {
 			if rapid.IntRange(0, 3).Draw(t, "power goes") == 0 {
@@ -249,10 +256,7 @@ func TestAVoteIsSyncedBeforeItIsAnswered(t *testing.T) {
 func TestASnapshotHasItsNameOnceItIsWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := memdisk.New(rapid.Uint64().Draw(t, "seed"))
-		b, err := newBench(d, -1)
-		if err != nil {
-			t.Fatalf("%v", err)
-		}
+		b := firstBench(t, d)
 		newest, index := int64(-1), uint64(1)
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
 			if rapid.IntRange(0, 2).Draw(t, "power goes") == 0 {
