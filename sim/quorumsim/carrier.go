@@ -48,6 +48,7 @@ type carrier struct {
 	lead    link.Leadership
 	index   int64      // of the newest image
 	asked   disk.Token // the proposal in flight, 0 none
+	decided int64      // the term in which that was decided
 	next    clock.Time // when to propose
 	n       int64
 }
@@ -100,11 +101,12 @@ func (c *carrier) mail(m *step.Mail) {
 	case link.MailImage:
 		im := m.Body.(*link.Committed)
 		c.index = im.Image.Index()
-		mine := im.Commit.Token != 0 && im.Commit.Token == c.asked
-		c.seen.image(c.cfg.ID, im, mine)
-		if mine {
-			c.again(20, 150)
+		if im.Commit.Token == 0 || im.Commit.Token != c.asked {
+			c.seen.image(c.cfg.ID, im, 0)
+			break
 		}
+		c.seen.image(c.cfg.ID, im, c.decided)
+		c.again(20, 150)
 	case link.MailRefused:
 		if m.Token == c.asked {
 			c.again(20, 400)
@@ -187,7 +189,11 @@ func (c *carrier) propose() {
 	}
 	r := &metadata.ConfigRecord{ResourceType: 2, Name: fmt.Sprintf("t%d", c.n%7), Key: "retention.ms", Value: &v}
 	c.seen.proposed()
-	c.say(step.Mail{Kind: link.MailPropose, Token: c.asked, A: c.lead.Term, Body: metadata.Encode(metadata.Entry{Term: c.lead.Term, Records: []metadata.Record{r}})})
+	c.decided = c.lead.Term
+	if c.rand.Permille(30) { // as if leadership had changed on the way
+		c.decided = max(1, c.decided-1)
+	}
+	c.say(step.Mail{Kind: link.MailPropose, Token: c.asked, A: c.lead.Term, Body: metadata.Encode(metadata.Entry{Term: c.decided, Records: []metadata.Record{r}})})
 }
 
 // The streams.

@@ -10,6 +10,7 @@ import (
 const (
 	OneImage  = "quorum:image"  // one index has one image on every node, for ever
 	OneLeader = "quorum:leader" // a term has one leader
+	OneTerm   = "quorum:term"   // what was decided in one term changes nothing in another
 	Forward   = "quorum:order"  // the images of one process come in order, and acknowledged entries stay
 )
 
@@ -61,7 +62,8 @@ func (j *Judge) same(node int, index int64, digest uint64) {
 	j.newest = max(j.newest, index)
 }
 
-func (j *Judge) image(node int, c *link.Committed, mine bool) {
+// image is one that a node has come to. decided is the term in which this process decided the entry behind it, 0 if it did not.
+func (j *Judge) image(node int, c *link.Committed, decided int64) {
 	index := c.Image.Index()
 	j.checks[Forward]++
 	if index <= j.index[node-1] {
@@ -69,7 +71,11 @@ func (j *Judge) image(node int, c *link.Committed, mine bool) {
 	}
 	j.index[node-1] = index
 	j.same(node, index, c.Image.Digest())
-	if mine {
+	if decided != 0 {
+		j.checks[OneTerm]++
+		if c.Commit.Applied != (decided == c.Commit.Term) {
+			j.fail(OneTerm, fmt.Sprintf("an entry of term %d, decided in term %d, counts only if these are one", c.Commit.Term, decided), "node %d: applied %v", node, c.Commit.Applied)
+		}
 		j.acks++
 		j.acked[c.Commit.Term] = max(j.acked[c.Commit.Term], index)
 		if j.healed {
