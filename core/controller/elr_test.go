@@ -44,6 +44,7 @@ func TestWhoLeavesAnISRThatIsTooSmallStaysEligible(t *testing.T) {
 	c.register(1, c.epoch[1])
 	c.beat(1, nil)
 	c.is("a", 2, []int32{2}, []int32{1})
+	want(t, "the ELR has no say while somebody is in sync", c.elect("a", preferredElection), kerr.PreferredLeaderNotAvailable)
 	want(t, "expand", c.alter("a", 2, 1), kerr.None)
 	c.is("a", 2, []int32{2, 1})
 }

@@ -21,6 +21,8 @@ type world struct {
 	logs    map[string]map[int32]int
 	hw      map[string]int // the highest that any leader showed
 	intact  bool           // crashes take nothing from disks, and disks prove it
+	mixed   bool           // some crashes do
+	wiped   map[int32]bool // what a broker's disk synced in its last life is not all there
 	asked   bool           // somebody asked for an unclean election
 	counted map[string]int
 }
@@ -29,7 +31,7 @@ var worldTopics = []string{"a", "b"}
 
 func newWorld(t *rapid.T) *world {
 	w := &world{t: t, brokers: rapid.Int32Range(3, 5).Draw(t, "brokers"), up: map[int32]bool{}, clean: map[int32]int64{}, logs: map[string]map[int32]int{},
-		hw: map[string]int{}, intact: rapid.Bool().Draw(t, "intact"), counted: map[string]int{}}
+		hw: map[string]int{}, intact: rapid.Bool().Draw(t, "intact"), mixed: rapid.Bool().Draw(t, "mixed"), wiped: map[int32]bool{}, counted: map[string]int{}}
 	w.cluster = newCluster(t, int(w.brokers))
 	for id := int32(1); id <= w.brokers; id++ {
 		w.up[id] = true
@@ -150,7 +152,8 @@ func (w *world) crash(*rapid.T) {
 	if rapid.Bool().Draw(w.t, "noticed") {
 		w.kill(id)
 	}
-	if !w.intact {
+	if !w.intact && !(w.mixed && rapid.Bool().Draw(w.t, "spared")) {
+		w.wiped[id] = true
 		for _, name := range worldTopics {
 			w.logs[name][id] = rapid.IntRange(0, w.logs[name][id]).Draw(w.t, "left")
 		}
@@ -187,11 +190,12 @@ func (w *world) start(*rapid.T) {
 	}
 	old := w.epoch[id]
 	if w.register(id, previous, func(q *kmsg.BrokerRegistrationRequest) {
-		if w.intact {
+		if !w.wiped[id] {
 			SetSyncedEpoch(q, old)
 		}
 	}) == kerr.None {
 		delete(w.clean, id)
+		delete(w.wiped, id)
 		w.up[id] = true
 		w.counted["starts"]++
 	}
