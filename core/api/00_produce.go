@@ -33,7 +33,7 @@ func produce(r *Request) {
 	}
 	for i := range p.Parts {
 		if c, text := r.producePart(i); c != kerr.None {
-			r.items[i] = Item{Code: c, ROff: -1, RTime: -1, Start: -1, text: text}
+			r.items[i] = Item{Code: c, ROff: -1, RTime: -1, Start: -1, text: text, blamed: r.items[i].blamed}
 		}
 	}
 	if r.remain > 1 && p.Acks == replica.AcksAll {
@@ -68,7 +68,8 @@ func (r *Request) producePart(i int) (kerr.Code, string) {
 		return kerr.NotEnoughReplicas, ""
 	}
 	lim := s.limits(set)
-	if c, text := records.Check(part.Records, lim); c != kerr.None {
+	if c, text, record := records.Check(part.Records, lim); c != kerr.None {
+		r.items[i].blamed = record + 1
 		return c, text
 	}
 	v := records.View(part.Records)
@@ -199,10 +200,14 @@ func (r *Request) encodeProduce(dst []byte) []byte {
 			leader = r.s.leaderHint(it.ID, it.Number)
 			resp.Nodes = r.s.endpoint(resp.Nodes, leader, r.Client.Listener)
 		}
+		var blamed []wire.RecordError
+		if it.blamed > 0 {
+			blamed = []wire.RecordError{{Index: it.blamed - 1, Message: it.text}}
+		}
 		resp.Parts = append(resp.Parts, wire.ProduceResult{
 			CurrentLeader: leader,
 			Topic:         part.Topic, TopicID: part.TopicID, NewTopic: part.NewTopic, Partition: part.Partition,
-			Code: it.Code, BaseOffset: it.ROff, LogAppendTime: it.RTime, LogStartOffset: it.Start, Message: it.text,
+			Code: it.Code, BaseOffset: it.ROff, LogAppendTime: it.RTime, LogStartOffset: it.Start, Message: it.text, ErrorRecords: blamed,
 		})
 	}
 	return wire.AppendProduceResponse(dst, r.Version, r.Corr, resp)

@@ -54,6 +54,7 @@ type Item struct {
 
 	log     *commitlog.Log // of the owner: what Ext pins
 	text    string         // why a produced batch was refused
+	blamed  int32          // the record that is to blame, from 1; 0: none
 	include bool           // a Fetch response names it
 }
 
