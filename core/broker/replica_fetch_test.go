@@ -70,15 +70,15 @@ func TestAFollowersFetchSaysWhatItHasAndReadsWhatIsWritten(t *testing.T) {
 // Requests are pooled: what one has counted must not be taken for the next.
 func TestEachFetchOfAFollowerCounts(t *testing.T) {
 	n := bootNode(t, newMemDisk(), 1)
-	c, f := n.connect(0), n.connect(0)
+	c := n.connect(0)
 	n.mustCreate(c, "t", 1)
-	p := led(n, 1, 2)
-	for i := range int64(5) {
-		f.ask(replicaFetch(n, 2, i, -1, 100)) // a long poll that ends with nothing
+	p := led(n, 1, 2, 3)
+	for end := int64(1); end < 5; end++ {
 		c.ask(produceTo("t", 0, 1, batchOf(1, 100)))
-		f.ask(replicaFetch(n, 2, i+1, p.LeaderEpoch, 0))
-		if hw := p.HighWatermark(); hw != i+1 {
-			t.Fatalf("the high watermark is %d, want %d", hw, i+1)
+		c.ask(replicaFetch(n, 3, end, p.LeaderEpoch, 100)) // a long poll that ends with nothing
+		c.ask(replicaFetch(n, 2, end, p.LeaderEpoch, 0))
+		if hw := p.HighWatermark(); hw != end {
+			t.Fatalf("the high watermark is %d, want %d", hw, end)
 		}
 	}
 }
