@@ -96,7 +96,7 @@ func TestAFollowersFetchIsRefusedAsKafkaRefusesIt(t *testing.T) {
 		want kerr.Code
 	}{
 		{replicaFetch(n, 9, 0, -1, 1000), kerr.NotLeaderForPartition}, // no replica
-		{late, kerr.NotLeaderForPartition},                           // an earlier life
+		{late, kerr.NotLeaderForPartition},                            // an earlier life
 		{withEpoch(replicaFetch(n, 2, 0, -1, 1000), p.LeaderEpoch-1), kerr.FencedLeaderEpoch},
 		{withEpoch(replicaFetch(n, 2, 0, -1, 1000), p.LeaderEpoch+1), kerr.UnknownLeaderEpoch},
 	} {
