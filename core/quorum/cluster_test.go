@@ -55,6 +55,9 @@ func TestAnotherLeadsWhenTheLeaderIsKilled(t *testing.T) {
 		l.commit(topic(0))
 		l.crash(false)
 		l2 := w.leader(3 * time.Second)
+		if l2.claimed == nil || !has(l2.claimed, 0) {
+			t.Error("it claims to lead without what was committed before")
+		}
 		if l2 == l || !l2.commit(topic(1)) {
 			t.Fatal("no other leader")
 		}

@@ -21,7 +21,9 @@ type Options struct {
 	Lane   int          // its shard number: the number of the node's shards
 	LogDir string       // link.Directory lies in it
 	Rand   *prng.Source // names this process in its proposals
-	Wake   func()       // called by raft's goroutines, outside of Step, when there is something to Drain; nil: nobody needs to know
+	// Wake is called by raft's goroutines, outside of Step, when there is something to Drain. It may be called under the node's locks, so it
+	// must neither wait nor call the node. nil: nobody needs to know.
+	Wake func()
 }
 
 // Node is the quorum's actor of one node. Step and Drain are called by one thread; everything else happens in goroutines.

@@ -87,6 +87,10 @@ func openStable(n *Node) (s *stableStore, fresh bool, err error) {
 		return nil, false, errors.New(e.advice())
 	}
 	s.file = f
+	// What a killed process left unsynced can be seen and yet be lost later: it is synced before anybody acts on it.
+	if e := n.disk.sync(s.path, f); e != nil {
+		return nil, false, errors.New(e.advice())
+	}
 	b, e := n.disk.readAll(s.path, f, min(size, 2*slotSize))
 	if e != nil {
 		return nil, false, errors.New(e.advice())
@@ -157,7 +161,7 @@ func (s *stableStore) update(f func(*vote), lazy bool) error {
 
 func (s *stableStore) store(v *vote, lazy bool) *diskError {
 	d := &s.node.disk
-	off := int64(v.sequence&1) * slotSize
+	off := int64((v.sequence+1)&1) * slotSize // the first one goes to the first slot: torn, it leaves a file of one
 	err := retryFull(s.node, func() *diskError { return d.write(s.path, s.file, off, encodeVote(v)) })
 	if err != nil || lazy {
 		return err

@@ -63,39 +63,48 @@ func (n *Node) idle() {
 	}
 }
 
-// open opens the stores.
+// open opens the stores, and says what they hold.
 func (n *Node) open() (*link.State, error) {
+	fresh, data, err := n.openStores()
+	if err != nil {
+		return nil, err
+	}
+	return n.state(fresh, data)
+}
+
+// openStores opens the stores: fresh if raft never set anything, and with the data of the newest snapshot.
+func (n *Node) openStores() (fresh bool, data []byte, err error) {
 	d := &n.disk
 	for _, p := range [...]struct {
 		kind disk.Kind
 		path string
 	}{{disk.Mkdir, n.dir}, {disk.SyncDir, n.opt.LogDir}, {disk.SyncDir, n.dir}} {
 		if err := d.path(p.kind, p.path, ""); err != nil {
-			return nil, errors.New(err.advice())
+			return false, nil, errors.New(err.advice())
 		}
 	}
 	c := d.do(n.dir, disk.Request{Kind: disk.List, Path: n.dir})
 	if err := failure(n.dir, "list", &c); err != nil {
-		return nil, errors.New(err.advice())
+		return false, nil, errors.New(err.advice())
 	}
 	names := append([]string(nil), c.Names...)
 	stable, fresh, err := openStable(n)
 	if err != nil {
-		return nil, err
+		return false, nil, err
 	}
 	snapshots, data, err := openSnapshots(n, names)
 	if err != nil {
-		return nil, err
+		return false, nil, err
 	}
 	logs, err := openLog(n, names)
 	if err != nil {
-		return nil, err
+		return false, nil, err
 	}
 	if err := d.path(disk.SyncDir, n.dir, ""); err != nil {
-		return nil, errors.New(err.advice())
+		return false, nil, errors.New(err.advice())
 	}
 	n.stable, n.snapshots, n.logs = stable, snapshots, logs
-	return n.state(fresh, data)
+	return fresh, data, nil
 }
 
 // state checks the stores against each other, and says what they hold.

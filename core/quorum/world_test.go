@@ -69,7 +69,8 @@ type host struct {
 	trail   uint64 // 0: as it comes
 	state   *link.State
 	lead    link.Leadership
-	claims  []int64 // the terms in which it claimed to lead
+	claims  []int64         // the terms in which it claimed to lead
+	claimed *metadata.Image // what it had been sent when it claimed last
 	images  []*metadata.Image
 	applied map[disk.Token]bool // answered by an image: whether it was applied
 	refused map[disk.Token]bool
@@ -258,6 +259,9 @@ func (h *host) shard(life int, m step.Mail) {
 		h.lead = *m.Body.(*link.Leadership)
 		if h.lead.Leader {
 			h.claims = append(h.claims, h.lead.Term)
+			if k := len(h.images); k > 0 {
+				h.claimed = h.images[k-1]
+			}
 		}
 	case link.MailDial:
 		d := m.Body.(*link.Dial)
