@@ -107,6 +107,7 @@ func (l *loop) run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	l.now = l.node.now()
+	l.watchListeners(true)
 	l.step(&step.Event{Kind: step.Start})
 	l.settle()
 	for !l.node.quit.Load() {
@@ -157,6 +158,8 @@ func (l *loop) onEpoll(ev *unix.EpollEvent) {
 		l.onEvent(ev)
 	case ev.Fd > 0:
 		l.accept(int(ev.Fd - 1))
+	default: // The disk may have written it, without a word in the box.
+		l.box.full.Store(true)
 	}
 }
 
@@ -192,7 +195,10 @@ func (l *loop) onTime() {
 	}
 	if due(l.acceptAt) {
 		l.acceptAt = 0
-		l.startAccepting()
+		l.watchListeners(true)
+		if l.said.accept {
+			l.startAccepting()
+		}
 	}
 	if due(l.dialAt) {
 		l.expireDials()
@@ -323,7 +329,9 @@ func (l *loop) listen() {
 	}
 	if fx.Ready && !l.said.ready {
 		l.said.ready = true
-		l.node.shardReady()
+		if l.id < l.node.shards() {
+			l.node.shardReady()
+		}
 	}
 	if fx.Stopped && !l.said.stopped {
 		l.said.stopped = true

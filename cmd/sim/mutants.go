@@ -11,6 +11,7 @@ import (
 
 	"github.com/seedlog/seedlog/sim/mutant"
 	"github.com/seedlog/seedlog/sim/plan"
+	"github.com/seedlog/seedlog/sim/quorumsim"
 	"github.com/seedlog/seedlog/sim/run"
 	"github.com/seedlog/seedlog/sim/toy"
 )
@@ -42,6 +43,15 @@ var catalogues = map[string]func() []catalogued{
 		var all []catalogued
 		for _, m := range mutant.All() {
 			all = append(all, catalogued{name: m.Name, bug: m.Bug, draw: func(seed uint64) *plan.Plan { return run.DrawFor(seed, &m) }})
+		}
+		return all
+	},
+	"quorum": func() []catalogued {
+		var all []catalogued
+		for _, name := range quorumsim.Mutants {
+			if m, ok := mutant.Find(name); ok {
+				all = append(all, catalogued{name: name, bug: m.Bug, draw: func(seed uint64) *plan.Plan { return quorumsim.Plan(seed, "") }})
+			}
 		}
 		return all
 	},

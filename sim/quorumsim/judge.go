@@ -10,6 +10,7 @@ import (
 const (
 	OneImage  = "quorum:image"  // one index has one image on every node, for ever
 	OneLeader = "quorum:leader" // a term has one leader
+	OneTerm   = "quorum:term"   // what was decided in one term changes nothing in another
 	Forward   = "quorum:order"  // the images of one process come in order, and acknowledged entries stay
 )
 
@@ -20,7 +21,7 @@ type Judge struct {
 	leaders map[int64]int    // by term
 	index   []int64          // by node: of the newest image of its process
 	newest  int64
-	acked   int64 // the newest index that a proposer was told
+	acked   map[int64]int64 // by term: the newest index that a proposer was told
 	healed  bool
 	since   int // acknowledged since healing
 	checks  map[string]int64
@@ -30,7 +31,7 @@ type Judge struct {
 }
 
 func newJudge(nodes int) *Judge {
-	return &Judge{nodes: nodes, digests: map[int64]uint64{}, leaders: map[int64]int{}, index: make([]int64, nodes), checks: map[string]int64{}}
+	return &Judge{nodes: nodes, digests: map[int64]uint64{}, leaders: map[int64]int{}, acked: map[int64]int64{}, index: make([]int64, nodes), checks: map[string]int64{}}
 }
 
 type broken struct{ property, was, is string }
@@ -61,7 +62,8 @@ func (j *Judge) same(node int, index int64, digest uint64) {
 	j.newest = max(j.newest, index)
 }
 
-func (j *Judge) image(node int, c *link.Committed, mine bool) {
+// image is one that a node has come to. decided is the term in which this process decided the entry behind it, 0 if it did not.
+func (j *Judge) image(node int, c *link.Committed, decided int64) {
 	index := c.Image.Index()
 	j.checks[Forward]++
 	if index <= j.index[node-1] {
@@ -69,9 +71,13 @@ func (j *Judge) image(node int, c *link.Committed, mine bool) {
 	}
 	j.index[node-1] = index
 	j.same(node, index, c.Image.Digest())
-	if mine {
+	if decided != 0 {
+		j.checks[OneTerm]++
+		if c.Commit.Applied != (decided == c.Commit.Term) {
+			j.fail(OneTerm, fmt.Sprintf("an entry of term %d, decided in term %d, counts only if these are one", c.Commit.Term, decided), "node %d: applied %v", node, c.Commit.Applied)
+		}
 		j.acks++
-		j.acked = max(j.acked, index)
+		j.acked[c.Commit.Term] = max(j.acked[c.Commit.Term], index)
 		if j.healed {
 			j.since++
 		}
@@ -87,8 +93,13 @@ func (j *Judge) leadership(node int, l *link.Leadership) {
 		j.fail(OneLeader, fmt.Sprintf("node %d leads in term %d", n, l.Term), "node %d leads too", node)
 	}
 	j.leaders[l.Term] = node
-	if j.index[node-1] < j.acked {
-		j.fail(Forward, fmt.Sprintf("a leader has entry %d, which was acknowledged", j.acked), "node %d leads at %d", node, j.index[node-1])
+	// A leader that was frozen knows nothing of later terms, and may still say that it leads in its own.
+	before := int64(0)
+	for term := range l.Term {
+		before = max(before, j.acked[term])
+	}
+	if j.index[node-1] < before {
+		j.fail(Forward, fmt.Sprintf("the leader of term %d has entry %d, which was acknowledged before", l.Term, before), "node %d leads at %d", node, j.index[node-1])
 	}
 }
 

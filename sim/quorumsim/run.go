@@ -1,9 +1,12 @@
 package quorumsim
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/seedlog/seedlog/core/config"
+	"github.com/seedlog/seedlog/core/prng"
 	"github.com/seedlog/seedlog/core/quorum"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/io/clock"
@@ -17,14 +20,36 @@ import (
 // Classes are the faults under which the quorum keeps its promises: its voters' disks neither lie nor forget.
 var Classes = []fault.Class{fault.N1, fault.N2, fault.N5, fault.N6, fault.N7, fault.N8, fault.D1, fault.D6, fault.P1, fault.P2, fault.P3, fault.C1, fault.C2}
 
+// Mutants are those of package plant that have their sites in core/quorum.
+var Mutants = []string{"K1", "K2", "K3", "M1"}
+
 // Plan draws the plan of a seed: three nodes, or five.
 func Plan(seed uint64, flush string) *plan.Plan {
 	p := plan.FromSeed(seed, plan.Menu{Flush: flush, Nodes: 3 + 2*int(seed%3/2), Classes: Classes, MaxMS: 60000})
 	p.Shards, p.Clients = 1, 1
+	if seed%5 == 0 {
+		storm(prng.Keyed(seed, "quorum/storm"), p)
+	}
 	for i := range p.Faults {
 		p.Faults[i].Shard = min(p.Faults[i].Shard, 0)
 	}
 	return p
+}
+
+// storm adds short losses of power and pauses, so that elections never end: what a vote or an entry is worth shows when its node comes up
+// again at once.
+func storm(src *prng.Source, p *plan.Plan) {
+	for at := int64(1000); at < p.SafetyMS; at += src.Between(50, 2000) {
+		f := fault.Fault{Class: fault.D1, At: at, Node: src.Intn(p.Nodes), Shard: -1, B: -1, For: src.Between(1, 300)}
+		switch src.Intn(4) {
+		case 0:
+			f.Class, f.For = fault.P2, src.Between(100, 2000)
+		case 1, 2:
+			f.Verb, f.A = "mid", src.Between(1, 20)
+		}
+		p.Faults = append(p.Faults, f)
+	}
+	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
 }
 
 // Options are for cluster.New.
