@@ -10,7 +10,7 @@ import (
 
 // Answered is peer.Waiter.
 func (f *Fetcher) Answered(body []byte, lease *buf.Lease, ok bool, why peer.Reason) {
-	f.inFlight = false
+	f.answered++
 	if f.closed {
 		return
 	}
@@ -41,19 +41,20 @@ func (f *Fetcher) Answered(body []byte, lease *buf.Lease, ok bool, why peer.Reas
 func (f *Fetcher) advanceSession() {
 	switch {
 	case f.resp.SessionID == 0:
+		f.sessions = f.sessions && !f.beginning
 		f.session, f.full = 0, true
 	case f.beginning:
-		f.session, f.epoch = f.resp.SessionID, 1
-	default:
-		if f.epoch++; f.epoch <= 0 {
-			f.epoch = 1
-		}
+		f.session, f.epoch, f.sessions = f.resp.SessionID, 1, true
 	}
+	f.beginning = false
 }
 
 // failed waits before it tries again; what the leader has of the session is not known.
 func (f *Fetcher) failed(why string) {
-	f.full = true
+	f.full, f.beginning = true, false
+	if f.pause.IsSet() { // the other request in flight
+		return
+	}
 	f.failures++
 	if f.failures == 1 && len(f.list) > 0 {
 		f.env.Warnf("fetcher: no answer from broker %d at %s: %s; %d partitions are fetched again when it answers", f.leader, f.peer.Addr(), why, len(f.list))
@@ -63,6 +64,7 @@ func (f *Fetcher) failed(why string) {
 
 // refused handles a code that is said of the whole request.
 func (f *Fetcher) refused(c kerr.Code) {
+	f.beginning = false
 	switch c {
 	case kerr.FetchSessionIDNotFound:
 		f.session, f.full = 0, true
@@ -81,25 +83,23 @@ func (f *Fetcher) refused(c kerr.Code) {
 
 // answered takes in what the leader says of a partition, if it is what was asked for.
 func (p *part) answered(x *wire.FetchedPart, lease *buf.Lease) {
-	if p.state != fetching || !p.told {
-		return
+	if p.state != fetching || !p.told || p.askedIn > p.f.answered {
+		return // it was asked for anew since
 	}
 	if at, ready := p.point(); !ready || at.offset != p.asked.offset || at.lastSeen != p.asked.lastSeen || at.epoch != p.asked.epoch {
 		p.look()
 		return
 	}
-	code := x.Code
 	switch {
-	case code == kerr.None && !x.Diverging:
+	case x.Code == kerr.None && !x.Diverging:
 		p.take(x, lease)
 		return
-	case code == kerr.None:
-		code = p.follower.Truncate(x.DivergingEpoch, x.DivergingEndOffset, p.epoch)
-	case code == kerr.OffsetOutOfRange && x.LogStartOffset >= 0: // our leaders say with it what they have
-		code = p.follower.OutOfRange(x.LogStartOffset, x.HighWatermark, p.epoch)
-	}
-	if code != kerr.None {
-		p.refused(code)
+	case x.Code == kerr.None:
+		p.follower.Truncate(x.DivergingEpoch, x.DivergingEndOffset)
+	case x.Code == kerr.OffsetOutOfRange && x.LogStartOffset >= 0: // our leaders say with it what they have
+		p.follower.OutOfRange(x.LogStartOffset)
+	default:
+		p.refused(x.Code)
 		return
 	}
 	if at, ready := p.point(); ready && at == p.asked { // it would be told the same again
