@@ -109,6 +109,7 @@ func (s *State) read(c *call) {
 			continue
 		}
 		c.take(it, sl, where)
+		s.outOfRange(c, it, p)
 	}
 	if !slow {
 		s.giveBack(c)
@@ -145,6 +146,7 @@ func (s *State) readSlow(t *task.Task, c *call) {
 			continue
 		}
 		c.take(it, sl, where)
+		s.outOfRange(c, it, p)
 	}
 	s.giveBack(c)
 }
@@ -433,9 +435,9 @@ func (r *Request) describeFetched(i int, res *wire.FetchPartResult, nodes []wire
 		}
 		return nodes
 	}
-	res.HighWatermark, res.LastStableOffset = -1, -1 // as Kafka: nothing is said of a log beside an error
-	if it.Code != kerr.OffsetOutOfRange || !f.reads.follows() {
-		res.LogStartOffset = -1 // but to a follower, where ours begins: Kafka's asks ListOffsets
+	res.LastStableOffset = -1
+	if it.Code != kerr.OffsetOutOfRange || !f.reads.follows() { // as Kafka: nothing is said of a log beside an error
+		res.HighWatermark, res.LogStartOffset = -1, -1
 	}
 	if r.Version >= fetchLeaderHints && (it.Code == kerr.NotLeaderForPartition || it.Code == kerr.FencedLeaderEpoch) {
 		res.CurrentLeader = r.s.leaderHint(f.parts[i].id, it.Number)

@@ -65,6 +65,7 @@ func (s *State) examine(c *call, it *Item, p *replica.Partition) bool {
 		}
 		it.Code = p.Fetched(c.reads.replica, c.reads.epoch, it.Offset, it.start, s.Env.Now.Mono)
 		it.HW = p.HighWatermark() // this fetch may have moved it
+		s.outOfRange(c, it, p)
 		return it.Code == kerr.None
 	}
 	if c.reads.rack != "" {
@@ -74,6 +75,14 @@ func (s *State) examine(c *call, it *Item, p *replica.Partition) bool {
 		})
 	}
 	return it.prefer < 0
+}
+
+// outOfRange tells a follower, beside OFFSET_OUT_OF_RANGE, where the leader's log begins and ends. Apache Kafka's followers ask ListOffsets for
+// each of the two.
+func (s *State) outOfRange(c *call, it *Item, p *replica.Partition) {
+	if it.Code == kerr.OffsetOutOfRange && c.reads.follows() {
+		it.Start, it.HW = p.Log.Start(), p.Log.WrittenEnd()
+	}
 }
 
 // immediate says whether an item is to be answered at once, records or none.

@@ -105,7 +105,7 @@ func TestAFollowersFetchIsRefusedAsKafkaRefusesIt(t *testing.T) {
 		}
 	}
 	r := fetched(t, c.ask(replicaFetch(n, 2, 9, -1, 1000)))
-	if r.ErrorCode != int16(kerr.OffsetOutOfRange) || r.LogStartOffset != 0 || r.HighWatermark != -1 {
+	if r.ErrorCode != int16(kerr.OffsetOutOfRange) || r.LogStartOffset != 0 || r.HighWatermark != 3 {
 		t.Fatalf("a follower beyond the end is told %+v", r)
 	}
 	r = fetched(t, c.ask(replicaFetch(n, 2, 5, p.LeaderEpoch-1, 1000)))

@@ -90,16 +90,22 @@ func (p *part) answered(x *wire.FetchedPart, lease *buf.Lease) {
 		p.look()
 		return
 	}
+	code := x.Code
 	switch {
-	case x.Code == kerr.None && !x.Diverging:
+	case code == kerr.None && !x.Diverging:
 		p.take(x, lease)
 		return
-	case x.Code == kerr.None:
-		p.follower.Truncate(x.DivergingEpoch, x.DivergingEndOffset)
-	case x.Code == kerr.OffsetOutOfRange && x.LogStartOffset >= 0: // our leaders say with it what they have
-		p.follower.OutOfRange(x.LogStartOffset)
-	default:
-		p.refused(x.Code)
+	case code == kerr.None:
+		code = p.follower.Truncate(x.DivergingEpoch, x.DivergingEndOffset, p.epoch)
+	case code == kerr.OffsetOutOfRange && x.LogStartOffset >= 0: // our leaders say with it what they have
+		code = p.follower.OutOfRange(x.LogStartOffset, x.HighWatermark, p.epoch)
+	}
+	if x.Code != kerr.None && code == x.Code {
+		p.refused(code)
+		return
+	}
+	if code != kerr.None {
+		p.declined(code)
 		return
 	}
 	if at, ready := p.point(); ready && at == p.asked { // it would be told the same again
@@ -114,15 +120,21 @@ func (p *part) refused(c kerr.Code) {
 	switch c {
 	case kerr.FencedLeaderEpoch:
 		p.leave()
-		p.set(stale) // a newer image is on its way
+		p.set(stale) // a newer image is on its way; the timer is for one that was lost on it
+		p.f.env.After(&p.timer, 10*p.f.backoff(maxFailures))
 	case kerr.NotLeaderForPartition, kerr.UnknownLeaderEpoch, kerr.UnknownTopicID, kerr.UnknownTopicOrPartition, kerr.InconsistentTopicID:
 		p.rest() // the leader may not have our image yet
 	default:
-		if p.failures == 0 {
-			p.f.env.Warnf("fetcher: %s-%d from broker %d: %s; it is fetched again", p.topic, p.key.Number, p.f.leader, c)
-		}
-		p.rest()
+		p.declined(c)
 	}
+}
+
+// declined tries again later what this follower did not take, or what the leader cannot read.
+func (p *part) declined(c kerr.Code) {
+	if p.failures == 0 {
+		p.f.env.Warnf("fetcher: %s-%d from broker %d: %s; it is fetched again", p.topic, p.key.Number, p.f.leader, c)
+	}
+	p.rest()
 }
 
 // take hands over the records.
@@ -137,7 +149,7 @@ func (p *part) take(x *wire.FetchedPart, lease *buf.Lease) {
 		b, lease = nil, nil
 	}
 	if c := p.follower.Received(b, lease, x.HighWatermark, x.LogStartOffset, p.epoch); c != kerr.None {
-		p.refused(c)
+		p.declined(c)
 		return
 	}
 	p.failures = 0

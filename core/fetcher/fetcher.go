@@ -12,17 +12,18 @@ import (
 )
 
 // Follower is one partition that follows: replica.Partition. It is told only of answers to the request for which its FetchPoint was asked last.
+// leaderEpoch is that in which the request was sent; a code other than None means that nothing was done.
 type Follower interface {
 	// FetchPoint gives where to go on: the offset that counts as this replica's end, the epoch of the record before it (-1: none), and the
 	// log's start. ready is false while what was received, or a truncation, is under way; Fetcher.Ready ends that.
 	FetchPoint() (offset int64, lastEpoch int32, logStart int64, ready bool)
-	// Received hands over whole batches whose CRC is right, or nil, with what the leader said beside them, and the epoch in which it was asked.
-	// The follower retains the lease if it keeps the batches. A code other than None: nothing was taken.
+	// Received hands over whole batches whose CRC is right, or nil, with what the leader said beside them. The follower retains the lease if it
+	// keeps the batches.
 	Received(batches []byte, lease *buf.Lease, leaderHW, leaderStart int64, leaderEpoch int32) kerr.Code
 	// Truncate: the leader's log ends at end in epoch, the largest one not above ours (KIP-595).
-	Truncate(epoch int32, end int64)
-	// OutOfRange: the leader has nothing at our offset. leaderStart is where its log begins.
-	OutOfRange(leaderStart int64)
+	Truncate(epoch int32, end int64, leaderEpoch int32) kerr.Code
+	// OutOfRange: the leader has nothing at our offset; its log has [leaderStart, leaderEnd).
+	OutOfRange(leaderStart, leaderEnd int64, leaderEpoch int32) kerr.Code
 }
 
 // Config is what all fetchers of a broker share.
@@ -50,6 +51,8 @@ const (
 	grace = 10 * clock.Millisecond
 	// firstPause is the shortest pause after an error; each further one in a row doubles it.
 	firstPause = 20 * clock.Millisecond
+	// maxFailures is from where on pauses do not double any more.
+	maxFailures = 16
 )
 
 // Key names a partition.
@@ -71,7 +74,7 @@ const (
 	unsynced              // the next request waits for it
 	left                  // the next request goes without it
 	resting               // until its timer fires
-	stale                 // until a newer image says who leads it
+	stale                 // until a newer image says who leads it, or for long
 )
 
 // point is what a request says of a partition.
@@ -232,7 +235,7 @@ func (f *Fetcher) Close() {
 // set moves a partition to a state.
 func (p *part) set(s state) {
 	f := p.f
-	if p.state == resting {
+	if p.state == resting || p.state == stale {
 		f.env.Timers.Cancel(&p.timer)
 	}
 	f.n[p.state]--
@@ -293,7 +296,7 @@ func (p *part) rest() {
 
 // backoff doubles with each failure in a row, up to the limit, and lies within a fifth of that.
 func (f *Fetcher) backoff(failures int) clock.Duration {
-	d := int64(min(firstPause<<min(failures-1, 16), max(f.cfg.Backoff, firstPause)))
+	d := int64(min(firstPause<<min(failures-1, maxFailures), max(f.cfg.Backoff, firstPause)))
 	return clock.Duration(f.env.Rand.Between(d*4/5, d*6/5))
 }
 
