@@ -12,7 +12,7 @@ func TestABatchThatBenchSendsIsOneThatTheBrokerTakes(t *testing.T) {
 	for _, sh := range []shape{rawShape, oneShape(1)} {
 		b := encodeBatch(sh.records, sh.size)
 		lim := records.Limits{MaxMessageBytes: 1 << 20, BeforeMaxMS: 1 << 62, AfterMaxMS: 1 << 62, Scratch: &records.Scratch{}}
-		if c, text := records.Check(b, lim); c != 0 {
+		if c, text, _ := records.Check(b, lim); c != 0 {
 			t.Errorf("%+v: want a valid batch, got %v %s", sh, c, text)
 		}
 		if next, n := walk(append(b, b[:100]...), 0); next != int64(sh.records) || n != len(b) {

@@ -46,6 +46,7 @@ type shard struct {
 	id   int
 	iov  iovecs // of the loop's thread
 	page []byte // scratch of Cached where there is no cachestat
+	aio  aio
 
 	mu     sync.Mutex
 	wake   func()
@@ -82,15 +83,20 @@ func New(cfg Config) *Disk {
 func (d *Disk) Close() {
 	d.workers.close()
 	d.syncers.close()
+	for _, s := range d.shards {
+		s.aio.close()
+	}
 	d.files.closeAll()
 }
 
-// Attach names the function that tells a shard's loop that Completed has something. It is called on workers' threads.
-func (d *Disk) Attach(shard int, wake func()) {
+// Attach names the function that tells a shard's loop that Completed has something, called on workers' threads, and the eventfd that tells the
+// same where the kernel does so itself; -1 is none. It comes before the shard's first request.
+func (d *Disk) Attach(shard int, wake func(), bell int) {
 	s := d.shards[shard]
 	s.mu.Lock()
 	s.wake = wake
 	s.mu.Unlock()
+	s.aio.open(d.cfg.Syncers, bell)
 }
 
 // Execute begins the requests, and appends to done the completions of those that were finished at once. The requests are copied;
@@ -126,12 +132,17 @@ func (d *Disk) Execute(shard int, reqs []disk.Request, done []disk.Completion) [
 			d.workers.put(job{shard: s, req: *r})
 		}
 	}
+	d.submit(s)
 	return done
 }
 
 // Completed appends what workers have finished for the shard: completions, and the keys of Warm.
 func (d *Disk) Completed(shard int, done []disk.Completion, warmed []uint64) ([]disk.Completion, []uint64) {
 	s := d.shards[shard]
+	if s.aio.ctx != 0 {
+		done = s.aio.ended(d, s, done)
+		d.submit(s)
+	}
 	s.mu.Lock()
 	done = append(done, s.done...)
 	warmed = append(warmed, s.warmed...)

@@ -25,7 +25,9 @@ type bench struct {
 	t     testing.TB
 	d     *Disk
 	shard int
-	woken chan struct{}
+	bell  int
+	fds   [1]unix.PollFd
+	count [8]byte
 	next  disk.Token
 	keys  []uint64
 }
@@ -36,14 +38,24 @@ func open(t testing.TB, cfg Config) *bench {
 	return attach(t, d, 0)
 }
 
+// attach gives the shard an eventfd to wait on, as a loop has one.
 func attach(t testing.TB, d *Disk, shard int) *bench {
-	b := &bench{t: t, d: d, shard: shard, woken: make(chan struct{}, 1)}
-	d.Attach(shard, func() {
-		select {
-		case b.woken <- struct{}{}:
-		default:
-		}
-	})
+	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(bell) })
+	b := &bench{t: t, d: d, shard: shard, bell: bell}
+	d.Attach(shard, b.ring, bell)
+	return b
+}
+
+func (b *bench) ring() { unix.Write(b.bell, one) }
+
+// withSyncers makes a Disk for which the kernel does no syncs.
+func withSyncers(t testing.TB, d *Disk, shard int) *bench {
+	b := attach(t, d, shard)
+	d.shards[shard].aio.close()
 	return b
 }
 
@@ -79,10 +91,17 @@ func (b *bench) ask(reqs ...disk.Request) ([]disk.Completion, []bool) {
 
 func (b *bench) wait() {
 	b.t.Helper()
-	select {
-	case <-b.woken:
-	case <-time.After(30 * time.Second):
-		b.t.Fatal("no completion")
+	b.fds[0] = unix.PollFd{Fd: int32(b.bell), Events: unix.POLLIN}
+	for {
+		n, err := unix.Poll(b.fds[:], 30_000)
+		if err == unix.EINTR {
+			continue
+		}
+		if n != 1 {
+			b.t.Fatal("no completion: ", err)
+		}
+		unix.Read(b.bell, b.count[:])
+		return
 	}
 }
 
@@ -399,7 +418,24 @@ func TestALockKeepsAnotherProcessOut(t *testing.T) {
 	b.fails(disk.Request{Kind: disk.Lock, File: b.file(1, path)}, disk.ErrLocked)
 }
 
+// bothWays runs a test with syncs by the kernel and by our own threads.
+func bothWays(t *testing.T, test func(t *testing.T, attach func(testing.TB, *Disk, int) *bench)) {
+	t.Run("kernel", func(t *testing.T) {
+		d := New(Config{})
+		defer d.Close()
+		if attach(t, d, 0); d.shards[0].aio.ctx == 0 {
+			t.Skip("no asynchronous I/O here")
+		}
+		test(t, attach)
+	})
+	t.Run("syncers", func(t *testing.T) { test(t, withSyncers) })
+}
+
 func TestSyncsOfManyFilesAndShardsAreEachAnsweredOnce(t *testing.T) {
+	bothWays(t, syncManyFiles)
+}
+
+func syncManyFiles(t *testing.T, attach func(testing.TB, *Disk, int) *bench) {
 	d := New(Config{Shards: 3, Syncers: 4})
 	t.Cleanup(d.Close)
 	dir := t.TempDir()
@@ -437,7 +473,7 @@ func TestSyncsOfManyFilesAndShardsAreEachAnsweredOnce(t *testing.T) {
 func TestASyncIsServedByAnFdatasyncThatStartedAfterIt(t *testing.T) {
 	d := New(Config{})
 	defer d.Close()
-	b := attach(t, d, 0)
+	b := withSyncers(t, d, 0)
 	f := b.file(1, filepath.Join(t.TempDir(), "f"))
 	fl := d.files.hold(f)
 	s := d.shards[0]
@@ -455,8 +491,62 @@ func TestASyncIsServedByAnFdatasyncThatStartedAfterIt(t *testing.T) {
 	}
 }
 
-func TestAfterAFailedSyncAllSyncsOfTheFileFail(t *testing.T) {
+// The same where the kernel syncs: what is asked while a sync flies is queued at its end, and not before.
+func TestASyncThatIsAskedWhileOneFliesWaitsForTheNext(t *testing.T) {
+	d := New(Config{Syncers: 2})
+	defer d.Close()
+	b := attach(t, d, 0)
+	a := &d.shards[0].aio
+	if a.ctx == 0 {
+		t.Skip("no asynchronous I/O here")
+	}
+	f := b.file(1, filepath.Join(t.TempDir(), "f"))
+	fl := d.files.hold(f)
+	defer fl.drop()
+	d.Execute(0, []disk.Request{{Kind: disk.Sync, File: f, Token: 1}, {Kind: disk.Sync, File: f, Token: 2}}, nil)
+	d.Execute(0, []disk.Request{{Kind: disk.Sync, File: f, Token: 3}}, nil)
+	if len(fl.serving) != 2 || len(fl.waiting) != 1 || len(a.free) != 1 || len(a.queue) != 0 {
+		t.Fatalf("%d served, %d wait, %d slots free, %d queued", len(fl.serving), len(fl.waiting), len(a.free), len(a.queue))
+	}
+	b.wait()
+	cs, _ := d.Completed(0, nil, nil)
+	if len(cs) != 2 || cs[0].Token != 1 || cs[1].Token != 2 || len(fl.serving) != 1 || fl.serving[0].token != 3 {
+		t.Fatalf("%v are answered, %v fly", cs, fl.serving)
+	}
+	b.wait()
+	if cs, _ = d.Completed(0, nil, nil); len(cs) != 1 || cs[0].Token != 3 || fl.syncing || len(a.free) != 2 {
+		t.Fatalf("%v, syncing %v, %d slots free", cs, fl.syncing, len(a.free))
+	}
+}
+
+// The kernel says that it cannot sync such a file only when it is asked; a syncer then finds the error that the file has.
+func TestWhatTheKernelRefusesToSyncASyncerTries(t *testing.T) {
 	b := open(t, Config{})
+	dir := t.TempDir()
+	var reqs []disk.Request
+	for i := range 3 {
+		reqs = append(reqs, disk.Request{Kind: disk.Sync, File: b.file(i+1, filepath.Join(dir, fmt.Sprint(i)))})
+	}
+	fl := b.d.files.find(reqs[1].File)
+	defer fl.drop()
+	good := fl.fd
+	defer func() { fl.fd = good }()
+	r, w, _ := os.Pipe() // has no fsync
+	defer r.Close()
+	defer w.Close()
+	fl.fd = int(w.Fd())
+	cs, _ := b.ask(reqs...)
+	if cs[0].Err != disk.OK || cs[1].Err != disk.ErrIO || cs[2].Err != disk.OK {
+		t.Fatalf("want the second to fail, got %+v", cs)
+	}
+}
+
+func TestAfterAFailedSyncAllSyncsOfTheFileFail(t *testing.T) { bothWays(t, failSync) }
+
+func failSync(t *testing.T, attach func(testing.TB, *Disk, int) *bench) {
+	d := New(Config{})
+	t.Cleanup(d.Close)
+	b := attach(t, d, 0)
 	path := filepath.Join(t.TempDir(), "f")
 	f := b.file(1, path)
 	fl := b.d.files.find(f)
@@ -600,7 +690,7 @@ func TestWriteSyncAndSendAllocateNothing(t *testing.T) {
 	allocs = testing.AllocsPerRun(50, func() {
 		b.d.Execute(0, sync, nil)
 		for done = done[:0]; len(done) == 0; {
-			<-b.woken
+			b.wait()
 			done, keys = b.d.Completed(0, done, keys)
 		}
 	})

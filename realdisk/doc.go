@@ -5,9 +5,10 @@
 //
 //	shard's loop ── Execute ──▶ Write            pwritev at once, on the caller's thread
 //	                            Read             preadv2(RWF_NOWAIT) at once, if all of it is cached
-//	                            Sync ──────────▶ syncers: one fdatasync a file at a time, files in parallel
+//	                            Sync ──────────▶ the kernel (io_submit): one fdatasync a file at a time, files in parallel
 //	                            everything else ▶ workers
-//	shard's loop ◀─ wake, Completed ◀──────────── both
+//	                            SyncDir ───────▶ syncers
+//	shard's loop ◀─ wake or eventfd, Completed ◀─ all three
 //	shard's loop ── SendFile, Cached, Warm        extents on their way out, of files of any shard
 //
 // Promises:
@@ -21,5 +22,5 @@
 // It never retries a failure, never interprets bytes, and follows no symbolic link in the last element of a path that it opens.
 // A request on a file that is not open is a mistake of the core's, and panics.
 //
-// Read next: disk.go (the door), worker.go (threads), sync.go (group commit), cache.go (what sendfile needs).
+// Read next: disk.go (the door), worker.go (threads), sync.go (group commit), aio.go (syncs without a thread of ours), cache.go (what sendfile needs).
 package realdisk

@@ -15,8 +15,8 @@ type waiter struct {
 	token disk.Token
 }
 
-// askSync lets the Sync wait for the next fdatasync of f to start. The caller's hold of f goes to the syncer, or is dropped if the
-// file has one already. Whoever finds a sync running joins the next one: that is the group commit.
+// askSync lets the Sync wait for the next fdatasync of f to start. The caller's hold of f goes to that, or is dropped if the file has one already. Whoever
+// finds a sync running joins the next one: that is the group commit.
 func (d *Disk) askSync(f *file, s *shard, token disk.Token) {
 	f.mu.Lock()
 	f.waiting = append(f.waiting, waiter{s, token})
@@ -27,41 +27,101 @@ func (d *Disk) askSync(f *file, s *shard, token disk.Token) {
 		f.drop()
 		return
 	}
-	d.syncers.put(job{file: f})
+	d.queueSync(f, s)
 }
 
-// sync runs on a syncer: one fdatasync for all that wait now. What was asked meanwhile goes to the end of the queue, so that a busy
-// file does not keep others waiting.
+// queueSync puts f at the end of the queue: of what the loop submits before it sleeps, or of the syncers'. s is the shard of f's owner.
+func (d *Disk) queueSync(f *file, s *shard) {
+	if s.aio.ctx != 0 && !f.noAIO && f.failed == nil {
+		s.aio.queue = append(s.aio.queue, f)
+		return
+	}
+	d.syncers.put(job{shard: s, file: f})
+}
+
+// submit begins the syncs that the shard has asked for. What the kernel does not take as it is, or not from us, syncers do.
+func (d *Disk) submit(s *shard) {
+	if s.aio.ctx == 0 {
+		return
+	}
+	for !s.aio.submit() {
+		f := s.aio.queue[0]
+		s.aio.queue = append(s.aio.queue[:0], s.aio.queue[1:]...)
+		f.noAIO = true
+		d.syncers.put(job{shard: s, file: f})
+	}
+}
+
+// sync runs on a syncer: one fdatasync for all that wait now.
 func (d *Disk) sync(_ *worker, j *job) {
 	if j.dir != nil {
 		d.syncDir(j.dir)
 		return
 	}
 	f := j.file
-	f.mu.Lock()
-	f.serving, f.waiting = f.waiting, f.serving[:0]
-	failed := f.failed
-	f.mu.Unlock()
+	failed := f.serve()
 	if failed == nil {
 		failed = fdatasync(f.fd)
 	}
 	for _, w := range f.serving {
-		c := disk.Completion{Token: w.token}
-		if failed != nil {
-			c.Err, c.Detail = failed.err, failed.detail
-		}
-		w.shard.finish(c)
+		w.shard.finish(f.answer(w, failed))
 	}
+	if f.served(failed) {
+		d.syncers.put(job{shard: j.shard, file: f})
+	}
+}
+
+// synced takes the outcome of a sync that the kernel has done for the shard, on its own thread.
+func (d *Disk) synced(s *shard, f *file, e syscall.Errno, done []disk.Completion) []disk.Completion {
+	var failed *failure
+	if e != 0 {
+		err, detail := outcome("fdatasync", e)
+		failed = &failure{err, detail}
+	}
+	for _, w := range f.serving {
+		done = append(done, f.answer(w, failed))
+	}
+	if f.served(failed) {
+		d.queueSync(f, s)
+	}
+	return done
+}
+
+// serve begins a sync for all that wait now. It gives the failure of an earlier one.
+func (f *file) serve() *failure {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.serving, f.waiting = f.waiting, f.serving[:0]
+	return f.failed
+}
+
+// unserve takes serve back: the sync did not begin. Nothing was asked meanwhile.
+func (f *file) unserve() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.serving, f.waiting = f.waiting, f.serving
+}
+
+// served ends a sync. It says whether the file goes to the end of the queue, with what was asked meanwhile, so that a busy one does not keep others
+// waiting; otherwise the hold is dropped.
+func (f *file) served(failed *failure) bool {
 	f.mu.Lock()
 	f.failed = failed
-	more := len(f.waiting) > 0
-	f.syncing = more
+	f.syncing = len(f.waiting) > 0
+	more := f.syncing
 	f.mu.Unlock()
-	if more {
-		d.syncers.put(job{file: f})
-		return
+	if !more {
+		f.drop()
 	}
-	f.drop()
+	return more
+}
+
+func (f *file) answer(w waiter, failed *failure) disk.Completion {
+	c := disk.Completion{Token: w.token}
+	if failed != nil {
+		c.Err, c.Detail = failed.err, failed.detail
+	}
+	return c
 }
 
 // dir is a directory that is being synced, or waits for it. It exists only as long as somebody waits.

@@ -22,7 +22,8 @@ type file struct {
 	slowUntil time.Duration // written by workers until then
 
 	mu      sync.Mutex
-	syncing bool     // a syncer has the file, or it is queued for one
+	syncing bool     // the file is being synced, or queued for it
+	noAIO   bool     // the file system has no asynchronous sync; of the owner's thread
 	failed  *failure // of the first sync that failed
 	waiting []waiter // Syncs asked since the last fdatasync started
 	serving []waiter // of the fdatasync that runs; the syncer's own

@@ -8,8 +8,8 @@ import (
 
 // Disk executes the shards' requests. Except for SendFile, which any thread may call, methods are called by the thread of the shard that they name.
 type Disk interface {
-	// Attach names the function that is called, on any thread, when Completed has something for the shard.
-	Attach(shard int, wake func())
+	// Attach names the function that is called, on any thread, when Completed has something for the shard, and an eventfd that may be written instead.
+	Attach(shard int, wake func(), bell int)
 	// Execute begins the requests and appends the completions of those that were finished at once.
 	Execute(shard int, reqs []disk.Request, done []disk.Completion) []disk.Completion
 	// Completed appends what was finished since: completions, and the keys of Warm.

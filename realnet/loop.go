@@ -157,6 +157,8 @@ func (l *loop) onEpoll(ev *unix.EpollEvent) {
 		l.onEvent(ev)
 	case ev.Fd > 0:
 		l.accept(int(ev.Fd - 1))
+	default: // The disk may have written it, without a word in the box.
+		l.box.full.Store(true)
 	}
 }
 

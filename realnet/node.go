@@ -106,7 +106,7 @@ func New(cfg Config) (*Node, error) {
 		n.loops = append(n.loops, l)
 	}
 	for i, l := range n.loops {
-		cfg.Disk.Attach(i, l.box.posted)
+		cfg.Disk.Attach(i, l.box.posted, l.box.efd)
 	}
 	return n, nil
 }

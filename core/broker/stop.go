@@ -113,24 +113,50 @@ func (s *Shard) close() {
 	for _, p := range parts {
 		p.Close(kerr.NotLeaderForPartition)
 	}
-	task.Go(s.env, func(t *task.Task) { s.closeLogs(t, parts) })
+	c := &ending{parts: parts}
+	for range min(len(parts), maxClosing) {
+		c.tasks++
+		task.Go(s.env, func(t *task.Task) { s.closeLogs(t, c) })
+	}
+	if c.tasks == 0 {
+		s.closedLogs(0)
+	}
 }
 
-// closeLogs syncs and closes every log of this shard.
-func (s *Shard) closeLogs(t *task.Task, parts []*replica.Partition) {
-	failed := int64(0)
-	for _, p := range parts {
+// maxClosing is how many logs of a shard are closed at a time: each waits for some five syncs in turn, and a thousand partitions one after the other took
+// longer than a supervisor waits before it kills.
+const maxClosing = 64
+
+// ending is the closing of a shard's logs, shared by its tasks.
+type ending struct {
+	parts  []*replica.Partition // that no task has taken
+	tasks  int                  // that have not ended
+	failed int64
+}
+
+// closeLogs syncs and closes logs until none is left.
+func (s *Shard) closeLogs(t *task.Task, c *ending) {
+	for len(c.parts) > 0 {
+		p := c.parts[0]
+		c.parts = c.parts[1:]
 		if p.Log == nil || p.Offline() || s.state.Partition(p.TopicID, p.Number) != p {
 			continue
 		}
 		if err := p.Log.Close(t, true); err != disk.OK && !t.Stopped() {
 			s.env.Errorf("cannot close %s: %v; it is recovered at the next start", p.Log.Dir(), err)
-			failed++
+			c.failed++
 		}
 		if t.Stopped() {
 			return
 		}
 	}
+	if c.tasks--; c.tasks == 0 {
+		s.closedLogs(c.failed)
+	}
+}
+
+// closedLogs tells shard 0 that this shard has closed its logs, and how many of them not well.
+func (s *Shard) closedLogs(failed int64) {
 	s.gatherPoints(false)
 	s.toZero(step.Mail{Kind: mailClosed, A: failed})
 	if s.env.Shard != 0 {

@@ -253,8 +253,9 @@ func (r *recovery) scanSegment(i int) error {
 		return err
 	}
 	if i > 0 && s.base != r.segs[i-1].end && r.segs[i-1].end >= r.opt.RecoveryPoint && r.from < s.base && s.base > r.opt.StartOffset {
-		r.torn = true // what stood between has not survived; below the start nothing is missed
-		s.size, s.end = 0, s.base
+		// What stood between has not survived; below the start nothing is missed. A snapshot here tells of producers whose batches are gone.
+		r.torn, s.size, s.end = true, 0, s.base
+		return nil
 	}
 	s.scanned = limit
 	start := mark{s.end, int32(pos), s.ord}
@@ -267,7 +268,7 @@ func (r *recovery) scanSegment(i int) error {
 	if err := r.meet(s.end); err != nil {
 		return err
 	}
-	for pos < limit && !r.torn {
+	for pos < limit {
 		v, ok := sc.header(pos)
 		var head [records.HeaderSize]byte
 		if ok {
@@ -394,8 +395,8 @@ func (r *recovery) cutTail() error {
 		last--
 		end = r.segs[last].end
 	}
-	if end < r.opt.RecoveryPoint && !r.reached {
-		return &Corrupt{Dir: r.dir, End: end, RecoveryPoint: r.opt.RecoveryPoint}
+	if point := max(r.opt.RecoveryPoint, r.from); end < point && !r.reached { // a snapshot was taken of what was synced
+		return &Corrupt{Dir: r.dir, End: end, RecoveryPoint: point}
 	}
 	for i := len(r.segs) - 1; i > last; i-- {
 		if err := r.removeSegment(r.segs[i]); err != nil {

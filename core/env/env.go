@@ -42,7 +42,7 @@ type Env struct {
 	Dirty   []Flusher // machines that want a call before the effects are executed, in the order in which they asked
 	flights flight.Table[Op]
 	dials   disk.Token // the last given out
-	files   []bool // by index, true if in use; index 0 is never given out
+	files   []bool     // by index, true if in use; index 0 is never given out
 	free    []int
 	tasks   []Stopper // that have not ended, by slot; nil: a free slot
 	noTask  []int

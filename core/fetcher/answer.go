@@ -88,20 +88,25 @@ func (p *part) answered(x *wire.FetchedPart, lease *buf.Lease) {
 		p.look()
 		return
 	}
+	code := x.Code
 	switch {
-	case x.Code == kerr.None && x.Diverging:
-		p.follower.Truncate(x.DivergingEpoch, x.DivergingEndOffset)
-	case x.Code == kerr.None:
+	case code == kerr.None && !x.Diverging:
 		p.take(x, lease)
-	case x.Code == kerr.OffsetOutOfRange && x.LogStartOffset >= 0:
-		p.follower.OutOfRange(x.LogStartOffset)
-	default:
-		p.refused(x.Code)
+		return
+	case code == kerr.None:
+		code = p.follower.Truncate(x.DivergingEpoch, x.DivergingEndOffset, p.epoch)
+	case code == kerr.OffsetOutOfRange && x.LogStartOffset >= 0: // our leaders say with it what they have
+		code = p.follower.OutOfRange(x.LogStartOffset, x.HighWatermark, p.epoch)
+	}
+	if code != kerr.None {
+		p.refused(code)
 		return
 	}
-	if p.state == fetching && p.follower != nil {
-		p.look()
+	if at, ready := p.point(); ready && at == p.asked { // it would be told the same again
+		p.rest()
+		return
 	}
+	p.look()
 }
 
 // refused handles a partition's error.
@@ -136,9 +141,11 @@ func (p *part) take(x *wire.FetchedPart, lease *buf.Lease) {
 		return
 	}
 	p.failures = 0
-	if len(b) == 0 && len(x.Records) > 0 { // only what is not ours yet, or not whole
+	if len(b) == 0 && len(x.Records) > 0 { // only what is not ours yet
 		p.rest()
+		return
 	}
+	p.look()
 }
 
 // check gives the whole batches of b that this follower may append in its present epoch, or what is wrong with them. A batch at the end

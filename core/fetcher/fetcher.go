@@ -11,18 +11,19 @@ import (
 	"github.com/seedlog/seedlog/io/clock"
 )
 
-// Follower is one partition that follows.
+// Follower is one partition that follows: replica.Partition. leaderEpoch is that in which the request was sent; a code other than None means
+// that the answer was not, or not wholly, acted on.
 type Follower interface {
 	// FetchPoint gives where to go on: the offset that counts as this replica's end, the epoch of the record before it (-1: none), and the
 	// log's start. ready is false while what was received, or a truncation, is under way; Fetcher.Ready ends that.
 	FetchPoint() (offset int64, lastEpoch int32, logStart int64, ready bool)
 	// Received hands over whole batches whose CRC is right, or nil, with what the leader said beside them. The follower retains the lease if it
-	// keeps the batches. A code other than None means that nothing was taken.
+	// keeps the batches.
 	Received(batches []byte, lease *buf.Lease, leaderHW, leaderStart int64, leaderEpoch int32) kerr.Code
 	// Truncate: the leader's log ends at end in epoch, the largest one not above ours (KIP-595).
-	Truncate(epoch int32, end int64)
-	// OutOfRange: the leader has nothing at our offset. leaderStart is where its log begins.
-	OutOfRange(leaderStart int64)
+	Truncate(epoch int32, end int64, leaderEpoch int32) kerr.Code
+	// OutOfRange: the leader has nothing at our offset; its log has [leaderStart, leaderEnd).
+	OutOfRange(leaderStart, leaderEnd int64, leaderEpoch int32) kerr.Code
 }
 
 // Config is what all fetchers of a broker share.
@@ -204,6 +205,14 @@ func (f *Fetcher) Remove(key Key) {
 func (f *Fetcher) Ready(key Key) {
 	if p := f.parts[key]; p != nil && p.state <= left {
 		p.look()
+	}
+}
+
+// Rest leaves a partition out for a while: what it had received did not fit on the disk.
+func (f *Fetcher) Rest(key Key) {
+	if p := f.parts[key]; p != nil && p.state <= left {
+		p.rest()
+		f.mark()
 	}
 }
 

@@ -251,6 +251,52 @@ func TestAClosedFetcherAsksNothing(t *testing.T) {
 	}
 }
 
+// A leader of which this broker has not heard yet may answer for the one that was asked (KAFKA-18723).
+func TestBatchesOfALaterEpochAreLeftForALaterFetch(t *testing.T) {
+	w := newWorld(t, 1, false)
+	k := w.keys[0]
+	w.append(k, 1)
+	w.append(k, 1)
+	records.View(w.leaders[k].batches[1]).SetLeaderEpoch(2)
+	w.addAll()
+	w.trip()
+	if p := w.followers[k]; p.end() != 1 {
+		t.Fatalf("%d records of 1", p.end())
+	}
+	w.trip()
+	if p := w.followers[k]; p.end() != 1 || w.f.n[resting] != 1 {
+		t.Fatalf("%d records of 1, %v", p.end(), w.f.n)
+	}
+	w.leaders[k].epoch = 2
+	w.add(k)
+	w.round()
+	for range 3 {
+		w.trip()
+	}
+	if !w.same() {
+		t.Fatal("not fetched in the later epoch")
+	}
+}
+
+func TestAPartitionThatComesBackIsNotForgotten(t *testing.T) {
+	w := newWorld(t, 2, false)
+	w.addAll()
+	w.trip()
+	w.f.Remove(w.keys[0])
+	w.add(w.keys[0])
+	w.trip()
+	w.trip()
+	if len(w.last.Forgotten) != 0 || len(w.last.Parts) != 1 { // Kafka's leaders forget after they have added
+		t.Fatalf("%+v", w.last)
+	}
+	w.f.Rest(w.keys[0])
+	w.trip()
+	w.trip()
+	if len(w.last.Forgotten) != 1 {
+		t.Fatalf("%+v", w.last)
+	}
+}
+
 // Whatever is lost, late, closed or damaged on the way, the follower ends with the leader's bytes.
 func TestAFollowerEndsWithTheLeadersBytes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -145,16 +145,23 @@ func (p *follows) Received(b []byte, lease *buf.Lease, hw, start int64, epoch in
 	return kerr.None
 }
 
-func (p *follows) Truncate(epoch int32, end int64) {
+func (p *follows) Truncate(epoch int32, end int64, _ int32) kerr.Code {
 	p.cuts++
 	_, own := p.epochEnd(epoch)
 	p.cut(min(own, end))
 	p.busy = true
+	return kerr.None
 }
 
-func (p *follows) OutOfRange(start int64) {
+func (p *follows) OutOfRange(start, end int64, _ int32) kerr.Code {
 	p.ranges++
-	p.batches, p.start, p.busy = nil, start, true
+	if end < p.end() {
+		p.cut(end)
+		p.busy = true
+	} else if start > p.end() {
+		p.batches, p.start, p.busy = nil, start, true
+	}
+	return kerr.None
 }
 
 // settle completes what the follower's disk was asked for.
@@ -392,7 +399,7 @@ func (w *world) read(k Key, q wire.FetchPart) (r wire.FetchPartResult, b []byte)
 		}
 	}
 	if q.FetchOffset < l.start || q.FetchOffset > l.end() {
-		r.Code, r.LogStartOffset = kerr.OffsetOutOfRange, l.start
+		r.Code, r.LogStartOffset, r.HighWatermark = kerr.OffsetOutOfRange, l.start, l.end()
 		return r, nil
 	}
 	r.HighWatermark, r.LastStableOffset, r.LogStartOffset = l.hw, l.hw, l.start

@@ -161,6 +161,13 @@ func (p *Partition) change(r *PartitionChangeRecord) {
 	}
 }
 
+// After gives the partition as it is after a change.
+func (p *Partition) After(r *PartitionChangeRecord) Partition {
+	n := *p
+	n.change(r)
+	return n
+}
+
 // replace puts v in place, unless it is nil. An empty list is kept as nil, so that equal states are equal in a snapshot too; ISR alone
 // may be told apart by nobody either.
 func replace[T any](at *[]T, v []T) {

@@ -4,13 +4,19 @@ import "slices"
 
 // register folds a registration. A new one, whose epoch is the entry's index, bumps the epochs of all that the broker led.
 func (b *builder) register(r *RegisterBrokerRecord) {
-	epoch := r.BrokerEpoch
-	if epoch < 0 {
-		epoch = b.img.index
+	n := &Broker{ID: r.NodeID, Incarnation: r.Incarnation, Epoch: r.BrokerEpoch, Listeners: r.Listeners, Rack: r.Rack, LogDirs: r.LogDirs,
+		Fenced: r.Fenced, InShutdown: r.InShutdown, ActiveEpoch: r.ActiveEpoch}
+	if r.BrokerEpoch < 0 {
+		n.Epoch, n.ActiveEpoch = b.img.index, -1
+		if old := b.img.Broker(r.NodeID); old != nil {
+			n.ActiveEpoch = old.ActiveEpoch
+		}
 		b.fence(r.NodeID)
 	}
-	b.putBroker(&Broker{ID: r.NodeID, Incarnation: r.Incarnation, Epoch: epoch, Listeners: r.Listeners, Rack: r.Rack, LogDirs: r.LogDirs,
-		Fenced: r.Fenced, InShutdown: r.InShutdown})
+	if !n.Fenced {
+		n.ActiveEpoch = n.Epoch
+	}
+	b.putBroker(n)
 }
 
 // fence bumps the epochs of all that a broker leads.
@@ -35,6 +41,9 @@ func (b *builder) changeBroker(r *BrokerChangeRecord) {
 	n := *old
 	if r.Fenced != nil {
 		n.Fenced = *r.Fenced
+	}
+	if !n.Fenced {
+		n.ActiveEpoch = n.Epoch
 	}
 	if r.InShutdown != nil {
 		n.InShutdown = *r.InShutdown

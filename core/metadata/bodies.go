@@ -43,6 +43,7 @@ func (r *RegisterBrokerRecord) encode(w *writer) {
 	if r.tag() == tagRegisterBroker2 {
 		w.flag(r.Fenced)
 		w.flag(r.InShutdown)
+		w.i64(r.ActiveEpoch)
 	}
 }
 
@@ -54,7 +55,7 @@ func (r *RegisterBrokerRecord) decode(d *reader) {
 	r.Rack = d.optional()
 	r.LogDirs = readList(d, 16, d.id)
 	if d.tag == tagRegisterBroker2 {
-		r.Fenced, r.InShutdown = d.flag(), d.flag()
+		r.Fenced, r.InShutdown, r.ActiveEpoch = d.flag(), d.flag(), d.i64()
 	}
 }
 

@@ -36,7 +36,7 @@ func clustered() []Record {
 		&BrokerChangeRecord{NodeID: 1, Epoch: 2, Fenced: flag(true), InShutdown: flag(false), LogDirs: [][16]byte{{3}}},
 		&BrokerChangeRecord{NodeID: 1, Epoch: 2},
 		&UnregisterBrokerRecord{1, 2},
-		&RegisterBrokerRecord{NodeID: 1, BrokerEpoch: 9, Fenced: true, InShutdown: true},
+		&RegisterBrokerRecord{NodeID: 1, BrokerEpoch: 9, Fenced: true, InShutdown: true, ActiveEpoch: 8},
 		&PartitionRecord{TopicID: [16]byte{4}, Replicas: []int32{1, 2}, Leader: NoLeader, ELR: []int32{2}, LastKnownELR: []int32{1}, Adding: []int32{2}, Removing: []int32{1},
 			Recovering: true, LastLeader: 1},
 		&PartitionRecord{TopicID: [16]byte{4}, Partition: 1, Leader: NoLeader, LastLeader: NoLeader},
@@ -48,7 +48,7 @@ const goldenCluster = "00000000000000000707" +
 	"0b001f00000001000000000000000202010203000000000000000000000000000000" +
 	"0b000f000000010000000000000002000000" +
 	"0c000c000000010000000000000002" +
-	"0d0021000000010000000000000000000000000000000000000000000000090000000101" +
+	"0d00290000000100000000000000000000000000000000000000000000000900000001010000000000000008" +
 	"0e0044040000000000000000000000000000000000000003000000010000000200ffffffff00000000000000000002000000020200000001020000000202000000010100000001" +
 	"06002304000000000000000000000000000000000000010000ffffffff000000000000000000" +
 	"0f002c0400000000000000000000000000000000000000ffffffff0100000200000001010200000002020000000102"

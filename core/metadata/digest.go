@@ -98,6 +98,7 @@ func hashBroker(b *Broker) uint64 {
 	h.idList(b.LogDirs)
 	if b.Fenced || b.InShutdown {
 		h.word(word(b.Fenced) | word(b.InShutdown)<<1)
+		h.word(uint64(b.ActiveEpoch))
 	}
 	return uint64(h)
 }

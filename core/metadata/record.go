@@ -59,6 +59,7 @@ type RegisterBrokerRecord struct {
 	LogDirs     [][16]byte // directory ids, KIP-858
 	Fenced      bool       // a broker of a cluster registers fenced, one that is alone does not
 	InShutdown  bool
+	ActiveEpoch int64 // see Broker; counts in a snapshot only, and if Fenced
 }
 
 // BrokerChangeRecord changes what is not nil of the registration that has Epoch; of another it changes nothing (KIP-631, KIP-841).

@@ -45,6 +45,11 @@ const (
 	B1      // lost wake-up on fetch (Bufstream)
 	B2      // an offset that defaults to 0 (Bufstream)
 	B3      // acknowledged before it is written (Bufstream)
+	R10     // the last member of the ISR is elected again after an unclean end (KIP-966)
+	R11     // an unclean end is not noticed (KAFKA-15586)
+	R15     // a controller that was deposed answers AlterPartition as if it had happened (KAFKA-14154)
+	R16     // a fetch of what is no replica counts (KAFKA-13837)
+	M2      // the controller fences on a mere connection reset
 	Count
 )
 
@@ -87,4 +92,9 @@ var Names = [Count]string{
 	B1:  "B1",
 	B2:  "B2",
 	B3:  "B3",
+	R10: "R10",
+	R11: "R11",
+	R15: "R15",
+	R16: "R16",
+	M2:  "M2",
 }

@@ -61,14 +61,14 @@ func (l *leadership) stateIs(s raft.RaftState) {
 	l.mu.Unlock()
 	l.say()
 	if s == raft.Leader {
-		l.node.waiting.Add(1)
+		l.node.waits(1)
 		go l.barrier(spell)
 	}
 }
 
 // barrier claims leadership once everything that was committed before this term is folded.
 func (l *leadership) barrier(spell uint64) {
-	defer l.node.waiting.Done()
+	defer l.node.waits(-1)
 	for l.leads(spell) {
 		r := l.node.current()
 		if r != nil && r.Barrier(0).Error() == nil {

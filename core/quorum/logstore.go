@@ -190,16 +190,22 @@ func (s *logStore) drop(to, ghosts uint64) error {
 	if s.ghosts = 0; ghosts > s.base.index {
 		s.ghosts = ghosts
 	}
-	oldest := s.segs.active()
-	if len(s.log.files) > 0 {
-		oldest = s.log.files[0]
-	}
 	s.mu.Unlock()
-	if err := s.segs.removeBefore(oldest); err != nil && !s.node.isDead() {
+	if err := s.segs.removeBefore(s.oldest()); err != nil && !s.node.isDead() {
 		s.node.fail(err.advice())
 		s.node.park()
 	}
 	return nil
+}
+
+// oldest is the first segment that holds an entry.
+func (s *logStore) oldest() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.log.files) > 0 {
+		return s.log.files[0]
+	}
+	return s.segs.active()
 }
 
 // snapshotAt notes the newest snapshot.

@@ -21,7 +21,9 @@ type Options struct {
 	Lane   int          // its shard number: the number of the node's shards
 	LogDir string       // link.Directory lies in it
 	Rand   *prng.Source // names this process in its proposals
-	Wake   func()       // called by raft's goroutines, outside of Step, when there is something to Drain; nil: nobody needs to know
+	// Wake is called by raft's goroutines, outside of Step, when there is something to Drain. It may be called under the node's locks, so it
+	// must neither wait nor call the node. nil: nobody needs to know.
+	Wake func()
 }
 
 // Node is the quorum's actor of one node. Step and Drain are called by one thread; everything else happens in goroutines.
@@ -35,8 +37,9 @@ type Node struct {
 	stop   chan struct{}
 	nonce  [8]byte
 	began  bool
-	asked  bool // the Start mail came
-	halted bool // Stop came
+	asked  bool   // the Start mail came
+	halted bool   // Stop came
+	trail  uint64 // entries that stay before a snapshot
 
 	stable    *stableStore
 	logs      *logStore
@@ -47,10 +50,11 @@ type Node struct {
 	props     proposals
 	changes   chan func()
 
-	mu      sync.Mutex // guards what follows; never held while waiting
-	raft    *raft.Raft // nil before Start
+	mu      sync.Mutex             // guards what follows; never held while waiting
+	raft    *raft.Raft             // nil before Start
+	trans   *raft.NetworkTransport // nil before Start
 	failed  bool
-	waiting sync.WaitGroup // goroutines that wait for one of raft's futures
+	waiting int // goroutines that wait for one of raft's futures
 }
 
 // maxQueued bounds proposals and changes that wait for raft. Shard 0 has one proposal in flight.
@@ -59,7 +63,7 @@ const maxQueued = 64
 // New makes a node. It makes no goroutine, channel or timer: those belong to the bubble that the first Step runs in.
 func New(o Options) *Node {
 	assert.That(o.Node != nil && o.LogDir != "", "quorum: options missing")
-	n := &Node{opt: o, dir: o.LogDir + "/" + link.Directory}
+	n := &Node{opt: o, dir: o.LogDir + "/" + link.Directory, trail: trailingEntries}
 	n.out.wake = o.Wake
 	if o.Rand != nil {
 		o.Rand.Fill(n.nonce[:])
@@ -175,6 +179,24 @@ func (n *Node) current() *raft.Raft {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.raft
+}
+
+// endTransport ends what raft would not have ended, had it never begun.
+func (n *Node) endTransport() {
+	n.mu.Lock()
+	t := n.trans
+	n.mu.Unlock()
+	if t != nil {
+		_ = t.Close() // it has no error
+	}
+}
+
+// waits counts the goroutines that wait for raft.
+func (n *Node) waits(by int) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.waiting += by
+	return n.waiting
 }
 
 // isDead says whether the node was given up or has stopped.

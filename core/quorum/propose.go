@@ -66,9 +66,9 @@ func (p *proposals) propose(r *raft.Raft, x proposal) {
 		return
 	}
 	f := r.Apply(encodeProposal(p.node.nonce, x.token, x.entry), 0)
-	p.node.waiting.Add(1)
+	p.node.waits(1)
 	go func() {
-		defer p.node.waiting.Done()
+		defer p.node.waits(-1)
 		if f.Error() != nil {
 			p.refuse(x.token)
 		}
@@ -158,9 +158,9 @@ func (n *Node) runChanges() {
 	for {
 		select {
 		case f := <-n.changes:
-			n.waiting.Add(1)
+			n.waits(1)
 			f()
-			n.waiting.Done()
+			n.waits(-1)
 		case <-n.dead:
 			return
 		}
@@ -172,9 +172,9 @@ const transferTimeout = time.Second
 
 // transfer gives leadership away, if this node has it, and says when it has tried.
 func (n *Node) transfer() {
-	n.waiting.Add(1)
+	n.waits(1)
 	go func() {
-		defer n.waiting.Done()
+		defer n.waits(-1)
 		n.yieldLead()
 		n.out.mail(classChanged, "", step.Mail{Kind: link.MailTransferred})
 	}()

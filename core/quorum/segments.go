@@ -70,7 +70,12 @@ func (s *segments) roll() *diskError {
 	if len(s.all) > 0 {
 		d.close(s.path(s.active()), s.file)
 	}
-	f, size, err := d.open(s.path(s.next), disk.Create)
+	var f disk.File
+	var size int64
+	err := retryFull(s.node, func() (err *diskError) {
+		f, size, err = d.open(s.path(s.next), disk.Create)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -112,6 +117,10 @@ func openLog(n *Node, names []string) (*logStore, error) {
 		if err := s.segs.roll(); err != nil {
 			return nil, errors.New(err.advice())
 		}
+	}
+	// What was removed before a crash may be back.
+	if err := s.segs.removeBefore(s.oldest()); err != nil {
+		return nil, errors.New(err.advice())
 	}
 	return s, nil
 }

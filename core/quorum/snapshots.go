@@ -61,7 +61,8 @@ func openSnapshots(n *Node, names []string) (s *snapshotStore, data []byte, err 
 			}
 		}
 	}
-	return s, data, nil
+	// What was removed before a crash may be back.
+	return s, data, s.removeOld()
 }
 
 func (s *snapshotStore) path(name string) string { return s.node.dir + "/" + name }

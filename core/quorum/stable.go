@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"sync"
+	"time"
 
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/io/disk"
@@ -86,6 +87,10 @@ func openStable(n *Node) (s *stableStore, fresh bool, err error) {
 		return nil, false, errors.New(e.advice())
 	}
 	s.file = f
+	// What a killed process left unsynced can be seen and yet be lost later: it is synced before anybody acts on it.
+	if e := n.disk.sync(s.path, f); e != nil {
+		return nil, false, errors.New(e.advice())
+	}
 	b, e := n.disk.readAll(s.path, f, min(size, 2*slotSize))
 	if e != nil {
 		return nil, false, errors.New(e.advice())
@@ -135,7 +140,11 @@ func (s *stableStore) SetUint64(key []byte, val uint64) error {
 // update changes the vote on the disk and then in memory. A disk that fails ends the node, and the caller never learns that it was not
 // stored: raft would panic, or vote again.
 func (s *stableStore) update(f func(*vote), lazy bool) error {
-	s.gate <- struct{}{}
+	select {
+	case s.gate <- struct{}{}:
+	case <-s.node.dead:
+		return nil
+	}
 	defer func() { <-s.gate }()
 	v := s.get()
 	f(&v)
@@ -152,7 +161,7 @@ func (s *stableStore) update(f func(*vote), lazy bool) error {
 
 func (s *stableStore) store(v *vote, lazy bool) *diskError {
 	d := &s.node.disk
-	off := int64(v.sequence&1) * slotSize
+	off := int64((v.sequence+1)&1) * slotSize // the first one goes to the first slot: torn, it leaves a file of one
 	err := retryFull(s.node, func() *diskError { return d.write(s.path, s.file, off, encodeVote(v)) })
 	if err != nil || lazy {
 		return err
@@ -181,4 +190,14 @@ func (s *stableStore) GetUint64(key []byte) (uint64, error) {
 	return 0, errNotFound
 }
 
-func (s *stableStore) close() { s.node.disk.close(s.path, s.file) }
+// close closes the file and keeps the gate: a heartbeat that came in raft's last moment may want to note a term still. Where the disk
+// stalls somebody has the gate, and the end of the process closes the file.
+func (s *stableStore) close() {
+	t := time.NewTimer(time.Second)
+	defer t.Stop()
+	select {
+	case s.gate <- struct{}{}:
+		s.node.disk.close(s.path, s.file)
+	case <-t.C:
+	}
+}

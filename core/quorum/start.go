@@ -63,39 +63,48 @@ func (n *Node) idle() {
 	}
 }
 
-// open opens the stores.
+// open opens the stores, and says what they hold.
 func (n *Node) open() (*link.State, error) {
+	fresh, data, err := n.openStores()
+	if err != nil {
+		return nil, err
+	}
+	return n.state(fresh, data)
+}
+
+// openStores opens the stores: fresh if raft never set anything, and with the data of the newest snapshot.
+func (n *Node) openStores() (fresh bool, data []byte, err error) {
 	d := &n.disk
 	for _, p := range [...]struct {
 		kind disk.Kind
 		path string
 	}{{disk.Mkdir, n.dir}, {disk.SyncDir, n.opt.LogDir}, {disk.SyncDir, n.dir}} {
 		if err := d.path(p.kind, p.path, ""); err != nil {
-			return nil, errors.New(err.advice())
+			return false, nil, errors.New(err.advice())
 		}
 	}
 	c := d.do(n.dir, disk.Request{Kind: disk.List, Path: n.dir})
 	if err := failure(n.dir, "list", &c); err != nil {
-		return nil, errors.New(err.advice())
+		return false, nil, errors.New(err.advice())
 	}
 	names := append([]string(nil), c.Names...)
 	stable, fresh, err := openStable(n)
 	if err != nil {
-		return nil, err
+		return false, nil, err
 	}
 	snapshots, data, err := openSnapshots(n, names)
 	if err != nil {
-		return nil, err
+		return false, nil, err
 	}
 	logs, err := openLog(n, names)
 	if err != nil {
-		return nil, err
+		return false, nil, err
 	}
 	if err := d.path(disk.SyncDir, n.dir, ""); err != nil {
-		return nil, errors.New(err.advice())
+		return false, nil, errors.New(err.advice())
 	}
 	n.stable, n.snapshots, n.logs = stable, snapshots, logs
-	return n.state(fresh, data)
+	return fresh, data, nil
 }
 
 // state checks the stores against each other, and says what they hold.
@@ -133,12 +142,16 @@ func (n *Node) launch(s *link.Start) error {
 	n.streams.mu.Unlock()
 	l := newLogger(n)
 	trans := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: n.streams, MaxPool: 3, Timeout: rpcTimeout, Logger: l})
+	n.mu.Lock()
+	n.trans = trans
+	n.mu.Unlock()
 	if len(s.Bootstrap) > 0 {
 		if err := n.found(s); err != nil {
 			return err
 		}
 	}
 	c := configuration(s.ID)
+	c.TrailingLogs = n.trail
 	c.Logger = l
 	r, err := raft.NewRaft(c, n.machine, n.logs, n.stable, n.snapshots, trans)
 	if err != nil {
@@ -148,6 +161,9 @@ func (n *Node) launch(s *link.Start) error {
 	n.mu.Lock()
 	n.raft = r
 	n.mu.Unlock()
+	if n.isDead() { // given up meanwhile
+		return r.Shutdown().Error()
+	}
 	n.lead.termIs(n.stable.get().term)
 	n.lead.begin(r)
 	go n.props.run(r)
@@ -163,7 +179,7 @@ func configuration(id string) *raft.Config {
 	c := raft.DefaultConfig()
 	c.LocalID = raft.ServerID(id)
 	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout, c.CommitTimeout = heartbeatTimeout+1, electionTimeout+1, leaseTimeout, commitTimeout
-	c.SnapshotInterval, c.SnapshotThreshold, c.TrailingLogs = snapshotInterval, snapshotEntries, trailingEntries
+	c.SnapshotInterval, c.SnapshotThreshold = snapshotInterval, snapshotEntries
 	c.NoSnapshotRestoreOnStart = true // State has told of it
 	c.ShutdownOnRemove = false        // a node that is removed may be added again
 	c.NoLegacyTelemetry = true
@@ -227,14 +243,14 @@ func (n *Node) keepSmall(r *raft.Raft) {
 		}
 		bytes, fit := n.logs.size(limit / 2)
 		c := r.ReloadableConfig()
-		if trail := min(fit, trailingEntries); c.TrailingLogs != trail && (bytes > limit || trail == trailingEntries) {
+		if trail := min(fit, n.trail); c.TrailingLogs != trail && (bytes > limit || trail == n.trail) {
 			c.TrailingLogs = trail
 			_ = r.ReloadConfig(c) // it was valid, and TrailingLogs has no bounds
 		}
 		if bytes > limit {
-			n.waiting.Add(1)
+			n.waits(1)
 			_ = r.Snapshot().Error() // the logger has told
-			n.waiting.Done()
+			n.waits(-1)
 		}
 	}
 }
@@ -242,11 +258,13 @@ func (n *Node) keepSmall(r *raft.Raft) {
 // close is the end after Stop: a leader gives leadership away, raft ends, files are closed.
 func (n *Node) close() {
 	n.yieldLead()
+	ended := true
 	if r := n.current(); r != nil {
-		n.settle(r.Shutdown())
+		ended = n.settle(r.Shutdown())
 	}
+	n.endTransport()
 	n.streams.killAll()
-	if n.logs != nil {
+	if n.logs != nil && ended { // where the disk stalls, raft still has requests in flight, and the end of the process closes its files
 		n.logs.close()
 		n.stable.close()
 	}
@@ -254,8 +272,8 @@ func (n *Node) close() {
 	close(n.dead)
 }
 
-// settle waits a second at most for raft to end.
-func (n *Node) settle(f raft.Future) {
+// settle waits a second at most for raft to end, and says whether it has.
+func (n *Node) settle(f raft.Future) (ended bool) {
 	done := make(chan struct{})
 	go func() {
 		_ = f.Error()
@@ -265,25 +283,20 @@ func (n *Node) settle(f raft.Future) {
 	defer t.Stop()
 	select {
 	case <-done:
+		return true
 	case <-t.C:
 	case <-n.dead:
 	}
+	return false
 }
 
 // reap ends raft after a Crash, once nobody waits for one of its futures: those that are with the fold when it ends are never answered.
 func (n *Node) reap() {
-	done := make(chan struct{})
-	go func() {
-		n.waiting.Wait()
-		close(done)
-	}()
-	t := time.NewTimer(2 * time.Second)
-	defer t.Stop()
-	select {
-	case <-done:
-	case <-t.C:
+	for try := 0; n.waits(0) > 0 && try < 200; try++ {
+		time.Sleep(10 * time.Millisecond)
 	}
 	if r := n.current(); r != nil {
-		_ = r.Shutdown().Error()
+		_ = r.Shutdown().Error() // it has none
 	}
+	n.endTransport()
 }

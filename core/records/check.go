@@ -22,18 +22,20 @@ type Limits struct {
 }
 
 // Check validates b, which must be one whole batch as a producer sends it, record by record, and gives the answer's
-// error code and text: kerr.None and "" for a good one. Compressed records are streamed through a window, so memory is
+// error code and text: kerr.None and "" for a good one; record is the position in the batch of the one to blame, -1 where Kafka names
+// none (KIP-467). Compressed records are streamed through a window, so memory is
 // bounded by it and the codec's own, whatever they decompress to, and time by MaxDecompressed.
 //
 // One thing is corrected rather than refused, as Kafka does: under CreateTime a maxTimestamp that is not the largest of
 // the records is set to it, and the CRC with it.
-func Check(b []byte, lim Limits) (kerr.Code, string) {
+func Check(b []byte, lim Limits) (code kerr.Code, text string, record int32) {
 	v, f := frame(b, &lim)
 	if f == fine {
 		f = header(v)
 	}
 	if f != fine {
-		return f.verdict()
+		code, text = f.verdict()
+		return code, text, -1
 	}
 	w := newWalk(v, &lim)
 	if v.Codec() == compress.None {
@@ -45,7 +47,19 @@ func Check(b []byte, lim Limits) (kerr.Code, string) {
 		be.PutUint64(v[posMaxTimestamp:], uint64(w.maxTS))
 		v.SetCRC()
 	}
-	return f.verdict()
+	code, text = f.verdict()
+	return code, text, w.blamed(f)
+}
+
+// blamed gives the record that f is about.
+func (w *walk) blamed(f fault) int32 {
+	switch f {
+	case faultOffsetDelta:
+		return w.next
+	case faultNoKey, faultTimestamp: // next has moved on
+		return w.next - 1
+	}
+	return -1
 }
 
 // frame checks what says where the batch begins and ends, and that its bytes are what was sent.

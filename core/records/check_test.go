@@ -35,7 +35,7 @@ func TestABatchOfEachCodecPasses(t *testing.T) {
 		for _, n := range []int{1, 2, 127, 5000} {
 			v := sample(Options{Codec: codec}, n)
 			sent := bytes.Clone(v)
-			code, text := Check(v, limits())
+			code, text, _ := Check(v, limits())
 			want(t, kerr.None, code, "%s %d: %s", compress.Name(codec), n, text)
 			want(t, sent, []byte(v), "a good batch is not changed")
 		}
@@ -96,7 +96,7 @@ func TestEachMistakeHasItsCode(t *testing.T) {
 			if c.lim != nil {
 				c.lim(&l)
 			}
-			code, text := Check(v, l)
+			code, text, _ := Check(v, l)
 			wantCode, wantText := c.want.verdict()
 			want(t, wantCode, code, text)
 			want(t, wantText, text)
@@ -181,7 +181,7 @@ func TestEachMalformedRecordIsRefused(t *testing.T) {
 				l := limits()
 				l.Scratch = &s
 				v := batchOf(codec, c.count, c.recs)
-				_, text := Check(v, l)
+				_, text, _ := Check(v, l)
 				_, wantText := c.want.verdict()
 				if c.cut && codec != compress.None {
 					// The stream finds out within the record what the whole batch shows before it.
@@ -199,7 +199,7 @@ func TestAWrongMaxTimestampIsMended(t *testing.T) {
 		good := bytes.Clone(v)
 		be.PutUint64(v[posMaxTimestamp:], 5)
 		v.SetCRC()
-		code, _ := Check(v, limits())
+		code, _, _ := Check(v, limits())
 		want(t, kerr.None, code)
 		want(t, good, []byte(v))
 	}
@@ -208,11 +208,11 @@ func TestAWrongMaxTimestampIsMended(t *testing.T) {
 func TestRecordsWithoutTimestampPass(t *testing.T) {
 	b := NewBuilder(Options{})
 	b.Add([]byte("k"), nil, -1)
-	code, text := Check(b.Build(), limits())
+	code, text, _ := Check(b.Build(), limits())
 	want(t, kerr.None, code, text)
 	b.Reset(Options{})
 	b.Add([]byte("k"), nil, -2)
-	code, _ = Check(b.Build(), limits())
+	code, _, _ = Check(b.Build(), limits())
 	want(t, kerr.InvalidTimestamp, code)
 }
 
@@ -229,7 +229,7 @@ func TestABombEndsAtTheBoundInBoundedMemory(t *testing.T) {
 			l.MaxMessageBytes, l.MaxDecompressed, l.Scratch = 0, bound, new(Scratch)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			code, text := Check(bomb, l)
+			code, text, _ := Check(bomb, l)
 			runtime.ReadMemStats(&after)
 			wantCode := kerr.None
 			if bound < 400<<20 {
@@ -249,7 +249,7 @@ func TestCheckStartsNoGoroutineAndAllocatesNothingWhenWarm(t *testing.T) {
 		l.Scratch = new(Scratch)
 		before := runtime.NumGoroutine()
 		allocs := testing.AllocsPerRun(50, func() {
-			if code, text := Check(v, l); code != kerr.None {
+			if code, text, _ := Check(v, l); code != kerr.None {
 				t.Fatal(text)
 			}
 		})
@@ -270,7 +270,7 @@ func FuzzCheck(f *testing.F) {
 		}
 		l := limits()
 		l.Scratch, l.MaxDecompressed = s, 1<<20
-		code, text := Check(b, l)
+		code, text, _ := Check(b, l)
 		if (code == kerr.None) != (text == "") {
 			t.Fatalf("code %v with text %q", code, text)
 		}
@@ -294,4 +294,36 @@ func FuzzCheck(f *testing.F) {
 			t.Fatalf("after the last record: %v, %v", ok, err)
 		}
 	})
+}
+
+func TestARefusalNamesTheRecordThatIsToBlame(t *testing.T) {
+	for _, codec := range everyCodec {
+		for _, at := range []int{0, 2, 4} {
+			keyless, old := NewBuilder(Options{Codec: codec}), NewBuilder(Options{Codec: codec})
+			for i := range 5 {
+				key, ts := []byte("k"), int64(1_700_000_000_000)
+				if i == at {
+					key, ts = nil, 1
+				}
+				keyless.Add(key, nil, 1_700_000_000_000)
+				old.Add([]byte("k"), nil, ts)
+			}
+			l := limits()
+			l.NeedKeys = true
+			code, _, record := Check(keyless.Build(), l)
+			want(t, kerr.InvalidRecord, code)
+			want(t, int32(at), record)
+			l.NowMS, l.BeforeMaxMS = 1_700_000_000_000, 1000
+			code, _, record = Check(old.Build(), l)
+			want(t, kerr.InvalidTimestamp, code)
+			want(t, int32(at), record)
+		}
+	}
+	twice := sample(Options{}, 1)[HeaderSize:]
+	_, text, record := Check(batchOf(0, 2, append(bytes.Clone(twice), twice...)), limits())
+	want(t, int32(1), record, text)
+	v := sample(Options{}, 3)
+	v[len(v)-1] ^= 1
+	_, _, record = Check(v, limits())
+	want(t, int32(-1), record, "of a batch that does not match its CRC")
 }

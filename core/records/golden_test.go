@@ -47,7 +47,7 @@ func TestKafkasBatchesPassAndReadAsWritten(t *testing.T) {
 		v := goldenBatch(t, name)
 		l := limits()
 		l.NeedKeys, l.Scratch = false, &s
-		code, text := Check(v, l)
+		code, text, _ := Check(v, l)
 		want(t, kerr.None, code, "%s: %s", name, text)
 		r := NewReader(v, &s)
 		b := NewBuilder(Options{LeaderEpoch: -1})
@@ -83,7 +83,7 @@ func TestTheBuilderWritesKafkasBytes(t *testing.T) {
 		b.Reset(marker)
 		b.AddMarker(int16(kind), 17, 1_700_000_000_000)
 		want(t, golden[name], hex.EncodeToString(b.Build()))
-		code, _ := Check(b.Build(), limits())
+		code, _, _ := Check(b.Build(), limits())
 		want(t, kerr.InvalidRecord, code, "clients may not write markers")
 	}
 }
@@ -116,7 +116,7 @@ func TestFranzGosBatchesPass(t *testing.T) {
 		batch.Length = int32(len(batch.AppendTo(nil)) - LogOverhead)
 		v := View(batch.AppendTo(nil))
 		v.SetCRC()
-		code, text := Check(v, limits())
+		code, text, _ := Check(v, limits())
 		want(t, kerr.None, code, "codec %d: %s", i, text)
 		if i > 0 {
 			plain, err := kgo.DefaultDecompressor().Decompress(v[HeaderSize:], kgo.CompressionCodecType(i))
@@ -167,7 +167,7 @@ func TestWhatIsBuiltIsReadBackFromEachCodec(t *testing.T) {
 		v := View(bytes.Clone(b.Build()))
 		l := limits()
 		l.NeedKeys, l.CreateTime, l.Scratch, l.MaxMessageBytes = false, false, &s, 0
-		if code, text := Check(v, l); code != kerr.None {
+		if code, text, _ := Check(v, l); code != kerr.None {
 			t.Fatalf("codec %d: %v %s", codec, code, text)
 		}
 		sameRecords(t, v, twins, &s)
@@ -177,7 +177,7 @@ func TestWhatIsBuiltIsReadBackFromEachCodec(t *testing.T) {
 			t.Fatal(err)
 		}
 		again := View(bytes.Clone(out))
-		if code, text := Check(again, l); code != kerr.None || again.Codec() != to {
+		if code, text, _ := Check(again, l); code != kerr.None || again.Codec() != to {
 			t.Fatalf("recompressed from %d to %d: %v %s", codec, to, code, text)
 		}
 		sameRecords(t, again, twins, &s)
@@ -219,7 +219,7 @@ func TestAStreamThatIsDamagedAfterItsLastRecordIsRefused(t *testing.T) {
 		v = v[:len(v)-2]
 		be.PutUint32(v[posLength:], uint32(len(v)-LogOverhead))
 		v.SetCRC()
-		code, text := Check(v, limits())
+		code, text, _ := Check(v, limits())
 		want(t, kerr.InvalidRecord, code, "codec %d: %s", codec, text)
 	}
 }

@@ -11,6 +11,7 @@ type Watch struct {
 	Owner   WatchOwner
 	Need    int64 // bytes still missing in sum
 	Replica bool  // it waits for growth of the written end, by anything: a replica's Fetch
+	Commit  bool  // of a Replica: and for growth of the high watermark, which consumers of that replica wait for (KIP-392)
 	parts   []*Partition
 	live    bool
 }
@@ -24,7 +25,9 @@ func (w *Watch) Add(p *Partition) {
 	w.parts = append(w.parts, p)
 	if w.Replica {
 		p.tails = append(p.tails, w)
-		return
+		if !w.Commit {
+			return
+		}
 	}
 	p.watches = append(p.watches, w)
 }
@@ -39,18 +42,23 @@ func (w *Watch) Cancel() {
 }
 
 func (p *Partition) unwatch(w *Watch) {
-	list := &p.watches
 	if w.Replica {
-		list = &p.tails
+		p.tails = without(p.tails, w)
 	}
-	for i, x := range *list {
+	if !w.Replica || w.Commit {
+		p.watches = without(p.watches, w)
+	}
+}
+
+func without(list []*Watch, w *Watch) []*Watch {
+	for i, x := range list {
 		if x == w {
-			n := len(*list) - 1
-			(*list)[i], (*list)[n] = (*list)[n], nil
-			*list = (*list)[:n]
-			return
+			n := len(list) - 1
+			list[i], list[n] = list[n], nil
+			return list[:n]
 		}
 	}
+	return list
 }
 
 // fire tells those watches that have enough now that the high watermark covers grown bytes more. Who is told may watch again at once:

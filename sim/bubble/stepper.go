@@ -97,7 +97,8 @@ func arrange(mail []step.Mail, ops []disk.Request) {
 
 // stream gives the number of the connection that a mail is for, after all that is for none.
 func stream(m *step.Mail) uint64 {
-	if m.Kind == link.MailSend || m.Kind == link.MailClose {
+	switch m.Kind {
+	case link.MailSend, link.MailHold, link.MailResume, link.MailClose:
 		return uint64(m.A) + 1
 	}
 	return 0

@@ -44,9 +44,10 @@ type base struct {
 	sh     *Shared
 	rnd    *prng.Source
 	name   string
-	links  []*link // the first one is the client's own: it asks for metadata there
-	leads  []*link // by node, where the run has several
-	onLead func()  // a link to a leader opened
+	links  []*link                // the first one is the client's own: it asks for metadata there
+	known  map[[16]byte]topicInfo // the newest leaders that it heard of, by topic id
+	leads  []*link                // by node, where the run has several
+	onLead func()                 // a link to a leader opened
 	gens   [timerKinds]uint64
 	healed bool
 	// oldVersions makes the client pick any version that both sides know, not the newest.

@@ -16,6 +16,7 @@ type topicInfo struct {
 	hasID bool
 	parts int
 	lead  []int    // the simulator's number of each partition's leader, -1 none
+	epoch []int32  // leader epoch, -1 unknown
 	keys  []string // by partition, "topic/0"
 }
 
@@ -34,6 +35,9 @@ func (b *base) askTopics(l *link, names []string, done func([]topicInfo)) {
 		}
 		resp := r.(*kmsg.MetadataResponse)
 		if infos, ok := b.topicsOf(resp, names); ok {
+			for i := range infos {
+				b.newest(&infos[i])
+			}
 			done(infos)
 			return
 		}
@@ -54,6 +58,7 @@ func (b *base) topicsOf(resp *kmsg.MetadataResponse, names []string) ([]topicInf
 			sort.Slice(t.Partitions, func(i, j int) bool { return t.Partitions[i].Partition < t.Partitions[j].Partition })
 			for p := range t.Partitions {
 				info.lead = append(info.lead, max(-1, nodeOf(t.Partitions[p].Leader)))
+				info.epoch = append(info.epoch, t.Partitions[p].LeaderEpoch)
 				info.keys = append(info.keys, history.Key(n, int32(p)))
 			}
 			infos = append(infos, info)
@@ -61,6 +66,25 @@ func (b *base) topicsOf(resp *kmsg.MetadataResponse, names []string) ([]topicInf
 		}
 	}
 	return infos, len(infos) == len(names)
+}
+
+// newest keeps what the client knew of a partition's leader where the answer is older: a broker that lags behind must not send it back to a
+// leader that was deposed (KIP-320).
+func (b *base) newest(t *topicInfo) {
+	if b.sh.Nodes <= 1 {
+		return
+	}
+	if b.known == nil {
+		b.known = map[[16]byte]topicInfo{}
+	}
+	for p, old := 0, b.known[t.id]; p < min(len(t.lead), len(old.lead)); p++ {
+		if t.hasID && t.epoch[p] >= 0 && t.epoch[p] < old.epoch[p] {
+			t.lead[p], t.epoch[p] = old.lead[p], old.epoch[p]
+		}
+	}
+	if t.hasID {
+		b.known[t.id] = *t
+	}
 }
 
 func led(ps []kmsg.MetadataResponseTopicPartition) bool {

@@ -105,6 +105,7 @@ type Cluster struct {
 	ledger    *fault.Ledger
 	key       engine.Key
 	addrs     []string
+	inner     []string // of the CONTROLLER listeners
 	nodes     []*Node
 	clients   []*clientHost
 	factory   NodeFactory
@@ -129,6 +130,7 @@ func New(p *plan.Plan, opt Options) *Cluster {
 	c.net = simnet.New(c.eng, p.Swarm, c.ledger)
 	for i := range p.Nodes {
 		c.addrs = append(c.addrs, fmt.Sprintf("n%d:9092", i+1))
+		c.inner = append(c.inner, fmt.Sprintf("n%d:9093", i+1))
 		c.nodes = append(c.nodes, newNode(c, i))
 		c.names = append(c.names, c.addrs[i])
 		for s := range c.lanes() {
@@ -207,13 +209,22 @@ func (c *Cluster) name(e simnet.End) string {
 	return "ghost:60000"
 }
 
-func (c *Cluster) find(addr string) (simnet.End, bool) {
-	for i, a := range c.addrs {
-		if a == addr {
-			return c.nodes[i].end, true
+// innerPort is the CONTROLLER listener's.
+const innerPort = 1
+
+// listeners are the names of a node's listeners, by port.
+var listeners = [...]string{"PLAINTEXT", "CONTROLLER"}
+
+func (c *Cluster) find(addr string) (at simnet.End, port uint8, ok bool) {
+	for i := range c.addrs {
+		switch addr {
+		case c.addrs[i]:
+			return c.nodes[i].end, 0, true
+		case c.inner[i]:
+			return c.nodes[i].end, innerPort, true
 		}
 	}
-	return 0, false
+	return 0, 0, false
 }
 
 func (c *Cluster) shardEntity(node, shard int) engine.Entity {

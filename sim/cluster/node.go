@@ -22,6 +22,7 @@ type NodeConfig struct {
 	Shards      int      // without the quorum's lane
 	Quorum      bool     // the last Stepper, number Shards, is the quorum's actor; Pools and Rands have one more
 	Addrs       []string // of all nodes, by index; this node's is Addrs[ID-1]
+	Inner       []string // the same of their CONTROLLER listeners
 	DataDir     string   // relative, on the node's own disk
 	Flush       string   // "ack" or "os"
 	Settings    map[string]string
@@ -90,7 +91,7 @@ func (n *Node) start() {
 	}
 	n.life++
 	n.up, n.dark, n.stop, n.paused, n.crashIn = true, false, false, false, 0
-	cfg := NodeConfig{ID: n.index + 1, Incarnation: n.life, Shards: c.plan.Shards, Quorum: c.opt.Quorum, Addrs: c.addrs, DataDir: DataDir,
+	cfg := NodeConfig{ID: n.index + 1, Incarnation: n.life, Shards: c.plan.Shards, Quorum: c.opt.Quorum, Addrs: c.addrs, Inner: c.inner, DataDir: DataDir,
 		Flush: c.plan.Flush, Settings: c.plan.Settings, Permute: c.permute(n)}
 	lanes := c.lanes()
 	n.disk.Attach(n, lanes)
@@ -237,14 +238,18 @@ func (n *Node) halt(down clock.Duration) {
 	}
 	n.stop, n.downFor = true, down
 	n.c.ledger.Note(n.c.eng.Now(), fault.P3, n.index, "stop")
-	for _, s := range n.shards {
+	for _, s := range n.shards[:n.c.plan.Shards] {
 		s.push(input{kind: step.Stop})
 	}
 }
 
 // stopped ends the process once every shard has drained.
 func (n *Node) stopped() {
-	for _, s := range n.shards {
+	for i, s := range n.shards {
+		if i == n.c.plan.Shards && n.stop && !s.stopping { // the lane goes on until the shards have stopped, as in production
+			s.stopping = true
+			s.push(input{kind: step.Stop})
+		}
 		if !s.out.Stopped {
 			return
 		}
@@ -272,7 +277,10 @@ func (n *Node) DiskDone(shard int, d *disk.Completion) {
 func (n *Node) Dark() bool { return n.dark }
 
 // Incoming, Opened, Readable, Sent, ReadExtent and Unpin are the network's calls.
-func (n *Node) Incoming(pick uint64) (int, bool) {
+func (n *Node) Incoming(port uint8, pick uint64) (int, bool) {
+	if n.up && port == innerPort {
+		return 0, true // shard 0's, from the start: DESIGN.md, "Layout"
+	}
 	if !n.up || !n.shards[0].out.Accept {
 		return 0, false
 	}

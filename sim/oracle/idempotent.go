@@ -35,7 +35,8 @@ type ProducerBatch struct {
 	LastSeq, OffsetDelta  int32
 }
 
-// idempotent: a recovery that is cut short, or done again at once, comes to the same logs (I:S2). The simulator recovers copies of a
+// idempotent: a recovery that is cut short, or done again at once, comes to the same logs (I:S2), and knows no batch of a producer
+// beyond a log's end. The simulator recovers copies of a
 // node's disk beside the run and hands in what came of it.
 type idempotent struct {
 	quiet
@@ -73,6 +74,11 @@ func (o *idempotent) compare(how string, once, again []Image) error {
 	}
 	for i := range once {
 		o.checks++
+		for _, p := range once[i].Producers {
+			if n := len(p.Batches); n > 0 && p.Batches[n-1].LastOffset >= once[i].End {
+				return fail(o.Name(), once[i].Key+" recovered", -1, "a log that ends at "+itoa(once[i].End), fmt.Sprintf("a producer's batch beyond it: %+v", p))
+			}
+		}
 		if was, is := difference(&once[i], &again[i]); was != "" {
 			return fail(o.Name(), fmt.Sprintf("%s %s", once[i].Key, how), -1, was, is)
 		}

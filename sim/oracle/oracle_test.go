@@ -161,6 +161,67 @@ func TestAStoryWithoutFaultBreaksNothingAndNoOracleIsDead(t *testing.T) {
 	}
 }
 
+// deaf is an oracle that looks at nothing.
+type deaf struct{ Oracle }
+
+func (d deaf) Checks() int64              { return 0 }
+func (d deaf) Event(*history.Event) error { return nil }
+func (d deaf) Step(View) error            { return nil }
+func (d deaf) End(View) error             { return nil }
+
+// deafDue is one that knows all the same what there was to see.
+type deafDue struct {
+	Oracle
+	knows Due
+}
+
+func (d deafDue) Checks() int64 { return 0 }
+func (d deafDue) Due() bool     { return d.knows.Due() }
+
+// rich gives every oracle something to look at.
+func rich(st *stage) *stage {
+	long := history.Op{Kind: history.Poll, Key: key, From: 3, HW: 3, Timestamp: longWait}
+	st.s.Rehearsed()
+	st.e = st.s.Recovered("again", recovered(), recovered())
+	st.own("a").commit(3, history.OK).told(3).pid(7).heal().op(36, history.OK, "", history.Op{Kind: history.Probe, Meta: "a torn batch"})
+	st.op(32, history.OK, "", long)
+	if e := st.s.Event(&history.Event{I: st.i, Process: 32, Type: history.Info, F: "assign", Keys: []string{key}, Time: st.v.now}); e != nil && st.e == nil {
+		st.e = e
+	}
+	return st.note(32, history.Op{Kind: history.CaughtUp, Key: key}).end()
+}
+
+// ofClusters have nothing to look at in a run of one node: replication_test.go has theirs.
+var ofClusters = map[string]bool{"I:I1": true, "I:I14": true, "I:I9": true, "I:I4": true}
+
+func TestAnOracleThatDoesNotLookIsFoundDead(t *testing.T) {
+	all := NewSuite().oracles
+	for i := -1; i < len(all); i++ {
+		st := newStage(t)
+		name := "none"
+		if i >= 0 {
+			o := st.s.oracles[i]
+			name = o.Name()
+			if ofClusters[name] {
+				continue
+			}
+			if d, ok := o.(Due); ok && name != "history" {
+				st.s.oracles[i] = deafDue{o, d}
+			} else {
+				st.s.oracles[i] = deaf{o}
+			}
+		}
+		st = st.step().send(0, 1, 2).part(0, 2, 2, 2).step().poll(0, 2, 1, 2).send(2, 3).part(0, 3, 3, 4).step().restart(0, 3, 3, 3).poll(2, 3, 3)
+		rich(st)
+		require.NoError(t, st.e, name)
+		if i < 0 {
+			require.NoError(t, st.s.Alive())
+			continue
+		}
+		require.ErrorContains(t, st.s.Alive(), name, name)
+	}
+}
+
 // stories break one property each.
 var stories = map[string]func(*testing.T) *stage{
 	"I:I3 gone": func(t *testing.T) *stage { st := good(t); st.v.logs[key] = st.v.logs[key][:2]; return st.end() },
@@ -232,6 +293,13 @@ var stories = map[string]func(*testing.T) *stage{
 		st.e = st.s.Recovered("again", recovered(), again)
 		return st
 	},
+	"I:S2 a producer known by a batch that is gone": func(t *testing.T) *stage {
+		st := newStage(t)
+		once := recovered()
+		once[0].Producers[0].Batches[1].LastOffset = 9
+		st.e = st.s.Recovered("again", once, once)
+		return st
+	},
 	"I:S2 a recovery that has no end": func(t *testing.T) *stage {
 		st := newStage(t)
 		st.e = st.s.Unrecoverable("again", errors.New("nothing happens any more"))
@@ -290,6 +358,9 @@ func TestEveryOracleFindsItsStory(t *testing.T) {
 		require.ErrorAs(t, st.e, &f, name)
 		require.Equal(t, property(name), f.Property, "%s: %v", name, f)
 		require.NotEmpty(t, f.Was+f.Is)
+		covered[property(name)] = true
+	}
+	for name := range clusterStories {
 		covered[property(name)] = true
 	}
 	for _, o := range NewSuite().oracles {

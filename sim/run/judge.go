@@ -65,6 +65,9 @@ func (j *Judge) now() clock.Time {
 
 func (j *Judge) heard(e *history.Event) {
 	j.Events = append(j.Events, e)
+	if j.view != nil {
+		j.view.limits.heard(e)
+	}
 	if err := j.suite.Event(e); err != nil && j.found == nil {
 		j.found = err
 	}

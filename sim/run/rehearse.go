@@ -52,7 +52,7 @@ func (j *Judge) Starting(node int) error {
 	}
 	once := images(first, node)
 	how, second, effects := "crashed at once and recovered again", first, 0
-	power := draws.Permille(500)
+	power := draws.Permille(500) && !j.lied[node]
 	if draws.Permille(500) {
 		how, second, effects = "recovered again after a crash in the midst", j.c.Aside(node, p, factory(p)), 1+draws.Intn(150)
 		power = power && second.Disk(node).Clean()

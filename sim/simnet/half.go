@@ -14,7 +14,8 @@ import (
 type Half struct {
 	Tag  uint64
 	Lane int
-	Dial bool // this end dialled
+	Dial bool  // this end dialled
+	Port uint8 // which of the accepting host's listeners; set by Aim, before the dial arrives
 
 	num   int64
 	owner End

@@ -30,7 +30,7 @@ type host struct {
 	broken bool // reads of extents fail
 }
 
-func (h *host) Incoming(uint64) (int, bool) { return 0, !h.refuse }
+func (h *host) Incoming(uint8, uint64) (int, bool) { return 0, !h.refuse }
 func (h *host) Opened(x *Half) {
 	h.opened = append(h.opened, x)
 	if h.slow {

@@ -63,8 +63,7 @@ func (d *Disk) Run(e *env.Env) {
 				return
 			}
 			d.Ops++
-			c := d.do(&rs[i])
-			c.Token = rs[i].Token
+			c := d.Do(&rs[i])
 			e.Done(&c)
 		}
 	}

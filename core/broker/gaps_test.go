@@ -1,0 +1,65 @@
+package broker
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/io/disk"
+)
+
+func TestAProducerIsToldWhichRecordOfItsBatchIsToBlame(t *testing.T) {
+	n := bootNode(t, newMemDisk(), 1)
+	c := n.connect(0)
+	n.mustCreate(c, "t", 1, "cleanup.policy=compact")
+	b := records.NewBuilder(records.Options{})
+	for i := range 4 {
+		key := []byte("k")
+		if i == 2 {
+			key = nil
+		}
+		b.Add(key, []byte("v"), 1_700_000_000_000)
+	}
+	q := produceTo("t", 0, -1, b.Build())
+	p := c.ask(q).(*kmsg.ProduceResponse).Topics[0].Partitions[0]
+	if p.ErrorCode != int16(kerr.InvalidRecord) || len(p.ErrorRecords) != 1 || p.ErrorRecords[0].RelativeOffset != 2 || p.ErrorRecords[0].ErrorMessage == nil {
+		t.Fatalf("want record 2 to be refused, got %+v", p)
+	}
+	p = c.ask(produceTo("t", 0, -1, batchOf(4, 1))).(*kmsg.ProduceResponse).Topics[0].Partitions[0]
+	if p.ErrorCode != 0 || len(p.ErrorRecords) != 0 {
+		t.Fatalf("want a good batch to be taken, got %+v", p)
+	}
+}
+
+func TestLogsAreClosedSideBySide(t *testing.T) {
+	n := bootNode(t, newMemDisk(), 1)
+	c := n.connect(0)
+	n.mustCreate(c, "t", maxClosing+10)
+	for p := range int32(maxClosing + 10) {
+		c.ask(produceTo("t", p, -1, batchOf(1, 10)))
+	}
+	// Epochs are saved only by a log that closes: so many are at it together.
+	n.holdDisk = func(r *disk.Request) bool { return strings.Contains(r.Path, "leader-epoch-checkpoint") }
+	n.shards[0].step(step.Event{Kind: step.Stop})
+	n.wait(clock.Second)
+	at := map[string]bool{}
+	for i := range n.shards[0].disk {
+		if p := n.shards[0].disk[i].Path; strings.Contains(p, "leader-epoch-checkpoint") {
+			at[p] = true
+		}
+	}
+	if len(at) != maxClosing {
+		t.Fatalf("want %d logs being closed, got %d", maxClosing, len(at))
+	}
+	n.holdDisk = nil
+	n.wait(clock.Second)
+	if !n.stopped() || !n.hasFile(cleanName) {
+		t.Fatalf("stopped %v, marker %v: %v", n.stopped(), n.hasFile(cleanName), n.log)
+	}
+}
+
