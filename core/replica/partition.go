@@ -254,6 +254,8 @@ func (p *Partition) LogFull(_ *commitlog.Log, from int64) {
 	lost := p.all.take(p.leader.take(nil, from), from)
 	p.Observer.TakenBack(p, from)
 	refuse(lost, kerr.KafkaStorageError)
+	p.leader.release(p.Log.WrittenEnd()) // a duplicate that stood behind one of them
+	p.all.release(p.hw)
 	if p.role == following && !p.retry.IsSet() {
 		p.retry.Owner = p
 		p.env.After(&p.retry, fullPause)
