@@ -165,7 +165,7 @@ func (c *call) take(it *Item, sl commitlog.Slice, where commitlog.Where) {
 			return
 		}
 		it.Ext, it.Next = sl.Ext, sl.Next
-		it.log.Pin(it.Ext.File)
+		it.log.PinExtent(it.Ext)
 		c.limit -= n
 		c.some = true
 	}
