@@ -96,7 +96,7 @@ func TestAFollowersFetchIsRefusedAsKafkaRefusesIt(t *testing.T) {
 		want kerr.Code
 	}{
 		{replicaFetch(n, 9, 0, -1, 1000), kerr.NotLeaderForPartition}, // no replica
-		{late, kerr.NotLeaderForPartition},                           // an earlier life
+		{late, kerr.NotLeaderForPartition},                            // an earlier life
 		{withEpoch(replicaFetch(n, 2, 0, -1, 1000), p.LeaderEpoch-1), kerr.FencedLeaderEpoch},
 		{withEpoch(replicaFetch(n, 2, 0, -1, 1000), p.LeaderEpoch+1), kerr.UnknownLeaderEpoch},
 	} {
@@ -210,6 +210,34 @@ func TestAFollowerWaitsForTheHighWatermarkWhereConsumersReadFromIt(t *testing.T)
 		if r := fetched(t, f2.answer(long)); r.HighWatermark != 3 {
 			t.Fatalf("%+v", r)
 		}
+	}
+}
+
+func TestAFollowersNextFetchEndsTheWaitOfTheLast(t *testing.T) {
+	for _, shards := range []int{1, 2} {
+		n := bootNode(t, newMemDisk(), shards)
+		c := n.connect(shards - 1)
+		n.mustCreate(c, "t", 1)
+		p := led(n, 1, 2)
+		first := c.send(replicaFetch(n, 2, 0, -1, 500))
+		n.run()
+		second := c.send(replicaFetch(n, 2, 0, p.LeaderEpoch, 500))
+		n.run()
+		if c.answer(first) == nil || c.answer(second) != nil {
+			t.Fatalf("answered: %v, %v", c.answer(first) != nil, c.answer(second) != nil)
+		}
+		n.wait(clock.Second)
+		if c.answer(second) == nil {
+			t.Fatal("the second is not answered")
+		}
+		consumer := func() *kmsg.FetchRequest { return fetchFrom("t", 0, 0, 500, 1) }
+		first = c.send(consumer())
+		c.send(consumer())
+		n.run()
+		if c.answer(first) != nil {
+			t.Fatal("a consumer's next fetch waits its turn")
+		}
+		n.wait(2 * clock.Second)
 	}
 }
 
