@@ -317,6 +317,7 @@ func (s *Shard) offline(what string) {
 	s.state.Offline = true
 	s.env.Errorf("log directory %s is offline: %s", s.node.LogDir, what)
 	for _, p := range s.state.Parts {
+		s.unfetch(p)
 		p.Fail()
 	}
 	s.fatal(2, "all log directories are offline ("+s.node.LogDir+": "+what+"); check the disk, then start again")
