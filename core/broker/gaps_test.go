@@ -63,3 +63,16 @@ func TestLogsAreClosedSideBySide(t *testing.T) {
 	}
 }
 
+func TestALogDirectoryTellsItsSizeAndItsRoomOnEachShard(t *testing.T) {
+	d := newMemDisk()
+	d.free = 1 << 30
+	n := bootNode(t, d, 2)
+	for shard := range 2 {
+		q := kmsg.NewPtrDescribeLogDirsRequest()
+		q.Version = 4
+		x := n.connect(shard).ask(q).(*kmsg.DescribeLogDirsResponse).Dirs[0]
+		if x.UsableBytes != d.free || x.TotalBytes != d.free+1000 {
+			t.Fatalf("shard %d: want %d of %d bytes, got %d of %d", shard, d.free, d.free+1000, x.UsableBytes, x.TotalBytes)
+		}
+	}
+}
