@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test lint sim trace check twice mutants canary bench race fuzz gen fmt clean FORCE
+.PHONY: help build test overlay lint sim trace check twice mutants canary bench race fuzz gen fmt clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -12,11 +12,24 @@ help: ## this list
 build: build/broker build/sim build/lint ## all programs into build/
 
 # The go command knows what is up to date.
-build/broker build/sim build/lint: build/%: FORCE
+build/broker build/lint: build/%: FORCE
 	@go build -o $@ ./cmd/$*
 
-build/sim-mutants: FORCE
-	@go build -tags mutants -o $@ ./cmd/sim
+# The simulator is built with an overlay of the Go runtime, so that goroutines repeat: sim/overlay. The first build compiles the standard
+# library once more.
+OVERLAY := -overlay build/overlay/overlay.json
+
+build/overlay/overlay.json: FORCE
+	@go run ./sim/overlay -out build/overlay
+
+build/sim: build/overlay/overlay.json FORCE
+	@go build $(OVERLAY) -tags overlay -o $@ ./cmd/sim
+
+build/sim-mutants: build/overlay/overlay.json FORCE
+	@go build $(OVERLAY) -tags overlay,mutants -o $@ ./cmd/sim
+
+build/sim-plain: FORCE
+	@go build -o $@ ./cmd/sim
 
 build/bench: FORCE
 	@go build -o $@ ./bench
@@ -25,6 +38,9 @@ test: ## all tests; needs Go and make only
 	go vet ./...
 	go test -tags invariants ./core/...
 	go test ./...
+
+overlay: build/overlay/overlay.json ## the tests of what repeats only with the overlay
+	go test -count=1 $(OVERLAY) -tags overlay ./sim/bubble/... ./sim/quorumsim/...
 
 lint: build/lint ## the core is pure, imports point down, files and functions are small
 	@exec build/lint .
@@ -38,15 +54,18 @@ trace: build/sim ## SEED=n, one line an event
 check: build/sim ## HISTORY=f.jsonl, what the models say of a history
 	@exec build/sim check $(HISTORY)
 
-twice: build/sim ## new seeds for SECS=n, each in two fresh processes: equal, or red
-	@exec build/sim twice
+twice: build/sim ## new seeds for SECS=n, each in two fresh processes: equal, or red; SYSTEM=quorum or broker alone
+	@build/sim twice
+	$(if $(SYSTEM),,@SYSTEM=quorum build/sim twice)
 
 mutants: build/sim-mutants ## each planted bug must be found; ONLY=P9,S3
 	@exec build/sim-mutants mutants
 
-canary: build/sim-mutants ## the checks can fail: a planted bug must fail its plan, and the plan pass without it
+canary: build/sim-mutants build/sim-plain ## the checks can fail: a planted bug fails its plan, which passes without it; without the overlay no hash repeats
 	@out=$$(build/sim-mutants mutants -only P9); echo "$$out"; \
 	[[ $$out == *'"killed":true'*'"clean_passes":true'* ]] || { echo 'error: the simulator did not find m:P9, a dropped acknowledgement' >&2; exit 1; }
+	@if out=$$(build/sim-plain twice -system quorum 1 2>/dev/null); then echo "$$out"; echo 'error: the hashes are equal without the overlay too' >&2; exit 1; \
+	else echo "$$out"; [[ $$out == *'"equal":false'* ]] || { echo 'error: the build without the overlay did not run' >&2; exit 1; }; fi
 
 bench: build/bench ## what a request costs; ONLY=… PEER=dir puts Apache Kafka beside it
 	@exec build/bench

@@ -415,3 +415,38 @@ func TestAProducerMayBeForgottenOnlyWhereTheRunLetsItExpire(t *testing.T) {
 	bad, found := worst(Check(h, Options{ProducersExpire: true}))
 	require.False(t, found, "%+v", bad)
 }
+
+// lateCopy is a producer whose first try of sequence 0 stays on its way, is answered at the second, expires, and then arrives after all.
+func lateCopy(attempts int32) []*history.Event {
+	h := idem(nil, history.OK, "", 0, 0, rec(0, 0), rec(1, 1))
+	h[1].Ops[0].Attempts = attempts
+	h = idem(h, history.OK, "", 0, 2, rec(2, 2))
+	return idem(h, history.Fail, "OUT_OF_ORDER_SEQUENCE_NUMBER", 0, 3, rec(-1, 3)) // the copy has it begin anew: 2 is next
+}
+
+func TestATryThatArrivesAfterItsProducerExpiredIsAppendedOnceMore(t *testing.T) {
+	seen := read(lateCopy(2), 2, 0, rec(0, 0), rec(1, 1), rec(2, 2), rec(3, 0), rec(4, 1))
+	bad, found := worst(Check(seen, Options{ProducersExpire: true}))
+	require.False(t, found, "%+v", bad)
+	bad, found = worst(CheckProducers(key, Calls(seen), nil, Options{Timeout: time.Second}))
+	require.True(t, found, "without expiry it is a duplicate: %+v", bad)
+	none := read(lateCopy(2), 2, 0, rec(0, 0), rec(1, 1), rec(2, 2))
+	bad, found = worst(Check(none, Options{ProducersExpire: true}))
+	require.True(t, found, "every offset is known, and none is a copy: %+v", bad)
+	require.Contains(t, bad.Detail, "OUT_OF_ORDER")
+}
+
+func TestACopyThatRetentionTookBeforeAnyoneReadItIsPossibleWhereOffsetsAreUnknown(t *testing.T) {
+	hole := func(attempts int32, next int64) []*history.Event {
+		h := read(lateCopy(attempts), 2, 0, rec(0, 0), rec(1, 1), rec(2, 2))
+		return read(send(h, 3, history.OK, -1, rec(next, 9)), 2, next, rec(next, 9))
+	}
+	bad, found := worst(Check(hole(2, 5), Options{ProducersExpire: true}))
+	require.False(t, found, "%+v", bad)
+	_, found = worst(Check(hole(2, 4), Options{ProducersExpire: true}))
+	require.True(t, found, "one unknown offset is no room for two records")
+	_, found = worst(Check(hole(1, 5), Options{ProducersExpire: true}))
+	require.True(t, found, "what was sent once arrives once")
+	bad, found = worst(Check(hole(1, 5), Options{ProducersExpire: true, Copies: true}))
+	require.False(t, found, "the network may repeat it: %+v", bad)
+}

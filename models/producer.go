@@ -165,7 +165,10 @@ func producerModel(expire bool) porcupine.Model {
 
 // CheckProducers checks each idempotent producer of a partition (M2), in order of producer id.
 func CheckProducers(key string, calls []Call, ex []excuse, opt Options) []Result {
-	seen := firstReads(calls)
+	seen, room := firstReads(calls), int64(0)
+	if opt.ProducersExpire {
+		room = unknownRun(calls)
+	}
 	byPID := map[int64][]porcupine.Operation{}
 	for i := range calls {
 		k := &calls[i]
@@ -173,6 +176,9 @@ func CheckProducers(key string, calls []Call, ex []excuse, opt Options) []Result
 			continue
 		}
 		byPID[k.Op.PID] = append(byPID[k.Op.PID], producerOperation(k, seen))
+		if opt.ProducersExpire {
+			byPID[k.Op.PID] = append(byPID[k.Op.PID], lateCopies(k, seen, room, opt)...)
+		}
 	}
 	pids := make([]int64, 0, len(byPID))
 	for p := range byPID {
@@ -197,26 +203,7 @@ func sorted(ops []porcupine.Operation) []porcupine.Operation {
 	return ops
 }
 
-type sighting struct{ offset, ret int64 }
-
-// firstReads gives, for each value that was read, where, and when that was first known.
-func firstReads(calls []Call) map[history.Value]sighting {
-	seen := map[history.Value]sighting{}
-	for i := range calls {
-		k := &calls[i]
-		if k.Op.Kind != history.Poll || k.Type != history.OK {
-			continue
-		}
-		for _, r := range k.Op.Records {
-			if was, ok := seen[r.Value]; !ok || k.Return < was.ret {
-				seen[r.Value] = sighting{r.Offset, k.Return}
-			}
-		}
-	}
-	return seen
-}
-
-func producerOperation(k *Call, seen map[history.Value]sighting) porcupine.Operation {
+func producerOperation(k *Call, seen sightings) porcupine.Operation {
 	recs := k.Op.Records
 	op := &producerOp{epoch: k.Op.Epoch, first: k.Op.Seq, n: int32(len(recs)), offset: recs[0].Offset}
 	ret := k.Return
@@ -227,8 +214,8 @@ func producerOperation(k *Call, seen map[history.Value]sighting) porcupine.Opera
 			op.err = "error"
 		}
 	case history.Info:
-		if s, ok := seen[recs[0].Value]; ok {
-			op.offset, ret = s.offset, max(s.ret, k.Call)
+		if at := seen[recs[0].Value]; len(at) > 0 {
+			op.offset, ret = at[0].offset, max(at[0].ret, k.Call)
 		} else {
 			op.maybe, op.offset = true, history.NoOffset
 		}

@@ -255,7 +255,7 @@ func (l *loop) tell(c *conn) {
 	l.open--
 	info := network.Info{Conn: c.id}
 	if c.dial != nil {
-		info = network.Info{Token: c.dial.token, Dialled: true}
+		info = network.Info{Token: c.dial.token, Dialled: true, Refused: c.dial.refused}
 		l.dialling--
 		c.dial = nil
 	}

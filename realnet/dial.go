@@ -20,6 +20,8 @@ type dial struct {
 	token disk.Token
 	peer  string
 	until clock.Time
+
+	refused bool // the peer's machine lives, and nobody listens
 }
 
 // startDial begins to connect. A name is looked up on a goroutine, and comes back by mail; the core bounds how many it asks for.
@@ -61,7 +63,7 @@ func resolve(addr string, limit time.Duration) netip.AddrPort {
 func (l *loop) connect(token disk.Token, to netip.AddrPort) {
 	fd, err := l.connecting(to)
 	if err != nil {
-		l.closed = append(l.closed, network.Info{Token: token, Dialled: true})
+		l.closed = append(l.closed, network.Info{Token: token, Dialled: true, Refused: err == unix.ECONNREFUSED})
 		return
 	}
 	c := l.newConn(fd)
@@ -96,6 +98,7 @@ func (l *loop) connecting(to netip.AddrPort) (int, error) {
 func (l *loop) dialled(c *conn) {
 	errno, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil || errno != 0 {
+		c.dial.refused = errno == int(unix.ECONNREFUSED)
 		l.close(c)
 		return
 	}

@@ -208,6 +208,9 @@ func TestADialOpensOrFailsWithItsToken(t *testing.T) {
 		if good := i == 0 || i == 2; good != (d.Conn != 0) {
 			t.Errorf("dial of %s: %+v", addrs[i], d)
 		}
+		if refused := i == 1 || i == 5; refused != d.Refused {
+			t.Errorf("dial of %s: refused %v, want %v", addrs[i], d.Refused, refused)
+		}
 	}
 }
 
@@ -231,6 +234,9 @@ func TestADialThatIsNotAnsweredFailsInTime(t *testing.T) {
 	r.settles("all have ended", func(stats) bool { return len(r.stats(0).Dials) == 4 })
 	failed := 0
 	for _, d := range r.stats(0).Dials {
+		if d.Refused {
+			t.Error("silence is not a refusal")
+		}
 		if d.Conn == 0 {
 			failed++
 		}

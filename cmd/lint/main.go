@@ -51,7 +51,7 @@ func report(w io.Writer, findings []finding) error {
 }
 
 // tagSets are the builds that are looked at: together they hold every file of the tree that this system can build.
-var tagSets = []string{"", "mutants,invariants"}
+var tagSets = []string{"", "mutants,invariants", "overlay"}
 
 // lint gives what is wrong in the module at dir, in the order of places, each finding once.
 func lint(dir string) ([]finding, error) {

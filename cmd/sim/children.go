@@ -16,21 +16,12 @@ const childTime = 10 * time.Minute
 
 // inChildren runs each seed in a process of its own, jobs at a time.
 func inChildren(o *options, until time.Time, done func(*line, int)) {
-	type result struct {
-		out  []byte
-		err  []byte
-		code int
-		seed uint64
-	}
-	results := make(chan result)
+	results := make(chan childRun)
 	running := 0
 	launch := func() {
 		running++
 		seed := newSeed()
-		go func() {
-			out, errs, code := child(o, seed)
-			results <- result{out, errs, code, seed}
-		}()
+		go func() { results <- inChild(o, seed) }()
 	}
 	for running < o.jobs {
 		launch()
@@ -38,22 +29,35 @@ func inChildren(o *options, until time.Time, done func(*line, int)) {
 	for running > 0 {
 		r := <-results
 		running--
-		os.Stdout.Write(r.out)
-		os.Stderr.Write(r.err)
-		l, ok := decodeLine(r.out)
-		if !ok {
-			fmt.Fprintf(os.Stderr, "seed %d: no line, exit %d\n", r.seed, r.code)
-			l = nil
-		}
-		done(l, r.code)
+		done(r.show())
 		if time.Now().Before(until) {
 			launch()
 		}
 	}
 }
 
-// child runs one seed in a fresh process of this program.
-func child(o *options, seed uint64) (out, errs []byte, code int) {
+// childRun is what a process that ran one seed wrote, and how it ended.
+type childRun struct {
+	out  []byte
+	err  []byte
+	code int
+	seed uint64
+}
+
+// show hands on what the process wrote, and gives its line, nil if there is none, and its exit code.
+func (r childRun) show() (*line, int) {
+	os.Stdout.Write(r.out)
+	os.Stderr.Write(r.err)
+	l, ok := decodeLine(r.out)
+	if !ok {
+		fmt.Fprintf(os.Stderr, "seed %d: no line, exit %d\n", r.seed, r.code)
+		return nil, r.code
+	}
+	return l, r.code
+}
+
+// inChild runs one seed in a fresh process of this program.
+func inChild(o *options, seed uint64) childRun {
 	ctx, cancel := context.WithTimeout(context.Background(), childTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "run", "-seed", strconv.FormatUint(seed, 10), "-flush", o.flush, "-mutant", o.mutant,
@@ -62,6 +66,7 @@ func child(o *options, seed uint64) (out, errs []byte, code int) {
 	var a, b bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &a, &b
 	err := cmd.Run()
+	code := exitPass
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
@@ -74,5 +79,5 @@ func child(o *options, seed uint64) (out, errs []byte, code int) {
 	if code < 0 || code > exitHarness {
 		code = exitHarness
 	}
-	return a.Bytes(), b.Bytes(), code
+	return childRun{a.Bytes(), b.Bytes(), code, seed}
 }

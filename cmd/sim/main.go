@@ -1,6 +1,6 @@
 // Command sim runs the simulator: one seed, new seeds until time is over, a plan's file; it checks histories, shows traces and kills mutants.
 //
-//	sim run [-seed n] [-plan f] [-flush ack|os] [-mutant P1] [-secs n] [-jobs n] [-out dir] [-system broker|toy]
+//	sim run [-seed n] [-plan f] [-flush ack|os] [-mutant P1] [-secs n] [-jobs n] [-out dir] [-system broker|toy|quorum]
 //	sim trace SEED       one line an event
 //	sim check HISTORY.jsonl
 //	sim twice [SEED…]    each seed in two fresh processes: the traces' hashes must be equal
@@ -39,6 +39,8 @@ type options struct {
 	logs   bool
 	tries  int
 	limit  int // seconds a run may take
+
+	outcome string // a file: what the run came to goes there, and nothing is told or shrunk
 }
 
 func main() {
@@ -92,6 +94,7 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	f.BoolVar(&o.logs, "logs", os.Getenv("LOGS") != "", "the nodes' log lines on standard error")
 	f.IntVar(&o.tries, "tries", number("TRIES", 200), "mutants: seeds to try for each")
 	f.IntVar(&o.limit, "limit", number("LIMIT", 300), "how long one run may take, in seconds: more is a hang")
+	f.StringVar(&o.outcome, "outcome", "", "run: a file for what the plan came to, instead of a story; for processes that run plans in others")
 	if err := f.Parse(args); err != nil {
 		return nil, nil, err
 	}

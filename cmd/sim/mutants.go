@@ -11,6 +11,7 @@ import (
 
 	"github.com/seedlog/seedlog/sim/mutant"
 	"github.com/seedlog/seedlog/sim/plan"
+	"github.com/seedlog/seedlog/sim/quorumsim"
 	"github.com/seedlog/seedlog/sim/run"
 	"github.com/seedlog/seedlog/sim/toy"
 )
@@ -42,6 +43,15 @@ var catalogues = map[string]func() []catalogued{
 		var all []catalogued
 		for _, m := range mutant.All() {
 			all = append(all, catalogued{name: m.Name, bug: m.Bug, draw: func(seed uint64) *plan.Plan { return run.DrawFor(seed, &m) }})
+		}
+		return all
+	},
+	"quorum": func() []catalogued {
+		var all []catalogued
+		for _, name := range quorumsim.Mutants {
+			if m, ok := mutant.Find(name); ok {
+				all = append(all, catalogued{name: name, bug: m.Bug, draw: func(seed uint64) *plan.Plan { return quorumsim.Plan(seed, "") }})
+			}
 		}
 		return all
 	},
@@ -97,7 +107,7 @@ func kill(o *options, m catalogued) (*mutantLine, error) {
 		}
 		p := plans[0]
 		plans = plans[1:]
-		r, err := once(&with, p, nil)
+		r, err := attempt(&with, p)
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +117,7 @@ func kill(o *options, m catalogued) (*mutantLine, error) {
 			continue
 		}
 		l.Killed, l.Oracle, l.Seed, l.Plan = true, r.line.Property, p.Seed, p.Sum()
-		c, err := once(&clean, p, nil)
+		c, err := attempt(&clean, p)
 		if err != nil {
 			return nil, err
 		}

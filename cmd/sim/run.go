@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/sim/bubble"
 	"github.com/seedlog/seedlog/sim/history"
 	"github.com/seedlog/seedlog/sim/plan"
 )
@@ -52,15 +53,32 @@ func single(o *options, p *plan.Plan) int {
 	if o.mutant == "" && p.Mutant != "" {
 		o.mutant = p.Mutant
 	}
+	if err := settle(o, p); err != nil {
+		return fail(err)
+	}
 	r, err := once(o, p, nil)
 	if err != nil {
 		return fail(err)
+	}
+	if o.outcome != "" {
+		if err := tellParent(o.outcome, r); err != nil {
+			return fail(err)
+		}
+		return r.exit()
 	}
 	printJSON(&r.line)
 	if r.line.Verdict != pass {
 		tell(o, p, r)
 	}
 	return r.exit()
+}
+
+// settle makes this process one in which a plan with a quorum repeats: it may execute the program once more from the start.
+func settle(o *options, p *plan.Plan) error {
+	if systems[o.system].clustered(p) {
+		return bubble.Settle()
+	}
+	return nil
 }
 
 // tell explains a failure on standard error, and keeps the plan, shrunk if it can be.
@@ -124,7 +142,7 @@ func shrink(o *options, p *plan.Plan, r *outcome) *plan.Plan {
 	until := time.Now().Add(time.Duration(o.shrink) * time.Second)
 	s := plan.Shrinker{
 		Try: func(c *plan.Plan) plan.Outcome {
-			t, err := once(o, c, nil)
+			t, err := attempt(o, c)
 			if err != nil || t.res.Violation == nil {
 				return plan.Outcome{}
 			}
@@ -228,6 +246,10 @@ func newSeed() uint64 {
 func inProcess(o *options, until time.Time, done func(*line, int)) {
 	for time.Now().Before(until) {
 		p := systems[o.system].plan(newSeed(), o.flush)
+		if systems[o.system].clustered(p) {
+			done(inChild(o, p.Seed).show())
+			continue
+		}
 		r, err := once(o, p, nil)
 		if err != nil {
 			done(nil, fail(err))
@@ -256,6 +278,9 @@ func traceSeed(o *options) int {
 		if p, err = load(o.plan); err != nil {
 			return fail(err)
 		}
+	}
+	if err := settle(o, p); err != nil {
+		return fail(err)
 	}
 	w := bufio.NewWriterSize(os.Stdout, 1<<20)
 	r, err := once(o, p, w)

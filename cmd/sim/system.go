@@ -9,6 +9,7 @@ import (
 	"github.com/seedlog/seedlog/sim/cluster"
 	"github.com/seedlog/seedlog/sim/history"
 	"github.com/seedlog/seedlog/sim/plan"
+	"github.com/seedlog/seedlog/sim/quorumsim"
 	"github.com/seedlog/seedlog/sim/run"
 	"github.com/seedlog/seedlog/sim/toy"
 )
@@ -19,6 +20,8 @@ type system struct {
 	plan func(seed uint64, flush string) *plan.Plan
 	// prepare makes the nodes, clients and judge of one run. mutant is "" or a planted bug that this build has.
 	prepare func(p *plan.Plan, mutant string) (*subject, error)
+	// quorum says whether a plan's nodes have a quorum (raft); nil: none has. Such a plan has a process of its own.
+	quorum func(p *plan.Plan) bool
 	// workloads gives smaller client programs of a plan; nil if it cannot.
 	workloads func(p *plan.Plan) []json.RawMessage
 }
@@ -37,7 +40,10 @@ const defaultSystem = "broker"
 var systems = map[string]system{
 	"broker": {plan: run.Draw, prepare: brokerPrepare, workloads: run.Workloads},
 	"toy":    {plan: toyPlan, prepare: toyPrepare},
+	"quorum": {plan: quorumsim.Plan, prepare: quorumPrepare, quorum: func(*plan.Plan) bool { return true }},
 }
+
+func (s system) clustered(p *plan.Plan) bool { return s.quorum != nil && s.quorum(p) }
 
 func systemNames() string {
 	names := make([]string, 0, len(systems))
@@ -63,6 +69,18 @@ func toyPrepare(p *plan.Plan, mutant string) (*subject, error) {
 		unchecked: func() int64 { return 0 },
 		siteHits:  func() int64 { return 1 },
 	}, nil
+}
+
+func quorumPrepare(p *plan.Plan, mutant string) (*subject, error) {
+	hits, err := plantMutant(mutant)
+	if err != nil {
+		return nil, err
+	}
+	opt, judge, err := quorumsim.Options(p)
+	if err != nil {
+		return nil, err
+	}
+	return &subject{opt: opt, checked: judge.Checked, unchecked: func() int64 { return 0 }, siteHits: hits}, nil
 }
 
 func brokerPrepare(p *plan.Plan, mutant string) (*subject, error) {

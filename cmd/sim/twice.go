@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,8 +21,9 @@ type twiceLine struct {
 	Differ string `json:"differ"` // the first line of the traces that differs
 }
 
-// twice runs each seed in two fresh processes, one with one processor and eager garbage collection, one with four processors and
-// every log line written: their hashes must be equal. It is the proof that a seed is one history.
+// twice runs each seed in two fresh processes, one with one processor and eager garbage collection, one with four processors, every log
+// line written and the machine kept busy: their hashes must be equal. It is the proof that a seed is one history. A plan with a quorum
+// has one processor in either; there the second process collects garbage at other steps.
 func twice(o *options, args []string) int {
 	var seeds []uint64
 	for _, a := range args {
@@ -66,7 +69,8 @@ func fresh(o *options, command string, seed uint64, loaded bool) freshRun {
 	args := []string{command, "-flush", o.flush, "-mutant", o.mutant, "-system", o.system, "-shrink", "0", "-out", os.TempDir()}
 	env := append(os.Environ(), "PLAN=", "SEED=", "GOMAXPROCS=1", "GOGC=20", "LOGS=")
 	if loaded {
-		env = append(os.Environ(), "PLAN=", "SEED=", "GOMAXPROCS=4", "LOGS=1")
+		env = append(os.Environ(), "PLAN=", "SEED=", "GOMAXPROCS=4", "LOGS=1", "GC_EVERY=700")
+		defer busy()()
 	}
 	if command == "run" {
 		args = append(args, "-seed", strconv.FormatUint(seed, 10))
@@ -84,6 +88,18 @@ func fresh(o *options, command string, seed uint64, loaded bool) freshRun {
 		r.trace = l.Trace
 	}
 	return r
+}
+
+// busy keeps as many processors busy as there are, until its result is called.
+func busy() (stop func()) {
+	var over atomic.Bool
+	for range runtime.NumCPU() {
+		go func() {
+			for !over.Load() {
+			}
+		}()
+	}
+	return func() { over.Store(true) }
 }
 
 func firstDifference(a, b []byte) string {

@@ -64,7 +64,7 @@ func (r *Request) producePart(i int) (kerr.Code, string) {
 		return kerr.InvalidTopicException, "this topic is the broker's own; clients cannot write to it"
 	}
 	set := s.Settings(t)
-	if q.Acks == replica.AcksAll && int(set.MinInsyncReplicas) > len(t.Partitions[part.Partition].ISR) {
+	if x := &t.Partitions[part.Partition]; q.Acks == replica.AcksAll && x.Leader == s.Node.NodeID && int(set.MinInsyncReplicas) > len(x.ISR) {
 		return kerr.NotEnoughReplicas, ""
 	}
 	lim := s.limits(set)
@@ -114,7 +114,7 @@ func (r *Request) producePart(i int) (kerr.Code, string) {
 // appendTo appends on the owner.
 func (s *State) appendTo(id [16]byte, n int32, v records.View, lease *buf.Lease, acks int16, w replica.Waiter, slot int32) {
 	it := Item{ID: id, Number: n, Epoch: -1}
-	p := s.replicaOf(&it)
+	p := s.leaderOf(&it)
 	if p == nil {
 		w.Appended(slot, replica.Result{Code: it.Code, Base: -1, Time: -1})
 		return
@@ -187,17 +187,26 @@ func (s *State) topicOf(name []byte, id [16]byte, byID bool) (*metadata.Topic, k
 	return nil, kerr.UnknownTopicOrPartition
 }
 
+// produceLeaderHints is the version from which on an answer names the leader (KIP-951).
+const produceLeaderHints = 10
+
 func (r *Request) encodeProduce(dst []byte) []byte {
 	resp := &r.s.produceResp
-	resp.Parts = resp.Parts[:0]
+	resp.Parts, resp.Nodes = resp.Parts[:0], resp.Nodes[:0]
 	for i := range r.produce.Parts {
 		part, it := &r.produce.Parts[i], &r.items[i]
+		var leader wire.CurrentLeader
+		if it.Code == kerr.NotLeaderForPartition && r.Version >= produceLeaderHints {
+			leader = r.s.leaderHint(it.ID, it.Number)
+			resp.Nodes = r.s.endpoint(resp.Nodes, leader, r.Client.Listener)
+		}
 		var blamed []wire.RecordError
 		if it.blamed > 0 {
 			blamed = []wire.RecordError{{Index: it.blamed - 1, Message: it.text}}
 		}
 		resp.Parts = append(resp.Parts, wire.ProduceResult{
-			Topic: part.Topic, TopicID: part.TopicID, NewTopic: part.NewTopic, Partition: part.Partition,
+			CurrentLeader: leader,
+			Topic:         part.Topic, TopicID: part.TopicID, NewTopic: part.NewTopic, Partition: part.Partition,
 			Code: it.Code, BaseOffset: it.ROff, LogAppendTime: it.RTime, LogStartOffset: it.Start, Message: it.text, ErrorRecords: blamed,
 		})
 	}

@@ -36,6 +36,8 @@ type fetchState struct {
 	deadline clock.Time
 	total    int64
 	waiting  bool
+	reads    reader
+	counted  bool // followers' offsets were counted
 }
 
 func (f *fetchState) reset() {
@@ -52,6 +54,7 @@ func fetch(r *Request) {
 	f.req.MaxBytes = min(f.req.MaxBytes, s.Node.FetchMaxBytes)
 	f.req.MinBytes = min(f.req.MinBytes, f.req.MaxBytes) // as in Kafka: more cannot be waited for
 	f.deadline = s.Env.Now.Mono.Add(clock.MS(int64(max(f.req.MaxWaitMS, 0))))
+	f.reads = r.reader()
 	f.ctx = s.sessions.begin(s, r)
 	if f.ctx.code != kerr.None {
 		r.complete()
@@ -63,7 +66,7 @@ func fetch(r *Request) {
 // fetchItem adds a partition to what is read.
 func (r *Request) fetchItem(p fetchPart, q *wire.FetchPart) {
 	s, byID := r.s, r.Version >= 13
-	it := Item{Number: q.Partition, Epoch: q.CurrentLeaderEpoch, Offset: q.FetchOffset, Max: q.MaxBytes, HW: -1, Start: -1}
+	it := Item{Number: q.Partition, Epoch: q.CurrentLeaderEpoch, Offset: q.FetchOffset, Max: q.MaxBytes, HW: -1, Start: -1, last: q.LastFetchedEpoch, start: q.LogStartOffset, prefer: -1}
 	if t, c := s.topicOf(q.Topic, q.TopicID, byID); c != kerr.None {
 		it.Code = c
 		if p.name == "" && !byID {
@@ -83,7 +86,10 @@ func (r *Request) fetchItem(p fetchPart, q *wire.FetchPart) {
 // gather reads what is there, on every shard that is concerned.
 func (r *Request) gather() {
 	r.finish = (*Request).gathered
-	r.scatter(opRead, func(c *call) { c.limit = int64(r.fetch.req.MaxBytes) })
+	f := &r.fetch
+	count := !f.counted
+	f.counted = true // now: r may be answered, and another request, when scatter returns
+	r.scatter(opRead, func(c *call) { c.limit, c.reads, c.count = int64(f.req.MaxBytes), f.reads, count })
 }
 
 // read finds the extents of a call's items, and pins their files.
@@ -92,18 +98,18 @@ func (s *State) read(c *call) {
 	slow := false
 	for _, i := range c.idx {
 		it := &c.items[i]
-		it.Arg = 0 // what a gather before left out is in again
-		p := s.replicaOf(it)
-		if p == nil {
+		it.Arg, it.Ext = 0, disk.Extent{} // what a gather before left out is in again
+		p := s.partitionOf(c, it)
+		if p == nil || !s.examine(c, it, p) {
 			continue
 		}
-		it.HW, it.Start, it.Ext, it.log = p.HighWatermark(), p.Log.Start(), disk.Extent{}, p.Log
-		sl, where := p.Log.Locate(it.Offset, c.max(it), it.HW)
+		sl, where := p.Log.Locate(it.Offset, c.max(it), it.end)
 		if where == commitlog.NeedRead {
 			it.Arg, slow = needRead, true
 			continue
 		}
 		c.take(it, sl, where)
+		s.outOfRange(c, it, p)
 	}
 	if !slow {
 		s.giveBack(c)
@@ -126,12 +132,12 @@ func (s *State) readSlow(t *task.Task, c *call) {
 			continue
 		}
 		it.Arg = 0
-		p := s.replicaOf(it)
+		p := s.partitionOf(c, it)
 		if p == nil {
 			continue
 		}
-		it.HW, it.Start, it.log = p.HighWatermark(), p.Log.Start(), p.Log
-		sl, where, err := p.Log.LocateSlow(t, it.Offset, c.max(it), it.HW)
+		it.HW, it.Start, it.end, it.log = p.HighWatermark(), p.Log.Start(), p.ReadableEnd(c.reads.follows()), p.Log
+		sl, where, err := p.Log.LocateSlow(t, it.Offset, c.max(it), it.end)
 		if t.Stopped() {
 			return
 		}
@@ -140,6 +146,7 @@ func (s *State) readSlow(t *task.Task, c *call) {
 			continue
 		}
 		c.take(it, sl, where)
+		s.outOfRange(c, it, p)
 	}
 	s.giveBack(c)
 }
@@ -171,9 +178,7 @@ func (r *Request) gathered() {
 	limit := int64(f.req.MaxBytes)
 	for i := range r.items {
 		it := &r.items[i]
-		if it.Code != kerr.None {
-			bad = true
-		}
+		bad = bad || f.immediate(it, f.parts[i].sess)
 		n := int64(it.Ext.Len)
 		if total > 0 && total+n > limit {
 			it.Arg = trimmed
@@ -228,12 +233,13 @@ func (s *State) watch(c *call) {
 	c.s = s
 	for _, i := range c.idx {
 		it := &c.items[i]
-		if p := s.replicaOf(it); p == nil || p.HighWatermark() != it.HW || p.Log.Start() > it.Offset {
+		p := s.partitionOf(c, it)
+		if p == nil || p.ReadableEnd(c.reads.follows()) != it.end || c.reads.commits && p.HighWatermark() != it.HW || p.Log.Start() > it.Offset {
 			s.giveBack(c)
 			return
 		}
 	}
-	c.watch.Owner, c.watch.Need = c, c.need
+	c.watch.Owner, c.watch.Need, c.watch.Replica, c.watch.Commit = c, c.need, c.reads.follows(), c.reads.commits
 	for _, i := range c.idx {
 		it := &c.items[i]
 		c.watch.Add(s.Partition(it.ID, it.Number))
@@ -358,6 +364,7 @@ func (r *Request) encodeFetch() {
 	v := r.Version
 	dst, start := wire.StartFrame(out.Arena)
 	mark, extra, topics := start, int64(0), r.selectParts()
+	nodes := s.nodes[:0]
 	dst = wire.AppendResponseHeader(dst, keyFetch, v, r.Corr)
 	dst = wire.AppendFetchHead(dst, v, wire.FetchHead{Code: f.ctx.code, SessionID: f.ctx.id}, topics)
 	first := len(out.Send)
@@ -381,11 +388,7 @@ func (r *Request) encodeFetch() {
 					size = 0
 				}
 				res := wire.FetchPartResult{Partition: it.Number, Code: it.Code, HighWatermark: it.HW, LastStableOffset: it.HW, LogStartOffset: it.Start, PreferredReadReplica: -1, RecordsLen: size}
-				if it.Code != kerr.None { // as Kafka: nothing is said of a log beside an error
-					res.HighWatermark, res.LastStableOffset, res.LogStartOffset = -1, -1, -1
-				} else if f.req.Isolation != 0 {
-					res.Aborted = noneAborted
-				}
+				nodes = r.describeFetched(i, &res, nodes)
 				dst = wire.AppendFetchPartition(dst, v, &res)
 				if size > 0 {
 					out.Send = append(out.Send, network.Send{Conn: r.Conn, A: int32(mark), B: int32(len(dst)), Ext: it.Ext})
@@ -398,7 +401,8 @@ func (r *Request) encodeFetch() {
 		}
 		i = j
 	}
-	dst = wire.AppendFetchEnd(dst, v, nil)
+	dst = wire.AppendFetchEnd(dst, v, nodes)
+	s.nodes = nodes
 	dst = wire.FinishFrame(dst, start, extra)
 	out.Arena = dst
 	if mark < len(dst) || first == len(out.Send) {
@@ -409,6 +413,34 @@ func (r *Request) encodeFetch() {
 		out.Send[len(out.Send)-1].Token = s.Env.SendToken(env.Op{Send: r})
 	}
 }
+
+// describeFetched fills in what an item's answer says beside its records.
+func (r *Request) describeFetched(i int, res *wire.FetchPartResult, nodes []wire.NodeEndpoint) []wire.NodeEndpoint {
+	f, it := &r.fetch, &r.items[i]
+	switch {
+	case it.Code == kerr.None:
+		if f.req.Isolation != 0 {
+			res.Aborted = noneAborted
+		}
+		res.PreferredReadReplica = it.prefer
+		if it.diverges {
+			res.Diverging, res.DivergingEpoch, res.DivergingEndOffset = true, it.REpoch, it.ROff
+		}
+		return nodes
+	case it.Code == kerr.OffsetOutOfRange && f.reads.follows():
+		res.LastStableOffset = -1
+		return nodes
+	}
+	res.HighWatermark, res.LastStableOffset, res.LogStartOffset = -1, -1, -1 // as Kafka: nothing is said of a log beside an error
+	if r.Version >= fetchLeaderHints && (it.Code == kerr.NotLeaderForPartition || it.Code == kerr.FencedLeaderEpoch) {
+		res.CurrentLeader = r.s.leaderHint(f.parts[i].id, it.Number)
+		nodes = r.s.endpoint(nodes, res.CurrentLeader, r.Client.Listener)
+	}
+	return nodes
+}
+
+// fetchLeaderHints is the version from which on an answer names the leader (KIP-951).
+const fetchLeaderHints = 16
 
 // noneAborted is an empty list; null would mean that nobody looked.
 var noneAborted = []wire.AbortedTxn{}

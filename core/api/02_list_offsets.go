@@ -71,6 +71,9 @@ func listedOffsets(r *Request, q *kmsg.ListOffsetsRequest) kmsg.Response {
 			n++
 			p := kmsg.NewListOffsetsResponseTopicPartition()
 			p.Partition, p.ErrorCode = q.Topics[i].Partitions[j].Partition, code(it.Code)
+			if it.Code == kerr.OffsetNotAvailable && r.Version < 5 {
+				p.ErrorCode = code(kerr.LeaderNotAvailable)
+			}
 			p.Offset, p.Timestamp, p.LeaderEpoch = it.ROff, it.RTime, it.REpoch
 			t.Partitions = append(t.Partitions, p)
 		}
@@ -84,8 +87,12 @@ func (s *State) listOffsets(c *call) {
 	slow := false
 	for _, i := range c.idx {
 		it := &c.items[i]
-		p := s.replicaOf(it)
+		p := s.leaderOf(it)
 		if p == nil {
+			continue
+		}
+		if !p.OffsetsKnown() && (it.Arg >= latestTimestamp || it.Arg == maxTimestamp) {
+			it.Code = kerr.OffsetNotAvailable // KIP-207
 			continue
 		}
 		switch it.Arg {
@@ -112,7 +119,7 @@ func (s *State) offsetsByTime(t *task.Task, c *call) {
 		if it.Code != kerr.None || it.Arg < 0 && it.Arg != maxTimestamp {
 			continue
 		}
-		p := s.replicaOf(it)
+		p := s.leaderOf(it)
 		if p == nil {
 			continue
 		}

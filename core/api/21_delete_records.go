@@ -51,7 +51,7 @@ func (s *State) deleteRecords(c *call) {
 	moved := false
 	for _, i := range c.idx {
 		it := &c.items[i]
-		p := s.replicaOf(it)
+		p := s.leaderOf(it)
 		if p == nil {
 			continue
 		}

@@ -42,7 +42,7 @@ func offsetForLeaderEpoch(r *Request, req kmsg.Request) {
 func (s *State) epochEnd(c *call) {
 	for _, i := range c.idx {
 		it := &c.items[i]
-		p := s.replicaOf(it)
+		p := s.leaderOf(it)
 		if p == nil {
 			continue
 		}

@@ -45,6 +45,13 @@ type Item struct {
 	ROff   int64
 	RTime  int64
 
+	// Of a Fetch: what the request said beside the offset, and the answers without records.
+	last     int32 // epoch of the last record that the reader has, -1 not said
+	start    int64 // a follower's log start
+	end      int64 // where the reader stopped
+	diverges bool  // the reader has what the leader has not: REpoch, ROff say since where (KIP-595)
+	prefer   int32 // the replica to read from instead, -1 none
+
 	log     *commitlog.Log // of the owner: what Ext pins
 	text    string         // why a produced batch was refused
 	blamed  int32          // the record that is to blame, from 1; 0: none
@@ -77,6 +84,8 @@ type call struct {
 	s     *State // opWatch: the shard that watches
 	limit int64  // opRead: bytes that the response may still take
 	some  bool   // opRead: something was found
+	reads reader // opRead, opWatch: who reads
+	count bool   // opRead: the first look of this request, by which a follower says how far it is
 }
 
 type watchKey struct {
@@ -154,6 +163,16 @@ func (s *State) giveBack(c *call) {
 		return
 	}
 	c.r.returned(c)
+}
+
+// leaderOf finds an item's partition, of which this broker is the leader, or leaves the code that says why not.
+func (s *State) leaderOf(it *Item) *replica.Partition {
+	p := s.replicaOf(it)
+	if p != nil && !p.IsLeader() {
+		it.Code = kerr.NotLeaderForPartition
+		return nil
+	}
+	return p
 }
 
 // replicaOf finds an item's partition here, or leaves the code that says why not.

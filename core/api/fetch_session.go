@@ -24,6 +24,7 @@ type session struct {
 	id         int32
 	epoch      int32 // that the next request must carry
 	byID       bool  // version 13 or later: topic ids
+	follower   bool  // another broker's
 	used       clock.Time
 	parts      map[sessionKey]*sessionPart
 	first      *sessionPart
@@ -67,7 +68,7 @@ func (ss *sessions) begin(s *State, r *Request) fetchContext {
 		}
 		ctx := fetchContext{}
 		if r.Version >= 7 && q.SessionEpoch == 0 && len(q.Parts) > 0 {
-			ctx.sess = ss.create(s, r.Version >= 13)
+			ctx.sess = ss.create(s, r.Version >= 13, r.fetch.reads.follows())
 		}
 		for i := range q.Parts {
 			p := fetchPart{id: q.Parts[i].TopicID, number: q.Parts[i].Partition}
@@ -126,7 +127,7 @@ func (c *fetchContext) include(it *Item, p *sessionPart) bool {
 		return true
 	}
 	data := it.Ext.Len > 0 && it.Arg != trimmed
-	changed := it.Code != kerr.None || data || p.hw != it.HW || p.start != it.Start
+	changed := it.Code != kerr.None || data || it.diverges || it.prefer >= 0 || p.hw != it.HW || p.start != it.Start
 	p.hw, p.start = it.HW, it.Start
 	if it.Code != kerr.None {
 		p.hw = -1 // so that the next answer without error is told
@@ -196,21 +197,37 @@ func (x *session) toEnd(p *sessionPart) {
 }
 
 // create makes a session, or nil where every slot is taken by one in use: the client then goes on without.
-func (ss *sessions) create(s *State, byID bool) *session {
-	if len(ss.byID) >= ss.slots {
-		if ss.oldest == nil || s.Env.Now.Mono.Sub(ss.oldest.used) < evictAfter {
-			return nil
-		}
-		ss.drop(ss.oldest)
+func (ss *sessions) create(s *State, byID, follower bool) *session {
+	if len(ss.byID) >= ss.slots && !ss.evict(s, follower) {
+		return nil
 	}
 	id := int32(0)
 	for id == 0 || ss.byID[id] != nil {
 		id = int32(s.Env.Rand.Uint64()&0x7fffff00) | int32(s.Shard)
 	}
-	x := &session{id: id, epoch: 1, byID: byID, parts: map[sessionKey]*sessionPart{}}
+	x := &session{id: id, epoch: 1, byID: byID, follower: follower, parts: map[sessionKey]*sessionPart{}}
 	ss.byID[id] = x
 	ss.add(s, x)
 	return x
+}
+
+// evict makes room: whoever was not used for long goes first, and to a follower any consumer gives way, the one that was used least lately.
+// A consumer never takes the slot of a follower that is alive (KIP-227: privileged).
+func (ss *sessions) evict(s *State, follower bool) bool {
+	x := ss.oldest
+	if x != nil && s.Env.Now.Mono.Sub(x.used) < evictAfter {
+		for follower && x != nil && x.follower {
+			x = x.next
+		}
+		if !follower {
+			x = nil
+		}
+	}
+	if x == nil {
+		return false
+	}
+	ss.drop(x)
+	return true
 }
 
 func (ss *sessions) add(s *State, x *session) {

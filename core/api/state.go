@@ -54,6 +54,7 @@ type State struct {
 	sessions sessions
 
 	produceResp  wire.ProduceResponse // reused by each encode
+	nodes        []wire.NodeEndpoint  // reused by each encode
 	nextWatch    disk.Token
 	freeRequests []*Request
 	requests     int

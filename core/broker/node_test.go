@@ -65,6 +65,7 @@ type client struct {
 	pending [][]byte // frames that wait since the connection is held
 	held    bool
 	closed  bool
+	raw     bool // whoever made it reads bytes
 }
 
 type answered struct {
@@ -325,7 +326,7 @@ func (c *client) feed() bool {
 // parse takes whole responses: each must answer the oldest request that is not answered.
 func (c *client) parse() {
 	t := c.n.t
-	for len(c.bytes) >= 4 {
+	for len(c.bytes) >= 4 && !c.raw {
 		size := int(c.bytes[0])<<24 | int(c.bytes[1])<<16 | int(c.bytes[2])<<8 | int(c.bytes[3])
 		if len(c.bytes) < 4+size {
 			return

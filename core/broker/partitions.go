@@ -265,6 +265,15 @@ func (s *Shard) HighWatermarkMoved(p *replica.Partition) {
 	}
 }
 
+// AlterPartition is replica.Observer.
+func (s *Shard) AlterPartition(*replica.Partition, replica.Proposal) {}
+
+// FollowerReady is replica.Observer.
+func (s *Shard) FollowerReady(*replica.Partition) {}
+
+// LeaderChanged is replica.Observer.
+func (s *Shard) LeaderChanged(*replica.Partition) {}
+
 // Failed is replica.Observer: a sync failed, or the disk answered with an error.
 func (s *Shard) Failed(_ *replica.Partition, err disk.Err, what string) {
 	s.directoryFailed(strings.TrimSuffix(what, ": ") + ": " + err.Error()) // what names the file, and ends with the driver's words if it has any

@@ -24,7 +24,7 @@ func (l *Log) Close(t *task.Task, clean bool) disk.Err {
 	}
 	l.closing = true
 	l.env.Timers.Cancel(&l.age)
-	for (l.jobs > 0 || l.writing || l.syncing || l.filling || l.held()) && !t.Stopped() {
+	for (l.jobs > 0 || l.writing || l.syncing || l.filling || l.cutting || l.held()) && !t.Stopped() {
 		t.Sleep(pollGap)
 	}
 	if t.Stopped() {
@@ -90,7 +90,7 @@ func (l *Log) Remove(t *task.Task, renamed func()) disk.Err {
 	l.dropUnwritten()
 	l.closing = true
 	l.env.Timers.Cancel(&l.age)
-	for (l.jobs > 0 || l.writing || l.syncing || l.filling || l.readers > 0) && !t.Stopped() {
+	for (l.jobs > 0 || l.writing || l.syncing || l.filling || l.cutting || l.readers > 0) && !t.Stopped() {
 		t.Sleep(pollGap)
 	}
 	if t.Stopped() {

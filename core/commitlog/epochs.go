@@ -1,5 +1,7 @@
 package commitlog
 
+import "github.com/seedlog/seedlog/core/task"
+
 // epochs is the leader epoch cache (KIP-101): where each epoch began. Epochs and starts strictly ascend.
 type epochs struct {
 	list  []epochStart
@@ -19,6 +21,18 @@ func (e *epochs) add(epoch int32, offset int64) bool {
 	e.list = append(e.list, epochStart{epoch, offset})
 	e.saved = false
 	return true
+}
+
+// makeRoom forgets the epochs at the end that an entry contradicts: they were begun here and nothing was written in them, or the leader
+// says otherwise (Kafka's truncation of non-monotonic entries).
+func (e *epochs) makeRoom(epoch int32, start int64) {
+	for k := len(e.list); k > 0; k-- {
+		last := e.list[k-1]
+		if last.start < start && last.epoch <= epoch || last.epoch == epoch {
+			return
+		}
+		e.removeLast()
+	}
 }
 
 // removeLast takes back the newest epoch.
@@ -72,6 +86,15 @@ func (l *Log) EpochEnd(epoch int32) (foundEpoch int32, endOffset int64) {
 		}
 	}
 	return epoch, list[0].start
+}
+
+// BeginEpoch notes that a new leader's epoch begins at the log's end, before anything is written in it (KAFKA-7415): whoever asks where an
+// earlier epoch ends is told so already. The file follows.
+func (l *Log) BeginEpoch(epoch int32) {
+	l.epochs.makeRoom(epoch, l.end)
+	if l.epochs.add(epoch, l.end) && !l.failed && !l.closing {
+		l.spawn(func(t *task.Task) { l.saveEpochs(t) })
+	}
 }
 
 // LatestEpoch is the epoch of the newest batch, -1 if none.

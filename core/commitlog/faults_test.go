@@ -128,8 +128,33 @@ func TestRecoveryKeepsWhatStandsAboveTheRecoveryPoint(t *testing.T) {
 		m.add(1, 10)
 	}
 	m.w.settle()
-	if err := m.reopen(2); err != nil || m.l.End() != 5 {
-		t.Fatalf("%v, end %d, want 5", err, m.l.End())
+	if err := m.reopen(2); err != nil {
+		t.Fatal(err)
+	} else if m.l.End() != 5 {
+		t.Fatalf("end %d, want 5", m.l.End())
+	}
+}
+
+// A loss of power may keep the names of segments and a snapshot between them, and take the records.
+func TestASnapshotBehindAGapTellsNothingOfProducers(t *testing.T) {
+	m := fixed(t, smallConfig())
+	lost := batch(1, 10, 1000, records.Options{HasProducer: true, ProducerID: 7})
+	m.l.Append(lost, 0, nil)
+	for i := 0; i < 5; i++ {
+		m.add(1, 900)
+	}
+	m.w.settle()
+	if n := len(m.l.snapshots.list); n == 0 || len(m.l.segs) < 2 {
+		t.Fatalf("%d segments and %d snapshots: the test is wrong", len(m.l.segs), n)
+	}
+	f := m.w.disk.names["data/t-0/00000000000000000000.log"]
+	f.data = f.data[:0]
+	m.w = newWorld(m.w.disk.crash(false))
+	if err := m.open(Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if d := m.l.Producers().Check(lost, 0); m.l.End() != 0 || d.Duplicate || m.l.Producers().Len() != 0 {
+		t.Fatalf("a log that ends at %d takes a batch of offset 0 for a duplicate: %+v", m.l.End(), d)
 	}
 }
 

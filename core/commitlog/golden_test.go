@@ -130,5 +130,8 @@ func FuzzRecoveryOfAnyFilesIsIdempotent(f *testing.F) {
 		if a, b := logs[0].l, logs[1].l; a.End() != b.End() || a.Start() != b.Start() {
 			t.Fatalf("the first recovery gives %d to %d, the second %d to %d", a.Start(), a.End(), b.Start(), b.End())
 		}
+		if a, b := logs[0].l.Producers().AppendSnapshot(nil), logs[1].l.Producers().AppendSnapshot(nil); !bytes.Equal(a, b) {
+			t.Fatalf("the first recovery knows the producers %x, the second %x", a, b)
+		}
 	})
 }

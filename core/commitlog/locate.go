@@ -1,6 +1,9 @@
 package commitlog
 
-import "github.com/seedlog/seedlog/io/disk"
+import (
+	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/io/disk"
+)
 
 // Slice is a range of whole batches. First is the base offset of the first, Next the base offset of the batch after the last.
 type Slice struct {
@@ -27,8 +30,11 @@ func (l *Log) Locate(offset int64, maxBytes int32, limit int64) (Slice, Where) {
 		return Slice{}, OutOfRange
 	}
 	limit = min(limit, l.written)
-	if offset >= limit {
+	if offset >= limit || l.cutting {
 		return Slice{}, AtEnd
+	}
+	if plant.On(plant.R8) {
+		limit = l.written
 	}
 	l.limit = max(l.limit, limit)
 	from, ok := l.begin(offset)

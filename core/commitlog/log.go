@@ -54,12 +54,16 @@ type Log struct {
 	born, birthing           bool // the directory itself and partition.metadata are durable; they are being synced
 	startMoved               bool // the listener has not been told
 	persisting, savingEpochs bool
+	cutting                  bool // a truncation is under way: nothing is appended, nothing found
+	hasCap                   bool // truncation-checkpoint exists and holds capped
+	capped                   lowered
 
 	snapshots             snapshots
 	appended, persistedAt int64 // bytes appended since Open; what of them the newest snapshot covers
 	persistedTime         clock.Time
 	trimmedAt             int64
 	doomed                []*segment // taken out of segs, not unlinked yet
+	forgotten             []int64    // offsets of the snapshots that the log had before its truncation began
 	leaving               []*segment // those of them that retention has taken out, in the order in which they go
 }
 
@@ -137,15 +141,18 @@ func (l *Log) Append(v records.View, leaderEpoch int32, lease *buf.Lease) (base 
 	return v.BaseOffset()
 }
 
-// Replicate places a batch with the offsets and the epoch that its leader gave it; they may leave a gap, not go back.
+// Replicate places a batch with the offsets and the epoch that its leader gave it; they may leave a gap, not go back. The caller has
+// checked its CRC. Its bytes stay as they are.
 func (l *Log) Replicate(v records.View, lease *buf.Lease) {
 	assert.That(v.BaseOffset() >= l.end, "commitlog: replicated batch goes back")
+	l.epochs.makeRoom(v.LeaderEpoch(), v.BaseOffset())
 	l.place(v, lease)
 }
 
 func (l *Log) place(v records.View, lease *buf.Lease) {
 	assert.That(!l.failed, "commitlog: append to a failed log")
 	assert.That(!l.closing, "commitlog: append to a closed log")
+	assert.That(!l.cutting, "commitlog: append to a log that is being truncated")
 	assert.That(len(v) >= records.HeaderSize && v.Size() == len(v), "commitlog: append of less or more than one batch")
 	if l.mustRoll(v) {
 		l.roll(v.BaseOffset())

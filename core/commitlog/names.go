@@ -16,6 +16,7 @@ const (
 
 	nameEpochs   = "leader-epoch-checkpoint"
 	nameMetadata = "partition.metadata"
+	nameLowered  = "truncation-checkpoint"
 )
 
 const nameDigits = 20

@@ -65,6 +65,11 @@ func (l *Log) open(t *task.Task, opt Options) error {
 			return &Foreign{l.dir, id}
 		}
 	}
+	if c.Err == disk.OK {
+		if err := l.lower(t, &opt); err != nil {
+			return err
+		}
+	}
 	names, segments := c.Names, 0
 	for _, n := range names {
 		if _, suffix, ok := parseName(n); ok && suffix == suffixLog {

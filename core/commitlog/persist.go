@@ -17,10 +17,10 @@ const (
 
 // persist takes a snapshot when enough has been appended since the last.
 func (l *Log) persist() {
-	s := l.active()
-	if l.failed || l.closing || l.persisting {
+	if l.failed || l.closing || l.cutting || l.persisting {
 		return
 	}
+	s := l.active()
 	grown := l.appended - l.persistedAt
 	due := grown >= persistMost || grown >= l.cfg.SnapshotBytes && l.env.Now.Mono.Sub(l.persistedTime) >= persistGap
 	if due && l.synced > l.snapshots.newest() {

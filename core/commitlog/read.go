@@ -48,7 +48,7 @@ func (l *Log) LocateSlow(t *task.Task, offset int64, maxBytes int32, limit int64
 
 // hold opens the segment that holds offset and keeps it from being closed until release.
 func (l *Log) hold(t *task.Task, offset int64) (*segment, disk.Err) {
-	if l.removed {
+	if l.removed || l.cutting {
 		return nil, disk.ErrNotExist
 	}
 	i := l.segmentAt(offset)

@@ -38,6 +38,10 @@ type recovery struct {
 	cutSeg int   // the segment in which whole batches end, if torn
 	torn   bool
 
+	limited bool // a truncation: the log ends before the batch that holds limit
+	limit   int64
+	reached bool // that batch was met
+
 	later     []int64 // without a snapshot to begin with: those that may be met on the way, ascending
 	epochText string  // what leader-epoch-checkpoint holds
 }
@@ -249,24 +253,32 @@ func (r *recovery) scanSegment(i int) error {
 		return err
 	}
 	if i > 0 && s.base != r.segs[i-1].end && r.segs[i-1].end >= r.opt.RecoveryPoint && r.from < s.base && s.base > r.opt.StartOffset {
-		r.torn = true // what stood between has not survived; below the start nothing is missed
-		s.size, s.end = 0, s.base
+		// What stood between has not survived; below the start nothing is missed. A snapshot here tells of producers whose batches are gone.
+		r.torn, s.size, s.end = true, 0, s.base
+		return nil
 	}
 	s.scanned = limit
 	start := mark{s.end, int32(pos), s.ord}
 	r.recent.push(start)
 	r.coarse.push(start)
+	if r.torn {
+		s.writtenEnd, s.syncedEnd = s.end, s.end
+		return nil // and the snapshot that stands here speaks of what is missing
+	}
 	if err := r.meet(s.end); err != nil {
 		return err
 	}
-	for pos < limit && !r.torn {
+	for pos < limit {
 		v, ok := sc.header(pos)
 		var head [records.HeaderSize]byte
 		if ok {
 			copy(head[:], v)
 			v = head[:]
 			ok = v.BaseOffset() >= s.end && v.LastOffset()-s.base <= 1<<31-1 && (i+1 == len(r.segs) || v.LastOffset() < r.segs[i+1].base) && sc.intact(pos, v)
-			ok = ok && !(plant.On(plant.P8) && v.BaseOffset() >= r.opt.RecoveryPoint)
+			ok = ok && !(plant.On(plant.P8) && !r.limited && v.BaseOffset() >= r.opt.RecoveryPoint)
+			if r.limited && ok && v.LastOffset() >= r.limit {
+				r.reached, ok = true, false
+			}
 		}
 		if sc.err != disk.OK {
 			return fmt.Errorf("read %s: %w", s.name(r.Log), sc.err)
@@ -383,8 +395,8 @@ func (r *recovery) cutTail() error {
 		last--
 		end = r.segs[last].end
 	}
-	if end < r.opt.RecoveryPoint {
-		return &Corrupt{Dir: r.dir, End: end, RecoveryPoint: r.opt.RecoveryPoint}
+	if point := max(r.opt.RecoveryPoint, r.from); end < point && !r.reached { // a snapshot was taken of what was synced
+		return &Corrupt{Dir: r.dir, End: end, RecoveryPoint: point}
 	}
 	for i := len(r.segs) - 1; i > last; i-- {
 		if err := r.removeSegment(r.segs[i]); err != nil {
@@ -536,7 +548,7 @@ func (r *recovery) makeDurable() error {
 			return wrap("remove "+r.path(o, suffixSnapshot), &c)
 		}
 	}
-	if r.opt.Clean && !r.torn || end == 0 {
+	if !r.limited && (r.opt.Clean && !r.torn || end == 0) {
 		r.born = r.opt.Clean && end > 0
 		return nil
 	}

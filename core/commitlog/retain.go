@@ -31,7 +31,7 @@ func (l *Log) moveStart(to int64) {
 // Retain applies retention by time and by size to segments below limit, the high watermark; expires producers; and gives
 // memory back that a busy time has left. The broker calls it each log.retention.check.interval.ms.
 func (l *Log) Retain(now clock.Now, limit int64) {
-	if l.failed || l.closing {
+	if l.failed || l.closing || l.cutting {
 		return
 	}
 	l.producers.Expire(now.Wall, l.cfg.ProducerExpiryMS)
@@ -77,7 +77,7 @@ func (l *Log) expired(now clock.Wall, limit int64) int {
 // segments stop to follow on each other. So a segment goes only once all of it is synced and the next one's name is durable:
 // whatever is left then ends at or above the synced end. What is not there yet is asked for, and advanceSynced comes back here.
 func (l *Log) removeBelowStart() {
-	if l.failed || l.closing {
+	if l.failed || l.closing || l.cutting {
 		return
 	}
 	n := 0

@@ -97,7 +97,7 @@ func (l *Log) openSegment(t *task.Task, s *segment) {
 // leavingName says whether a file of the segment's name is on its way out: a full disk has taken a roll at this offset back.
 func (l *Log) leavingName(s *segment) bool {
 	for _, d := range l.doomed {
-		if d != s && d.base == s.base {
+		if d != s && d.base == s.base && !d.nameless {
 			return true
 		}
 	}

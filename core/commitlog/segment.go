@@ -28,6 +28,7 @@ type segment struct {
 	doomed                     bool   // removed from the log; closed and unlinked at zero pins
 	refused                    bool   // its file could not be made for want of space
 	opening                    bool   // a task opens its file
+	nameless                   bool   // doomed by a truncation: its name is not its own any more
 	sealing                    bool   // its indexes are being completed, or are
 	jitterMS                   int64  // of segment.jitter.ms
 	snapshot                   []byte // producer state at its end, from the roll until it is written

@@ -234,6 +234,9 @@ func (m *twin) recovered() {
 	}
 	m.synced, m.failed = end, false
 	m.resequence()
+	for _, e := range m.l.Producers().List() {
+		m.check(e.N == 0 || e.Batches[e.N-1].LastOffset < end, "producer %d is known by a batch that ends at %d, and the log ends at %d", e.ID, e.Batches[max(e.N, 1)-1].LastOffset, end)
+	}
 	for _, v := range m.last() {
 		d := m.l.Producers().Check(v, 0)
 		m.check(d.Duplicate && d.Base == v.BaseOffset(), "after recovery the last batch of producer %d is judged %+v", v.ProducerID(), d)

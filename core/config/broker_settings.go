@@ -245,7 +245,7 @@ var brokerSettings = []Setting{
 	{"replica.fetch.wait.max.ms", Int, "500", "", 0, ""},
 	{"replica.high.watermark.checkpoint.interval.ms", Long, "5000", "", 0, ""},
 	{"replica.lag.time.max.ms", Long, "30000", "", 0, ""},
-	{"replica.selector.class", String, "", "", null, ""},
+	{"replica.selector.class", String, "", "org.apache.kafka.common.replica.RackAwareReplicaSelector|org.apache.kafka.common.replica.LeaderSelector", null | supported, "Which replica a consumer is told to read from: RackAwareReplicaSelector, one in its rack; without it, the leader."},
 	{"replica.socket.receive.buffer.bytes", Int, "65536", "", 0, ""},
 	{"replica.socket.timeout.ms", Int, "30000", "", 0, ""},
 	{"replication.quota.window.num", Int, "11", "1..", 0, ""},

@@ -22,6 +22,7 @@ type Node struct {
 	NodeID              int32
 	ClusterID           string // from CLUSTER_ID; "": make one, or take what meta.properties has
 	Rack                string // broker.rack; "": none
+	RackAwareReads      bool   // replica.selector.class: consumers are sent to a replica in their rack (KIP-392)
 	Listeners           []Listener
 	Advertised          []Listener // one for each of Listeners, in their order; Host "" or Port 0: as the listener got it
 	ControllerListeners []Listener // those that controller.listener.names names

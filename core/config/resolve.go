@@ -149,6 +149,7 @@ func codec(v string) int8 {
 // derive fills the typed fields from the layers of text. Load has validated each of them.
 func (n *Node) derive() {
 	n.Rack = n.text("broker.rack")
+	n.RackAwareReads = strings.HasSuffix(n.text("replica.selector.class"), ".RackAwareReplicaSelector")
 	n.Admin = n.text("admin.listener")
 	n.Flush = FlushAck
 	if n.text("flush.policy") == "os" {

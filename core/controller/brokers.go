@@ -1,44 +1,193 @@
 package controller
 
 import (
+	"encoding/binary"
+	"slices"
+
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/plant"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // ProducerIDBlock is how many producer ids a broker gets at once (ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE).
 const ProducerIDBlock = 1000
 
-// RegisterBroker decides API 62: a broker that starts, under a new incarnation. Its records fence what it led before (see the fold).
-// The first registration also founds the cluster: it names it and finalizes features. The answer's BrokerEpoch is the index of the
-// entry; the Machine fills it in.
+// Private tagged fields, which Kafka's own controllers and brokers skip.
+const (
+	tagSyncedEpoch uint32 = 10_000 // of BrokerRegistrationRequest: 8 bytes
+	tagTruncated   uint32 = 10_001 // of BrokerHeartbeatRequest: empty
+)
+
+// SetSyncedEpoch says in a registration that the broker's disk is that of an earlier incarnation: the newest broker epoch that was synced
+// there. A broker says it only if flush.policy is ack and was when that epoch was written.
+func SetSyncedEpoch(req *kmsg.BrokerRegistrationRequest, epoch int64) {
+	req.UnknownTags.Set(tagSyncedEpoch, binary.BigEndian.AppendUint64(nil, uint64(epoch)))
+}
+
+func syncedEpoch(req *kmsg.BrokerRegistrationRequest) int64 {
+	epoch := int64(-1)
+	req.UnknownTags.Each(func(tag uint32, v []byte) {
+		if tag == tagSyncedEpoch && len(v) == 8 {
+			epoch = int64(binary.BigEndian.Uint64(v))
+		}
+	})
+	return epoch
+}
+
+// SetTruncated says in a heartbeat of a fenced broker that recovery found a log that ends before its recovery point: synced bytes are gone.
+// A broker says it from then on, until it is unfenced.
+func SetTruncated(req *kmsg.BrokerHeartbeatRequest) { req.UnknownTags.Set(tagTruncated, nil) }
+
+func truncated(req *kmsg.BrokerHeartbeatRequest) bool {
+	found := false
+	req.UnknownTags.Each(func(tag uint32, _ []byte) { found = found || tag == tagTruncated })
+	return found
+}
+
+// RegisterBroker decides API 62, v0–4: a broker that starts, under a new incarnation (KIP-631). alive says whether the broker that has the
+// id now holds its lease. Its records fence what it led before (see the fold). In a cluster they also take it out of each ISR, and after an
+// unclean end out of each ELR. The first registration founds the cluster: it names it and finalizes features. The answer's BrokerEpoch is
+// the index of the entry; the Machine fills it in. The same incarnation once more keeps its epoch.
 //
-// INCONSISTENT_CLUSTER_ID; INVALID_REGISTRATION: no listener, or no directory.
-func RegisterBroker(c *Context, req *kmsg.BrokerRegistrationRequest, features []metadata.FeatureLevelRecord) (*kmsg.BrokerRegistrationResponse, []metadata.Record) {
+// INCONSISTENT_CLUSTER_ID; DUPLICATE_BROKER_REGISTRATION: another incarnation is alive; INVALID_REGISTRATION: no listener, no directory, a
+// reserved or doubled one, or another broker's; UNSUPPORTED_VERSION: a finalized feature that the broker does not support.
+func RegisterBroker(c *Context, req *kmsg.BrokerRegistrationRequest, features []metadata.FeatureLevelRecord, alive bool) (*kmsg.BrokerRegistrationResponse, []metadata.Record) {
 	resp := req.ResponseKind().(*kmsg.BrokerRegistrationResponse)
 	resp.BrokerEpoch = -1
-	id := c.Image.ClusterID()
-	switch {
-	case id != "" && id != req.ClusterID:
-		resp.ErrorCode = int16(kerr.InconsistentClusterID)
-		return resp, nil
-	case len(req.Listeners) == 0 || len(req.LogDirs) == 0 || req.BrokerID < 0 || req.ClusterID == "":
-		resp.ErrorCode = int16(kerr.InvalidRegistration)
+	old := c.Image.Broker(req.BrokerID)
+	if code := c.checkRegistration(req, old, alive); code != kerr.None {
+		resp.ErrorCode = int16(code)
 		return resp, nil
 	}
 	var records []metadata.Record
-	if id == "" {
+	if c.Image.ClusterID() == "" {
 		records = append(records, &metadata.ClusterRecord{ClusterID: req.ClusterID})
 		for i := range features {
 			records = append(records, &features[i])
 		}
 	}
-	r := &metadata.RegisterBrokerRecord{NodeID: req.BrokerID, Incarnation: req.IncarnationID, BrokerEpoch: -1, Rack: req.Rack, LogDirs: req.LogDirs}
+	r := &metadata.RegisterBrokerRecord{NodeID: req.BrokerID, Incarnation: req.IncarnationID, BrokerEpoch: -1, Rack: req.Rack, LogDirs: req.LogDirs, Fenced: c.Clustered}
 	for i := range req.Listeners {
 		l := &req.Listeners[i]
 		r.Listeners = append(r.Listeners, metadata.Listener{Name: l.Name, Protocol: l.SecurityProtocol, Host: l.Host, Port: int32(l.Port)})
 	}
-	return resp, append(records, r)
+	if c.Clustered && old != nil && old.Incarnation == req.IncarnationID {
+		return resp, append(records, amended(old, r)...)
+	}
+	records = append(records, r)
+	if c.Clustered {
+		records = append(records, c.commonMinISR()...)
+		records = append(records, c.restarted(req, old)...)
+	}
+	return resp, records
+}
+
+// amended gives what the same incarnation says otherwise, if anything: a retry of a registration whose answer was lost says the same.
+func amended(old *metadata.Broker, r *metadata.RegisterBrokerRecord) []metadata.Record {
+	rack := old.Rack == r.Rack || old.Rack != nil && r.Rack != nil && *old.Rack == *r.Rack
+	if rack && slices.Equal(old.Listeners, r.Listeners) && slices.Equal(old.LogDirs, r.LogDirs) {
+		return nil
+	}
+	r.BrokerEpoch, r.Fenced, r.InShutdown, r.ActiveEpoch = old.Epoch, old.Fenced, old.InShutdown, old.ActiveEpoch
+	return []metadata.Record{r}
+}
+
+// restarted takes a broker whose former incarnation is over out of what it had.
+func (c *Context) restarted(req *kmsg.BrokerRegistrationRequest, old *metadata.Broker) []metadata.Record {
+	if old != nil && (req.PreviousBrokerEpoch == old.Epoch || plant.On(plant.R11)) {
+		return c.leave(req.BrokerID)
+	}
+	// What it synced is there if the disk has seen the newest epoch in which the broker took part, and no directory is missing.
+	intact := old != nil && old.ActiveEpoch >= 0 && syncedEpoch(req) >= old.ActiveEpoch && syncedEpoch(req) <= old.Epoch &&
+		!slices.ContainsFunc(old.LogDirs, func(d [16]byte) bool { return !slices.Contains(req.LogDirs, d) })
+	return c.lose(req.BrokerID, func(p *metadata.Partition) bool {
+		d := p.Dir(req.BrokerID)
+		return intact && (d == [16]byte{} || slices.Contains(req.LogDirs, d))
+	})
+}
+
+func (c *Context) checkRegistration(req *kmsg.BrokerRegistrationRequest, old *metadata.Broker, alive bool) kerr.Code {
+	id := c.Image.ClusterID()
+	switch {
+	case id != "" && id != req.ClusterID:
+		return kerr.InconsistentClusterID
+	case alive && old != nil && old.Incarnation != req.IncarnationID:
+		return kerr.DuplicateBrokerRegistration
+	case len(req.Listeners) == 0 || len(req.LogDirs) == 0 || req.BrokerID < 0 || req.ClusterID == "":
+		return kerr.InvalidRegistration
+	}
+	for i, d := range req.LogDirs {
+		if reserved(d) || slices.Contains(req.LogDirs[:i], d) {
+			return kerr.InvalidRegistration
+		}
+		for _, b := range c.Image.Brokers() {
+			if b.ID != req.BrokerID && slices.Contains(b.LogDirs, d) {
+				return kerr.InvalidRegistration
+			}
+		}
+	}
+	for i := range req.Features {
+		f := &req.Features[i]
+		if level := c.level(f.Name); level < f.MinSupportedVersion || level > f.MaxSupportedVersion {
+			return kerr.UnsupportedVersion
+		}
+	}
+	return kerr.None
+}
+
+// level is what a feature is finalized at; of metadata.version at least 1.
+func (c *Context) level(name string) int16 {
+	for _, f := range c.Image.Features() {
+		if f.Name == name {
+			return f.Level
+		}
+	}
+	if name == "metadata.version" {
+		return 1
+	}
+	return 0
+}
+
+// reserved says whether an id can name no directory: 0 to 99 stand for unassigned, lost, migrating and what may come (DirectoryId).
+func reserved(d [16]byte) bool {
+	return [15]byte(d[:15]) == [15]byte{} && d[15] < 100
+}
+
+// staleBroker refuses requests of a broker that is not registered, or in another epoch.
+func (c *Context) staleBroker(id int32, epoch int64) bool {
+	b := c.Image.Broker(id)
+	return b == nil || b.Epoch != epoch
+}
+
+// FenceBroker takes a broker out of everything whose lease is over.
+func FenceBroker(c *Context, id int32) []metadata.Record {
+	b := c.Image.Broker(id)
+	if b == nil || b.Fenced {
+		return nil
+	}
+	yes := true
+	r := &metadata.BrokerChangeRecord{NodeID: id, Epoch: b.Epoch, Fenced: &yes}
+	if b.InShutdown {
+		no := false
+		r.InShutdown = &no
+	}
+	return append(c.leave(id), r)
+}
+
+// UnregisterBroker decides API 64, v0: the broker's id is free again. It is taken out of every ISR and ELR; replicas that it had stay in
+// the assignments until a reassignment moves them, as in Kafka.
+//
+// BROKER_ID_NOT_REGISTERED.
+func UnregisterBroker(c *Context, req *kmsg.UnregisterBrokerRequest) (*kmsg.UnregisterBrokerResponse, []metadata.Record) {
+	resp := req.ResponseKind().(*kmsg.UnregisterBrokerResponse)
+	b := c.Image.Broker(req.BrokerID)
+	if b == nil {
+		bad := refuse(kerr.BrokerIDNotRegistered, "Broker ID %d is not currently registered", req.BrokerID)
+		resp.ErrorCode, resp.ErrorMessage = int16(bad.code), bad.message()
+		return resp, nil
+	}
+	return resp, append(c.lose(b.ID, notIntact), &metadata.UnregisterBrokerRecord{NodeID: b.ID, Epoch: b.Epoch})
 }
 
 // AllocateProducerIDs decides API 67: a block of ids that nobody had and nobody gets again, since the record that moves the next id is

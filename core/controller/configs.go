@@ -62,7 +62,7 @@ func AlterConfigs(c *Context, req *kmsg.AlterConfigsRequest) (*kmsg.AlterConfigs
 	if req.ValidateOnly {
 		records = nil
 	}
-	return resp, records
+	return resp, append(records, c.configured(records)...)
 }
 
 // IncrementalAlterConfigs decides API 44, v0–1: SET and DELETE of any setting, APPEND and SUBTRACT of lists. Errors as AlterConfigs.
@@ -94,7 +94,7 @@ func IncrementalAlterConfigs(c *Context, req *kmsg.IncrementalAlterConfigsReques
 	if req.ValidateOnly {
 		records = nil
 	}
-	return resp, records
+	return resp, append(records, c.configured(records)...)
 }
 
 // checkChanges refuses what needs no look at present values (ConfigAdminManager.preprocess).
@@ -203,7 +203,7 @@ func (c *Context) alter(id resource, old config.Pairs, changes []change, have in
 	if have+len(out) > maxRecords {
 		return nil, refuse(kerr.PolicyViolation, "Excessively large number of settings per request.")
 	}
-	return out, refusal{}
+	return out, c.checkMinISR(id, out)
 }
 
 // apply gives the value of a setting after a change, nil for none.

@@ -14,6 +14,22 @@ type Context struct {
 	Image *metadata.Image
 	Node  *config.Node // under what AlterConfigs set: see Effective
 	Rand  *prng.Source
+
+	Clustered bool // brokers hold a lease: they register fenced, and heartbeats unfence them
+
+	of       *metadata.Topic // whose settings are resolved
+	resolved config.Topic
+}
+
+// after gives the context in which records have happened already.
+func (c *Context) after(records []metadata.Record) *Context {
+	if len(records) == 0 {
+		return c
+	}
+	n := Context{Rand: c.Rand, Clustered: c.Clustered}
+	n.Image, _ = c.Image.Apply(c.Image.Index()+1, c.Image.Term(), metadata.Entry{Term: c.Image.Term(), Records: records})
+	n.Node = Effective(c.Node, n.Image)
+	return &n
 }
 
 // maxRecords bounds the records of one request, as in Kafka (QuorumController.MAX_RECORDS_PER_USER_OP).

@@ -1,8 +1,6 @@
 package controller
 
 import (
-	"slices"
-
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -69,7 +67,11 @@ func (c *Context) createPartitions(req *kmsg.CreatePartitionsRequestTopic, have 
 		if bad := c.checkReplicas(replicas, rf); bad.code != kerr.None {
 			return nil, bad
 		}
-		out = append(out, c.partition(t.ID, int32(n+i), slices.Clone(replicas)))
+		r, bad := c.assignedPartition(t.ID, int32(n+i), replicas)
+		if bad.code != kerr.None {
+			return nil, bad
+		}
+		out = append(out, r)
 	}
 	return out, refusal{}
 }

@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -166,7 +165,11 @@ func (c *Context) assigned(id [16]byte, t *kmsg.CreateTopicsRequestTopic) ([]met
 		if out[a.Partition] != nil {
 			return nil, refuse(kerr.InvalidReplicaAssignment, "Found multiple manual partition assignments for partition %d", a.Partition)
 		}
-		out[a.Partition] = c.partition(id, a.Partition, slices.Clone(a.Replicas))
+		r, bad := c.assignedPartition(id, a.Partition, a.Replicas)
+		if bad.code != kerr.None {
+			return nil, bad
+		}
+		out[a.Partition] = r
 	}
 	return out, refusal{}
 }
@@ -194,9 +197,10 @@ func (c *Context) created(out *kmsg.CreateTopicsResponseTopic, records []metadat
 }
 
 // AutoCreate gives the request that creates topics which a client asked for, or which the broker needs, with defaults; submit it like a
-// client's. Internal topics get their own settings and min(configured, registered brokers) replicas (design.md, Replication).
+// client's. Internal topics get their own settings and min(configured, size of the listed quorum) replicas (design.md, Replication); while
+// fewer brokers are registered the decision refuses them. A broker alone has a quorum of one.
 // Names that are not valid or exist are refused by the decision itself.
-func AutoCreate(n *config.Node, img *metadata.Image, names ...string) *kmsg.CreateTopicsRequest {
+func AutoCreate(n *config.Node, _ *metadata.Image, names ...string) *kmsg.CreateTopicsRequest {
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.Version = 7
 	for _, name := range names {
@@ -204,7 +208,7 @@ func AutoCreate(n *config.Node, img *metadata.Image, names ...string) *kmsg.Crea
 		t.Topic, t.NumPartitions, t.ReplicationFactor = name, -1, -1
 		if name == OffsetsTopic {
 			t.NumPartitions = n.OffsetsPartitions
-			t.ReplicationFactor = int16(max(1, min(int(n.OffsetsReplicationFactor), len(img.Brokers()))))
+			t.ReplicationFactor = int16(max(1, min(int(n.OffsetsReplicationFactor), len(n.QuorumServers))))
 			set(&t, "cleanup.policy", "compact")
 			set(&t, "compression.type", "producer")
 			set(&t, "segment.bytes", strconv.Itoa(int(max(n.OffsetsSegmentBytes, 1<<20))))

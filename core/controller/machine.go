@@ -5,6 +5,7 @@ import (
 	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/prng"
 	"github.com/seedlog/seedlog/io/disk"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -44,15 +45,21 @@ type Machine struct {
 	deciding bool
 	failed   bool
 	buf      []byte
+
+	sessions  *sessions // nil: this broker is alone
+	effective *config.Node
+	of        *metadata.Image // what effective was made from
 }
 
+// submission is a request with its waiter, or, with req nil, what the machine asks of itself.
 type submission struct {
-	req kmsg.Request
-	w   Waiter
+	req      kmsg.Request
+	w        Waiter
+	internal internal
 }
 
 type decided struct {
-	req  kmsg.Request
+	req  kmsg.Request // nil: nobody waits
 	resp kmsg.Response
 	w    Waiter
 }
@@ -76,8 +83,39 @@ func (m *Machine) Submit(req kmsg.Request, w Waiter) {
 		w.Decided(Refuse(req, kerr.ThrottlingQuotaExceeded), m.img)
 		return
 	}
-	m.queue = append(m.queue, submission{req, w})
+	if m.sessions != nil && m.atOnce(req, w) {
+		return
+	}
+	m.queue = append(m.queue, submission{req: req, w: w})
 	m.next()
+}
+
+// atOnce answers what needs no record: a heartbeat that changes nothing, above all. It counts as sign of life in any case.
+func (m *Machine) atOnce(req kmsg.Request, w Waiter) bool {
+	switch req := req.(type) {
+	case *kmsg.BrokerHeartbeatRequest:
+		m.sessions.beat(req)
+		resp, records := BrokerHeartbeat(m.context(m.img), req, m.sessions.seen(req.BrokerID))
+		if len(records) > 0 {
+			return false
+		}
+		w.Decided(resp, m.img)
+	case *kmsg.ListPartitionReassignmentsRequest:
+		w.Decided(ListPartitionReassignments(m.img, req), m.img)
+	case *kmsg.DescribeQuorumRequest:
+		w.Decided(m.describeQuorum(req), m.img)
+	default:
+		return false
+	}
+	return true
+}
+
+// context is what decisions against an image are made from.
+func (m *Machine) context(img *metadata.Image) *Context {
+	if m.of != img {
+		m.effective, m.of = Effective(m.node, img), img
+	}
+	return &Context{Image: img, Node: m.effective, Rand: m.rand, Clustered: m.sessions != nil}
 }
 
 // Busy says whether an entry is in flight.
@@ -102,11 +140,15 @@ func (m *Machine) decide() {
 	n := 0
 	for ; n < len(m.queue) && n < batchRequests && len(records) < batchRecords; n++ {
 		s := m.queue[n]
-		resp, recs := m.one(img, s.req)
+		resp, recs := m.oneOf(img, &s)
 		m.inFlight = append(m.inFlight, decided{s.req, resp, s.w})
 		if len(recs) > 0 {
 			img, _ = img.Apply(img.Index()+1, term, metadata.Entry{Term: term, Records: recs})
 			records = append(records, recs...)
+		}
+		if _, ok := s.req.(*kmsg.BrokerRegistrationRequest); ok { // its epoch is the entry's index, which nobody knows before the fold
+			n++
+			break
 		}
 	}
 	m.queue = append(m.queue[:0], m.queue[n:]...)
@@ -124,9 +166,16 @@ func (m *Machine) decide() {
 	m.quorum.Propose(m.token, term, m.buf)
 }
 
+func (m *Machine) oneOf(img *metadata.Image, s *submission) (kmsg.Response, []metadata.Record) {
+	if s.req == nil {
+		return nil, m.decideInternal(m.context(img), s.internal)
+	}
+	return m.one(img, s.req)
+}
+
 // one decides one request.
 func (m *Machine) one(img *metadata.Image, req kmsg.Request) (kmsg.Response, []metadata.Record) {
-	c := &Context{Image: img, Node: Effective(m.node, img), Rand: m.rand}
+	c := m.context(img)
 	switch req := req.(type) {
 	case *kmsg.CreateTopicsRequest:
 		return pair(CreateTopics(c, req))
@@ -141,10 +190,33 @@ func (m *Machine) one(img *metadata.Image, req kmsg.Request) (kmsg.Response, []m
 	case *kmsg.AllocateProducerIDsRequest:
 		return pair(AllocateProducerIDs(c, req))
 	case *kmsg.BrokerRegistrationRequest:
-		return pair(RegisterBroker(c, req, m.features))
+		return pair(RegisterBroker(c, req, m.features, m.sessions != nil && m.sessions.alive(req.BrokerID)))
+	case *kmsg.BrokerHeartbeatRequest:
+		return pair(BrokerHeartbeat(c, req, m.seen(req.BrokerID)))
+	case *kmsg.UnregisterBrokerRequest:
+		return pair(UnregisterBroker(c, req))
+	case *kmsg.AlterPartitionRequest:
+		return pair(AlterPartition(c, req))
+	case *kmsg.ElectLeadersRequest:
+		return pair(ElectLeaders(c, req))
+	case *kmsg.AlterPartitionAssignmentsRequest:
+		return pair(AlterPartitionReassignments(c, req))
+	case *kmsg.ListPartitionReassignmentsRequest:
+		return ListPartitionReassignments(img, req), nil
+	case *kmsg.AssignReplicasToDirsRequest:
+		return pair(AssignReplicasToDirs(c, req))
+	case *kmsg.DescribeQuorumRequest:
+		return m.describeQuorum(req), nil
 	}
 	assert.Never("controller: a request that nobody decides")
 	return nil, nil
+}
+
+func (m *Machine) seen(id int32) Seen {
+	if m.sessions == nil {
+		return Seen{ShutdownAt: -1}
+	}
+	return m.sessions.seen(id)
 }
 
 func pair[R kmsg.Response](r R, recs []metadata.Record) (kmsg.Response, []metadata.Record) {
@@ -154,6 +226,13 @@ func pair[R kmsg.Response](r R, recs []metadata.Record) (kmsg.Response, []metada
 // ImageChanged takes the newest image, and answers what waited for it.
 func (m *Machine) ImageChanged(img *metadata.Image, c metadata.Commit) {
 	m.img = img
+	if assert.Invariants && m.sessions != nil {
+		text := m.context(img).wrong()
+		assert.That(text == "", text)
+	}
+	if m.sessions != nil {
+		m.sessions.follow()
+	}
 	if !m.busy || c.Token != m.token {
 		return
 	}
@@ -187,7 +266,10 @@ func (m *Machine) answer(code kerr.Code) {
 	batch := m.inFlight
 	m.inFlight = nil
 	for _, d := range batch {
-		if code != kerr.None {
+		if d.req == nil {
+			continue
+		}
+		if code != kerr.None && !lies(d.resp) {
 			d.resp = Refuse(d.req, code)
 		} else if r, ok := d.resp.(*kmsg.BrokerRegistrationResponse); ok && r.ErrorCode == 0 {
 			r.BrokerEpoch = m.img.Broker(d.req.(*kmsg.BrokerRegistrationRequest).BrokerID).Epoch
@@ -196,8 +278,20 @@ func (m *Machine) answer(code kerr.Code) {
 	}
 }
 
+// lies says whether a deposed controller answers as if what it decided had happened.
+func lies(resp kmsg.Response) bool {
+	if !plant.On(plant.R15) {
+		return false
+	}
+	_, ok := resp.(*kmsg.AlterPartitionResponse)
+	return ok
+}
+
 // LeaderChanged answers what is queued, if this node does not lead any more.
 func (m *Machine) LeaderChanged() {
+	if m.sessions != nil {
+		m.sessions.leaderChanged()
+	}
 	if !m.quorum.Leader() {
 		m.drop(kerr.NotController)
 		return
@@ -218,6 +312,9 @@ func (m *Machine) drop(code kerr.Code) {
 	queue := m.queue
 	m.queue = nil
 	for _, s := range queue {
+		if s.req == nil {
+			continue
+		}
 		s.w.Decided(Refuse(s.req, code), m.img)
 	}
 }

@@ -49,6 +49,37 @@ func Refuse(req kmsg.Request, code kerr.Code) kmsg.Response {
 		r.ErrorCode, r.BrokerEpoch = e, -1
 		return r
 	}
+	return refuseCluster(req, e)
+}
+
+// refuseCluster refuses what brokers and operators of a cluster ask. Each of these answers has one code for all.
+func refuseCluster(req kmsg.Request, e int16) kmsg.Response {
+	switch r := req.ResponseKind().(type) {
+	case *kmsg.BrokerHeartbeatResponse:
+		r.ErrorCode, r.IsFenced = e, true
+		return r
+	case *kmsg.AlterPartitionResponse:
+		r.ErrorCode = e
+		return r
+	case *kmsg.ElectLeadersResponse:
+		r.ErrorCode = e
+		return r
+	case *kmsg.AlterPartitionAssignmentsResponse:
+		r.ErrorCode = e
+		return r
+	case *kmsg.ListPartitionReassignmentsResponse:
+		r.ErrorCode = e
+		return r
+	case *kmsg.AssignReplicasToDirsResponse:
+		r.ErrorCode = e
+		return r
+	case *kmsg.UnregisterBrokerResponse:
+		r.ErrorCode = e
+		return r
+	case *kmsg.DescribeQuorumResponse:
+		r.ErrorCode = e
+		return r
+	}
 	assert.Never("controller: a request that nobody decides")
 	return nil
 }

@@ -41,7 +41,8 @@ type Env struct {
 	Rand    *prng.Source
 	Dirty   []Flusher // machines that want a call before the effects are executed, in the order in which they asked
 	flights flight.Table[Op]
-	files   []bool // by index, true if in use; index 0 is never given out
+	dials   disk.Token // the last given out
+	files   []bool     // by index, true if in use; index 0 is never given out
 	free    []int
 	tasks   []Stopper // that have not ended, by slot; nil: a free slot
 	noTask  []int
@@ -66,6 +67,12 @@ func (e *Env) Disk(r disk.Request, op Op) {
 
 // SendToken gives a token for a Send whose end op.Send wants to hear of.
 func (e *Env) SendToken(op Op) disk.Token { return e.flights.Put(op) }
+
+// DialToken gives a token for a Dial. All who dial on a shard take theirs here, so that ConnOpened and ConnClosed find who asked.
+func (e *Env) DialToken() disk.Token {
+	e.dials++
+	return e.dials
+}
 
 // Done routes a disk completion to its owner.
 func (e *Env) Done(c *disk.Completion) {

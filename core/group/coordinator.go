@@ -23,6 +23,8 @@ type Coordinator struct {
 	shard  *coordinator.Shard
 	gone   kerr.Code // what requests are told after Unload or Failed
 
+	Expired int64 // committed offsets that this instance has let expire (Kafka's offset-expiration-count)
+
 	// Durable: a fold over the log. Replay alone changes it.
 	offsets offsets.Store
 	meta    map[string][]byte // the value of each group's last GroupMetadata record

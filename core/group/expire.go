@@ -12,12 +12,15 @@ func (c *Coordinator) expireOffsets() {
 	for _, id := range sortedKeys(c.groups) {
 		g := c.groups[id]
 		recs, all := c.expired(g)
+		n := int64(len(recs))
 		if all && g.State == classic.Empty && !c.offsets.Open(id) {
 			recs = append(recs, groupRecord(id, nil))
 		}
 		if code := c.writeTombstones(id, recs); code != kerr.None {
 			c.env.Warnf("group %s: expired offsets stay until the next check: %s", id, code)
+			continue
 		}
+		c.Expired += n
 	}
 }
 

@@ -57,6 +57,10 @@ func (b *builder) apply(r Record) {
 		b.feature(r)
 	case *RegisterBrokerRecord:
 		b.register(r)
+	case *BrokerChangeRecord:
+		b.changeBroker(r)
+	case *UnregisterBrokerRecord:
+		b.unregister(r)
 	case *TopicRecord:
 		b.topic(r)
 	case *PartitionRecord:
@@ -95,42 +99,6 @@ func (b *builder) feature(r *FeatureLevelRecord) {
 	img.features = slices.Insert(img.features, i, f)
 }
 
-func (b *builder) register(r *RegisterBrokerRecord) {
-	img := b.img
-	epoch := r.BrokerEpoch
-	if epoch < 0 {
-		epoch = img.index
-		b.fence(r.NodeID)
-	}
-	if !b.brokers {
-		img.brokers, b.brokers = slices.Clone(img.brokers), true
-	}
-	n := &Broker{ID: r.NodeID, Incarnation: r.Incarnation, Epoch: epoch, Listeners: r.Listeners, Rack: r.Rack, LogDirs: r.LogDirs}
-	n.digest = hashBroker(n)
-	i, ok := findBroker(img.brokers, r.NodeID)
-	if ok {
-		img.digest -= img.brokers[i].digest
-		img.brokers[i] = n
-	} else {
-		img.brokers = slices.Insert(img.brokers, i, n)
-	}
-	img.digest += n.digest
-}
-
-// fence bumps the epochs of all that a broker leads.
-func (b *builder) fence(id int32) {
-	for _, t := range b.live() {
-		for p := range t.Partitions {
-			if t.Partitions[p].Leader != id {
-				continue
-			}
-			t = b.writable(t)
-			t.Partitions[p].LeaderEpoch++
-			t.Partitions[p].PartitionEpoch++
-		}
-	}
-}
-
 // live are the topics as they stand in the middle of an entry.
 func (b *builder) live() []*Topic {
 	if len(b.touched) == 0 && len(b.removed) == 0 {
@@ -154,7 +122,8 @@ func (b *builder) partition(r *PartitionRecord) {
 	}
 	t = b.writable(t)
 	t.Partitions = append(t.Partitions, Partition{Leader: r.Leader, LeaderEpoch: r.LeaderEpoch, PartitionEpoch: r.PartitionEpoch,
-		Replicas: r.Replicas, ISR: r.ISR, Dirs: r.Dirs})
+		Replicas: r.Replicas, ISR: r.ISR, Dirs: r.Dirs, ELR: r.ELR, LastKnownELR: r.LastKnownELR, Adding: r.Adding, Removing: r.Removing,
+		Recovering: r.Recovering, LastLeader: r.LastLeader})
 	b.img.partitions++
 }
 
@@ -164,20 +133,50 @@ func (b *builder) change(r *PartitionChangeRecord) {
 		return
 	}
 	t = b.writable(t)
-	p := &t.Partitions[r.Partition]
+	t.Partitions[r.Partition].change(r)
+}
+
+// change folds a record into a partition.
+func (p *Partition) change(r *PartitionChangeRecord) {
 	p.PartitionEpoch++
 	if r.Leader != Unchanged {
-		p.Leader = r.Leader
 		p.LeaderEpoch++
+		switch {
+		case r.Leader != NoLeader:
+			p.LastLeader = 0
+		case p.Leader != NoLeader:
+			p.LastLeader = p.Leader
+		}
+		p.Leader = r.Leader
 	}
-	if r.ISR != nil {
-		p.ISR = r.ISR
+	replace(&p.ISR, r.ISR)
+	replace(&p.Replicas, r.Replicas)
+	replace(&p.Dirs, r.Dirs)
+	replace(&p.ELR, r.ELR)
+	replace(&p.LastKnownELR, r.LastKnownELR)
+	replace(&p.Adding, r.Adding)
+	replace(&p.Removing, r.Removing)
+	if r.RecoveryState != RecoveryUnchanged {
+		p.Recovering = r.RecoveryState == Recovering
 	}
-	if r.Replicas != nil {
-		p.Replicas = r.Replicas
-	}
-	if r.Dirs != nil {
-		p.Dirs = r.Dirs
+}
+
+// After gives the partition as it is after a change.
+func (p *Partition) After(r *PartitionChangeRecord) Partition {
+	n := *p
+	n.change(r)
+	return n
+}
+
+// replace puts v in place, unless it is nil. An empty list is kept as nil, so that equal states are equal in a snapshot too; ISR alone
+// may be told apart by nobody either.
+func replace[T any](at *[]T, v []T) {
+	switch {
+	case v == nil:
+	case len(v) == 0:
+		*at = nil
+	default:
+		*at = v
 	}
 }
 

@@ -61,7 +61,7 @@ func Decode(b []byte) (Entry, error) {
 		if rec == nil {
 			return Entry{}, fmt.Errorf("%w: unknown record %d", ErrCorrupt, tag)
 		}
-		br := reader{b: body}
+		br := reader{b: body, tag: tag}
 		rec.decode(&br)
 		if br.bad || version == 0 && len(br.b) > 0 {
 			return Entry{}, fmt.Errorf("%w: bad body of record %d", ErrCorrupt, tag)
@@ -82,13 +82,13 @@ func blank(t Tag) Record {
 		return &ClusterRecord{}
 	case tagFeatureLevel:
 		return &FeatureLevelRecord{}
-	case tagRegisterBroker:
+	case tagRegisterBroker, tagRegisterBroker2:
 		return &RegisterBrokerRecord{}
 	case tagTopic:
 		return &TopicRecord{}
-	case tagPartition:
+	case tagPartition, tagPartition2:
 		return &PartitionRecord{}
-	case tagPartitionChange:
+	case tagPartitionChange, tagPartitionChange2:
 		return &PartitionChangeRecord{}
 	case tagRemoveTopic:
 		return &RemoveTopicRecord{}
@@ -96,6 +96,10 @@ func blank(t Tag) Record {
 		return &ConfigRecord{}
 	case tagProducerIDs:
 		return &ProducerIDsRecord{}
+	case tagBrokerChange:
+		return &BrokerChangeRecord{}
+	case tagUnregisterBroker:
+		return &UnregisterBrokerRecord{}
 	}
 	return nil
 }
@@ -122,6 +126,26 @@ func (w *writer) optional(s *string) {
 	w.text(*s)
 }
 
+func (w *writer) flag(v bool) {
+	if v {
+		w.u8(1)
+		return
+	}
+	w.u8(0)
+}
+
+// tri writes 0 for nil, 1 for false, 2 for true.
+func (w *writer) tri(v *bool) {
+	switch {
+	case v == nil:
+		w.u8(0)
+	case *v:
+		w.u8(2)
+	default:
+		w.u8(1)
+	}
+}
+
 func list[T any](w *writer, v []T, one func(T)) {
 	if v == nil {
 		w.u8(0)
@@ -136,6 +160,7 @@ func list[T any](w *writer, v []T, one func(T)) {
 // reader takes bytes off the front of b. After a mistake it is bad and gives zeros.
 type reader struct {
 	b   []byte
+	tag Tag // of the record whose body this is: some records have two forms
 	bad bool
 }
 
@@ -199,6 +224,26 @@ func (r *reader) optional() *string {
 	return nil
 }
 
+func (r *reader) small(max uint8) uint8 {
+	v := r.u8()
+	if v > max {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	return v
+}
+
+func (r *reader) flag() bool { return r.small(1) == 1 }
+
+func (r *reader) tri() *bool {
+	v := r.small(2)
+	if v == 0 {
+		return nil
+	}
+	b := v == 2
+	return &b
+}
+
 func readList[T any](r *reader, size int, one func() T) []T {
 	n := r.uvarint()
 	if n == 0 || r.bad {
@@ -213,105 +258,4 @@ func readList[T any](r *reader, size int, one func() T) []T {
 		out = append(out, one())
 	}
 	return out
-}
-
-func (r *NoOpRecord) encode(*writer) {}
-func (r *NoOpRecord) decode(*reader) {}
-
-func (r *ClusterRecord) encode(w *writer) { w.text(r.ClusterID) }
-func (r *ClusterRecord) decode(d *reader) { r.ClusterID = d.text() }
-
-func (r *FeatureLevelRecord) encode(w *writer) {
-	w.text(r.Name)
-	w.i16(r.Level)
-}
-
-func (r *FeatureLevelRecord) decode(d *reader) { r.Name, r.Level = d.text(), d.i16() }
-
-func (r *RegisterBrokerRecord) encode(w *writer) {
-	w.i32(r.NodeID)
-	w.id(r.Incarnation)
-	w.i64(r.BrokerEpoch)
-	list(w, r.Listeners, func(l Listener) {
-		w.text(l.Name)
-		w.i16(l.Protocol)
-		w.text(l.Host)
-		w.i32(l.Port)
-	})
-	w.optional(r.Rack)
-	list(w, r.LogDirs, w.id)
-}
-
-func (r *RegisterBrokerRecord) decode(d *reader) {
-	r.NodeID, r.Incarnation, r.BrokerEpoch = d.i32(), d.id(), d.i64()
-	r.Listeners = readList(d, 8, func() Listener {
-		return Listener{Name: d.text(), Protocol: d.i16(), Host: d.text(), Port: d.i32()}
-	})
-	r.Rack = d.optional()
-	r.LogDirs = readList(d, 16, d.id)
-}
-
-func (r *TopicRecord) encode(w *writer) {
-	w.text(r.Name)
-	w.id(r.ID)
-}
-
-func (r *TopicRecord) decode(d *reader) { r.Name, r.ID = d.text(), d.id() }
-
-func (r *PartitionRecord) encode(w *writer) {
-	w.id(r.TopicID)
-	w.i32(r.Partition)
-	list(w, r.Replicas, w.i32)
-	list(w, r.ISR, w.i32)
-	w.i32(r.Leader)
-	w.i32(r.LeaderEpoch)
-	w.i32(r.PartitionEpoch)
-	list(w, r.Dirs, w.id)
-}
-
-func (r *PartitionRecord) decode(d *reader) {
-	r.TopicID, r.Partition = d.id(), d.i32()
-	r.Replicas, r.ISR = readList(d, 4, d.i32), readList(d, 4, d.i32)
-	r.Leader, r.LeaderEpoch, r.PartitionEpoch = d.i32(), d.i32(), d.i32()
-	r.Dirs = readList(d, 16, d.id)
-}
-
-func (r *PartitionChangeRecord) encode(w *writer) {
-	w.id(r.TopicID)
-	w.i32(r.Partition)
-	w.i32(r.Leader)
-	list(w, r.ISR, w.i32)
-	list(w, r.Replicas, w.i32)
-	list(w, r.Dirs, w.id)
-}
-
-func (r *PartitionChangeRecord) decode(d *reader) {
-	r.TopicID, r.Partition, r.Leader = d.id(), d.i32(), d.i32()
-	r.ISR, r.Replicas = readList(d, 4, d.i32), readList(d, 4, d.i32)
-	r.Dirs = readList(d, 16, d.id)
-}
-
-func (r *RemoveTopicRecord) encode(w *writer) { w.id(r.ID) }
-func (r *RemoveTopicRecord) decode(d *reader) { r.ID = d.id() }
-
-func (r *ConfigRecord) encode(w *writer) {
-	w.u8(uint8(r.ResourceType))
-	w.text(r.Name)
-	w.text(r.Key)
-	w.optional(r.Value)
-}
-
-func (r *ConfigRecord) decode(d *reader) {
-	r.ResourceType, r.Name, r.Key = int8(d.u8()), d.text(), d.text()
-	r.Value = d.optional()
-}
-
-func (r *ProducerIDsRecord) encode(w *writer) {
-	w.i32(r.BrokerID)
-	w.i64(r.BrokerEpoch)
-	w.i64(r.NextProducerID)
-}
-
-func (r *ProducerIDsRecord) decode(d *reader) {
-	r.BrokerID, r.BrokerEpoch, r.NextProducerID = d.i32(), d.i64(), d.i64()
 }

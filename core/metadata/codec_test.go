@@ -28,6 +28,31 @@ func every() []Record {
 	}
 }
 
+func flag(b bool) *bool { return &b }
+
+// clustered has the records and the forms that a cluster adds, with every field set.
+func clustered() []Record {
+	return []Record{
+		&BrokerChangeRecord{NodeID: 1, Epoch: 2, Fenced: flag(true), InShutdown: flag(false), LogDirs: [][16]byte{{3}}},
+		&BrokerChangeRecord{NodeID: 1, Epoch: 2},
+		&UnregisterBrokerRecord{1, 2},
+		&RegisterBrokerRecord{NodeID: 1, BrokerEpoch: 9, Fenced: true, InShutdown: true, ActiveEpoch: 8},
+		&PartitionRecord{TopicID: [16]byte{4}, Replicas: []int32{1, 2}, Leader: NoLeader, ELR: []int32{2}, LastKnownELR: []int32{1}, Adding: []int32{2}, Removing: []int32{1},
+			Recovering: true, LastLeader: 1},
+		&PartitionRecord{TopicID: [16]byte{4}, Partition: 1, Leader: NoLeader, LastLeader: NoLeader},
+		&PartitionChangeRecord{TopicID: [16]byte{4}, Leader: NoLeader, ISR: []int32{}, ELR: []int32{1}, LastKnownELR: []int32{}, Adding: []int32{2}, Removing: []int32{1}, RecoveryState: Recovered},
+	}
+}
+
+const goldenCluster = "00000000000000000707" +
+	"0b001f00000001000000000000000202010203000000000000000000000000000000" +
+	"0b000f000000010000000000000002000000" +
+	"0c000c000000010000000000000002" +
+	"0d00290000000100000000000000000000000000000000000000000000000900000001010000000000000008" +
+	"0e0044040000000000000000000000000000000000000003000000010000000200ffffffff00000000000000000002000000020200000001020000000202000000010100000001" +
+	"06002304000000000000000000000000000000000000010000ffffffff000000000000000000" +
+	"0f002c0400000000000000000000000000000000000000ffffffff0100000200000001010200000002020000000102"
+
 const golden = "00" + "0000000000000007" + "0b" + // version, term, count
 	"010000" +
 	"020003" + "026331" +
@@ -50,6 +75,24 @@ func TestAnEntryHasTheseBytes(t *testing.T) {
 	back, err := Decode(b)
 	if err != nil || !reflect.DeepEqual(back, e) {
 		t.Fatalf("%v\ngot  %+v\nwant %+v", err, back, e)
+	}
+}
+
+// The bytes above are those of the first release: its logs and checkpoints must be readable for ever. These came with clusters.
+func TestTheRecordsOfAClusterHaveTheseBytes(t *testing.T) {
+	e := Entry{Term: 7, Records: clustered()}
+	if got := hex.EncodeToString(Encode(e)); got != goldenCluster {
+		t.Fatalf("got  %s\nwant %s", got, goldenCluster)
+	}
+	b, _ := hex.DecodeString(goldenCluster)
+	back, err := Decode(b)
+	if err != nil || !reflect.DeepEqual(back, e) {
+		t.Fatalf("%v\ngot  %+v\nwant %+v", err, back, e)
+	}
+	for i := range b {
+		if _, err := Decode(b[:i]); !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("%d of %d bytes: %v", i, len(b), err)
+		}
 	}
 }
 
@@ -86,6 +129,8 @@ func TestDecodingAllocatesByWhatIsThereAndNotByWhatIsAnnounced(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	b, _ := hex.DecodeString(golden)
+	f.Add(b)
+	b, _ = hex.DecodeString(goldenCluster)
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := Decode(b)

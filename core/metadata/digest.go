@@ -96,7 +96,18 @@ func hashBroker(b *Broker) uint64 {
 		h.text(*b.Rack)
 	}
 	h.idList(b.LogDirs)
+	if b.Fenced || b.InShutdown {
+		h.word(word(b.Fenced) | word(b.InShutdown)<<1)
+		h.word(uint64(b.ActiveEpoch))
+	}
 	return uint64(h)
+}
+
+func word(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func hashTopic(t *Topic) uint64 {
@@ -111,6 +122,15 @@ func hashTopic(t *Topic) uint64 {
 		h.int32s(p.Replicas)
 		h.int32s(p.ISR)
 		h.idList(p.Dirs)
+		if len(p.ELR)+len(p.LastKnownELR)+len(p.Adding)+len(p.Removing) > 0 {
+			h.int32s(p.ELR)
+			h.int32s(p.LastKnownELR)
+			h.int32s(p.Adding)
+			h.int32s(p.Removing)
+		}
+		if p.LastLeader != 0 || p.Recovering {
+			h.word(uint64(uint32(p.LastLeader))<<1 | word(p.Recovering))
+		}
 	}
 	return uint64(h)
 }

@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/seedlog/seedlog/core/config"
@@ -32,9 +33,19 @@ type Broker struct {
 	Epoch       int64 // the index of its registration
 	Listeners   []Listener
 	Rack        *string
-	LogDirs     [][16]byte
+	LogDirs     [][16]byte // that are online
+	Fenced      bool       // it takes no part: in no ISR, leads nothing, is shown to no client (KIP-631)
+	InShutdown  bool       // it is moving its leaders away, and is elected to nothing (KIP-841)
+	ActiveEpoch int64      // the newest epoch in which it was unfenced; -1: never. What it had in sync is on the disk that saw this epoch
 	digest      uint64
 }
+
+// Active says whether the broker may lead and join an ISR.
+func (b *Broker) Active() bool { return b != nil && !b.Fenced && !b.InShutdown }
+
+// HasDir says whether a replica that is said to lie in directory d is reachable: d is online there, or no such directory is known
+// (KIP-858: the zero id is unassigned).
+func (b *Broker) HasDir(d [16]byte) bool { return d == [16]byte{} || slices.Contains(b.LogDirs, d) }
 
 // Listener gives the listener of that name, or nil.
 func (b *Broker) Listener(name string) *Listener {
@@ -61,8 +72,32 @@ type Partition struct {
 	LeaderEpoch    int32 // only grows
 	PartitionEpoch int32 // only grows, with each change
 	Replicas       []int32
-	ISR            []int32 // a subset of Replicas
+	ISR            []int32 // a subset of Replicas; may be empty: then there is no leader (KIP-966)
 	Dirs           [][16]byte
+
+	ELR          []int32 // a subset of Replicas that are not in ISR: left it while it was too small, and hold all below the high watermark (KIP-966)
+	LastKnownELR []int32 // a subset of Replicas, in neither: lost to a crash while the ISR was too small; their disks came back as they were (design.md, Replication)
+	Adding       []int32 // a subset of Replicas: a reassignment adds them (KIP-455)
+	Removing     []int32 // a subset of Replicas: it removes them once those are in sync
+	Recovering   bool    // the leader was elected uncleanly, and has not said yet that it recovered
+	LastLeader   int32   // while Leader is NoLeader: who led last, or NoLeader; else 0
+}
+
+// RequiredISR is the size of ISR below which the high watermark stands still: min(min.insync.replicas, replication factor). What a
+// reassignment adds does not count before it is there. The controller's ELR and the leader's high watermark must use this one number.
+func (p *Partition) RequiredISR(minInsyncReplicas int32) int {
+	return max(1, min(int(minInsyncReplicas), len(p.Replicas)-len(p.Adding)))
+}
+
+// Reassigning says whether a reassignment is in progress.
+func (p *Partition) Reassigning() bool { return len(p.Adding) > 0 || len(p.Removing) > 0 }
+
+// Dir gives the directory of a replica on a node, zero if unassigned or no replica.
+func (p *Partition) Dir(node int32) [16]byte {
+	if i := slices.Index(p.Replicas, node); i >= 0 && i < len(p.Dirs) {
+		return p.Dirs[i]
+	}
+	return [16]byte{}
 }
 
 // Config is one setting that somebody set.

@@ -15,6 +15,11 @@ const (
 	tagRemoveTopic
 	tagConfig
 	tagProducerIDs
+	tagBrokerChange
+	tagUnregisterBroker
+	tagRegisterBroker2  // RegisterBrokerRecord with the fields that a cluster needs
+	tagPartition2       // PartitionRecord with them
+	tagPartitionChange2 // PartitionChangeRecord with them
 )
 
 // Record is one change of the cluster's state. A record is never changed once it is proposed.
@@ -43,7 +48,8 @@ type FeatureLevelRecord struct {
 
 // RegisterBrokerRecord registers a broker under a new incarnation. It fences what the broker led: the fold bumps the leader epoch
 // and the partition epoch of every partition whose leader it was, so that it is never leader twice in one epoch (design.md, Replication).
-// BrokerEpoch is -1 when proposed: the index of the entry is the epoch, which is known only then (KIP-631). A snapshot writes the number.
+// BrokerEpoch is -1 when proposed: the index of the entry is the epoch, which is known only then (KIP-631). A snapshot, and a record that
+// amends the registration of the same incarnation, write the number, and fence nothing.
 type RegisterBrokerRecord struct {
 	NodeID      int32
 	Incarnation [16]byte
@@ -51,6 +57,24 @@ type RegisterBrokerRecord struct {
 	Listeners   []Listener
 	Rack        *string
 	LogDirs     [][16]byte // directory ids, KIP-858
+	Fenced      bool       // a broker of a cluster registers fenced, one that is alone does not
+	InShutdown  bool
+	ActiveEpoch int64 // see Broker; counts in a snapshot only, and if Fenced
+}
+
+// BrokerChangeRecord changes what is not nil of the registration that has Epoch; of another it changes nothing (KIP-631, KIP-841).
+type BrokerChangeRecord struct {
+	NodeID     int32
+	Epoch      int64
+	Fenced     *bool
+	InShutdown *bool
+	LogDirs    [][16]byte // the directories that are online
+}
+
+// UnregisterBrokerRecord takes the registration away that has Epoch. What the broker's id stands in must have been changed before.
+type UnregisterBrokerRecord struct {
+	NodeID int32
+	Epoch  int64
 }
 
 // TopicRecord makes a topic without partitions. ID is neither zero nor one (KIP-516).
@@ -69,6 +93,12 @@ type PartitionRecord struct {
 	LeaderEpoch    int32
 	PartitionEpoch int32
 	Dirs           [][16]byte // directory id of each replica, by place
+	ELR            []int32
+	LastKnownELR   []int32
+	Adding         []int32
+	Removing       []int32
+	Recovering     bool
+	LastLeader     int32 // of a partition without a leader: who led it last, or NoLeader; else 0
 }
 
 // NoLeader stands where a partition has no leader.
@@ -82,7 +112,20 @@ type PartitionChangeRecord struct {
 	ISR       []int32
 	Replicas  []int32
 	Dirs      [][16]byte
+
+	ELR           []int32 // nil: unchanged, empty: cleared; so too the next three
+	LastKnownELR  []int32
+	Adding        []int32
+	Removing      []int32
+	RecoveryState int8 // RecoveryUnchanged, Recovering or Recovered
 }
+
+// Values of PartitionChangeRecord.RecoveryState (KIP-704). A leader that was elected uncleanly is recovering until it says that it is not.
+const (
+	RecoveryUnchanged int8 = iota
+	Recovering
+	Recovered
+)
 
 // Unchanged in PartitionChangeRecord.Leader keeps leader and leader epoch.
 const Unchanged int32 = -2
@@ -117,16 +160,45 @@ type ProducerIDsRecord struct {
 // NoOpRecord changes nothing.
 type NoOpRecord struct{}
 
-func (*NoOpRecord) tag() Tag            { return tagNoOp }
-func (*ClusterRecord) tag() Tag         { return tagCluster }
-func (*FeatureLevelRecord) tag() Tag    { return tagFeatureLevel }
-func (*RegisterBrokerRecord) tag() Tag  { return tagRegisterBroker }
-func (*TopicRecord) tag() Tag           { return tagTopic }
-func (*PartitionRecord) tag() Tag       { return tagPartition }
-func (*PartitionChangeRecord) tag() Tag { return tagPartitionChange }
-func (*RemoveTopicRecord) tag() Tag     { return tagRemoveTopic }
-func (*ConfigRecord) tag() Tag          { return tagConfig }
-func (*ProducerIDsRecord) tag() Tag     { return tagProducerIDs }
+func (*NoOpRecord) tag() Tag             { return tagNoOp }
+func (*ClusterRecord) tag() Tag          { return tagCluster }
+func (*FeatureLevelRecord) tag() Tag     { return tagFeatureLevel }
+func (*TopicRecord) tag() Tag            { return tagTopic }
+func (*RemoveTopicRecord) tag() Tag      { return tagRemoveTopic }
+func (*ConfigRecord) tag() Tag           { return tagConfig }
+func (*ProducerIDsRecord) tag() Tag      { return tagProducerIDs }
+func (*BrokerChangeRecord) tag() Tag     { return tagBrokerChange }
+func (*UnregisterBrokerRecord) tag() Tag { return tagUnregisterBroker }
+
+// A record that needs nothing of a cluster is written in the form that a broker alone has always written.
+func (r *RegisterBrokerRecord) tag() Tag {
+	if r.Fenced || r.InShutdown {
+		return tagRegisterBroker2
+	}
+	return tagRegisterBroker
+}
+
+func (r *PartitionRecord) tag() Tag {
+	if r.ELR != nil || r.LastKnownELR != nil || r.Adding != nil || r.Removing != nil || r.Recovering || r.LastLeader != plainLastLeader(r.Leader) {
+		return tagPartition2
+	}
+	return tagPartition
+}
+
+// plainLastLeader is what the shorter form of a PartitionRecord stands for.
+func plainLastLeader(leader int32) int32 {
+	if leader == NoLeader {
+		return NoLeader
+	}
+	return 0
+}
+
+func (r *PartitionChangeRecord) tag() Tag {
+	if r.ELR != nil || r.LastKnownELR != nil || r.Adding != nil || r.Removing != nil || r.RecoveryState != RecoveryUnchanged {
+		return tagPartitionChange2
+	}
+	return tagPartitionChange
+}
 
 // Entry is what is proposed, committed and folded as one: all of its records or none.
 type Entry struct {

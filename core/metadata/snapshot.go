@@ -19,7 +19,8 @@ func (m *Image) Records(perEntry int, emit func([]Record)) {
 		add(80, &FeatureLevelRecord{f.Name, f.Level})
 	}
 	for _, b := range m.brokers {
-		add(1024, &RegisterBrokerRecord{NodeID: b.ID, Incarnation: b.Incarnation, BrokerEpoch: b.Epoch, Listeners: b.Listeners, Rack: b.Rack, LogDirs: b.LogDirs})
+		add(1024, &RegisterBrokerRecord{NodeID: b.ID, Incarnation: b.Incarnation, BrokerEpoch: b.Epoch, Listeners: b.Listeners, Rack: b.Rack, LogDirs: b.LogDirs,
+			Fenced: b.Fenced, InShutdown: b.InShutdown, ActiveEpoch: b.ActiveEpoch})
 	}
 	for _, t := range m.topics {
 		add(300, &TopicRecord{t.Name, t.ID})
@@ -29,8 +30,9 @@ func (m *Image) Records(perEntry int, emit func([]Record)) {
 		}
 		for i := range t.Partitions {
 			p := &t.Partitions[i]
-			add(64+24*len(p.Replicas), &PartitionRecord{TopicID: t.ID, Partition: int32(i), Replicas: p.Replicas, ISR: p.ISR, Leader: p.Leader,
-				LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch, Dirs: p.Dirs})
+			add(64+40*len(p.Replicas), &PartitionRecord{TopicID: t.ID, Partition: int32(i), Replicas: p.Replicas, ISR: p.ISR, Leader: p.Leader,
+				LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch, Dirs: p.Dirs, ELR: p.ELR, LastKnownELR: p.LastKnownELR,
+				Adding: p.Adding, Removing: p.Removing, Recovering: p.Recovering, LastLeader: p.LastLeader})
 		}
 	}
 	for _, r := range m.configs {

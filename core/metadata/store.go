@@ -43,7 +43,22 @@ func (s *Store) Restored(img *Image) {
 	s.publish(img, Commit{Index: img.Index(), Term: img.Term(), Applied: true})
 }
 
+// Publish takes an image that was folded elsewhere: by the quorum's actor, which gives images and not entries. c says which commit it
+// is the image after. Images may be skipped and none is taken back; a commit of this process's own proposal is told in any case.
+func (s *Store) Publish(img *Image, c Commit) {
+	if img.Index() <= s.img.Index() {
+		if c.Token == 0 {
+			return
+		}
+		img = s.img
+	}
+	s.publish(img, c)
+}
+
 func (s *Store) publish(img *Image, c Commit) {
+	if assert.Invariants {
+		assert.That(img.Wrong() == "", img.Wrong())
+	}
 	s.img = img
 	for _, w := range s.Watchers {
 		w.ImageChanged(img, c)

@@ -8,6 +8,7 @@ import (
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/io/buf"
+	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/io/disk"
 )
 
@@ -28,7 +29,14 @@ type Observer interface {
 	// Failed says that p's directory cannot be trusted any more.
 	Failed(p *Partition, err disk.Err, what string)
 	// TakenBack says that the batches from offset from on did not fit on the disk and are gone; they were never readable.
+	// A follower fetches again what was taken back; whoever drives it waits a while first.
 	TakenBack(p *Partition, from int64)
+	// AlterPartition has the controller asked for another ISR. The answer comes by p.Altered, once for each call and not from within it.
+	AlterPartition(p *Partition, x Proposal)
+	// FollowerReady says that p.FetchPoint is ready: its next Fetch may go.
+	FollowerReady(p *Partition)
+	// LeaderChanged says that p's role or leader epoch is another (IsLeader, Following).
+	LeaderChanged(p *Partition)
 }
 
 // Acks levels, as in Produce requests.
@@ -38,29 +46,41 @@ const (
 	AcksAll    = -1
 )
 
-// Partition is the leader replica of one partition. logStart <= highWatermark <= written end <= log end.
+// Partition is this broker's replica of one partition, its leader or a follower. logStart <= highWatermark <= written end <= log end.
 type Partition struct {
-	Topic       string
-	TopicID     [16]byte
-	Number      int32
-	LeaderEpoch int32
-	Log         *commitlog.Log
-	FlushAck    bool // flush.policy=ack
-	Observer    Observer
-	Stats       Stats
+	Topic        string
+	TopicID      [16]byte
+	Number       int32
+	LeaderEpoch  int32
+	Log          *commitlog.Log
+	FlushAck     bool // flush.policy=ack
+	Observer     Observer
+	Stats        Stats
+	LagMax       clock.Duration // replica.lag.time.max.ms
+	HWCheckpoint int64          // of replication-offset-checkpoint, read before the log is opened; 0: none
 
-	env                  *env.Env
-	hw                   int64 // never goes back
-	leader               queue // acks=1, by last offset
-	all                  queue // acks=all, by last offset
-	sizes                sizes // batches above the high watermark, so that watches can count bytes
-	watches              []*Watch
-	firing               []*Watch // scratch of tell
-	failed               bool
-	closed               bool
-	told                 bool // the checkpoints have the next two
-	toldPoint, toldStart int64
-	missing              int64 // bytes that the last taken-back batches would have needed
+	env                   *env.Env
+	state                 State
+	role                  role
+	followers             []follower // leading: the other replicas
+	isr                   isr
+	epochStart            int64 // leading: the log end at which the epoch began
+	leaderHW, leaderStart int64 // following: what the leader said last, -1 nothing
+	fetchAt               int64 // following: the log end that FetchPoint gave, -1 if it is not that any more
+	truncating            bool  // a task cuts the log; the role rests until it ends
+	unsized               int64 // batches below are not in sizes
+	hw                    int64 // never goes back, but for a truncation
+	leader                queue // acks=1, by last offset
+	all                   queue // acks=all, by last offset
+	sizes                 sizes // batches above the high watermark, so that watches can count bytes
+	watches               []*Watch
+	tails                 []*Watch // of replicas: they wait for the written end
+	firing                []*Watch // scratch of tell
+	failed                bool
+	closed                bool
+	told                  bool // the checkpoints have the next two
+	toldPoint, toldStart  int64
+	missing               int64 // bytes that the last taken-back batches would have needed
 }
 
 // Stats are plain counters; whoever shows them reads them between steps.
@@ -71,15 +91,15 @@ type Stats struct {
 
 // New wraps an opened log. All that recovery kept counts as committed: under ack it is synced, under os it is what Kafka counts too.
 func New(e *env.Env, topic string, id [16]byte, number, epoch int32, flushAck bool) *Partition {
-	return &Partition{Topic: topic, TopicID: id, Number: number, LeaderEpoch: epoch, FlushAck: flushAck, env: e}
+	return &Partition{Topic: topic, TopicID: id, Number: number, LeaderEpoch: epoch, FlushAck: flushAck, env: e, LagMax: 30 * clock.Second, fetchAt: -1}
 }
 
-// Opened hands over the recovered log.
+// Opened hands over the recovered log. In a cluster Apply comes first.
 func (p *Partition) Opened(l *commitlog.Log) {
 	p.Log = l
-	p.hw = l.End()
-	if p.FlushAck {
-		p.hw = l.SyncedEnd()
+	p.recall()
+	if p.role != alone {
+		p.settle(p.env.Now.Mono)
 	}
 }
 
@@ -88,6 +108,9 @@ func (p *Partition) Opened(l *commitlog.Log) {
 // cache before the first record of it: a consumer may have got it from ListOffsets.
 func (p *Partition) EpochEnd(epoch int32) (found int32, end int64) {
 	latest := p.Log.LatestEpoch()
+	if plant.On(plant.R4) {
+		return p.Log.EpochEnd(epoch)
+	}
 	switch {
 	case epoch < 0 || epoch > p.LeaderEpoch && epoch > latest:
 		return -1, -1
@@ -126,6 +149,10 @@ func (p *Partition) Append(v records.View, lease *buf.Lease, acks int16, w Waite
 		w.Appended(slot, Result{Code: kerr.NotLeaderForPartition, Base: -1, Time: -1})
 		return
 	}
+	if c := p.refuses(acks); c != kerr.None {
+		w.Appended(slot, Result{Code: c, Base: -1, Time: -1})
+		return
+	}
 	if v.ProducerID() >= 0 {
 		d := p.Log.Producers().Check(v, p.env.Now.Wall)
 		if d.Code != kerr.None {
@@ -150,6 +177,17 @@ func (p *Partition) Append(v records.View, lease *buf.Lease, acks int16, w Waite
 	p.wait(r.Base+int64(n), acks, waiting{w: w, slot: slot, r: r})
 }
 
+// refuses says why an append with these acks is not taken.
+func (p *Partition) refuses(acks int16) kerr.Code {
+	switch {
+	case !p.IsLeader():
+		return kerr.NotLeaderForPartition
+	case acks == AcksAll && p.underMinISR():
+		return kerr.NotEnoughReplicas
+	}
+	return kerr.None
+}
+
 // wait answers x when acks is met for offset last, now if it is met already.
 func (p *Partition) wait(last int64, acks int16, x waiting) {
 	x.last = last
@@ -168,24 +206,37 @@ func (p *Partition) wait(last int64, acks int16, x waiting) {
 // LogWritten is the log's call: bytes below WrittenEnd can be read.
 func (p *Partition) LogWritten(l *commitlog.Log) {
 	p.leader.release(l.WrittenEnd())
+	p.fireTails()
 	if !p.FlushAck || plant.On(plant.P3) {
-		p.advance(l.WrittenEnd())
+		p.ownEndMoved()
 	}
+}
+
+// ownEndMoved follows growth of what counts as this replica's log end.
+func (p *Partition) ownEndMoved() {
+	p.maybeAdvance(p.env.Now.Mono)
+	p.maybeReady()
 }
 
 // LogSynced is the log's call: bytes below SyncedEnd survive the loss of power.
 func (p *Partition) LogSynced(l *commitlog.Log) {
 	if p.FlushAck {
-		p.advance(l.SyncedEnd())
+		p.ownEndMoved()
 	}
 }
+
+// maxGrowth is growth by batches of unknown size: enough for every watch.
+const maxGrowth = 1 << 40
 
 func (p *Partition) advance(to int64) {
 	if to <= p.hw {
 		return
 	}
-	p.hw = to
 	grown := p.sizes.pop(to)
+	if p.hw < p.unsized {
+		grown = maxGrowth
+	}
+	p.hw = to
 	if plant.On(plant.P9) && len(p.all.items) > p.all.head {
 		p.all.head++ // the waiter is forgotten
 	}
@@ -250,6 +301,9 @@ func (p *Partition) AppendOwn(b []byte) (last int64, code kerr.Code) {
 	if p.closed {
 		return -1, kerr.NotLeaderForPartition
 	}
+	if c := p.refuses(AcksAll); c != kerr.None {
+		return -1, c
+	}
 	v := records.View(b)
 	base := p.Log.Append(v, p.LeaderEpoch, nil)
 	last = base + int64(v.LastOffsetDelta())
@@ -270,7 +324,11 @@ func (p *Partition) Told(point, start int64) bool {
 // CheckInvariants asserts what must hold between two steps.
 func (p *Partition) CheckInvariants() {
 	l := p.Log
+	if p.truncating {
+		return
+	}
 	assert.That(l.Start() <= l.End(), "replica: log start above log end")
+	assert.That(l.Start() <= p.hw, "replica: log start above the high watermark")
 	assert.That(p.hw <= l.WrittenEnd(), "replica: high watermark above the written end")
 	assert.That(!p.FlushAck || p.hw <= l.SyncedEnd(), "replica: high watermark above the synced end")
 	assert.That(l.SyncedEnd() <= l.WrittenEnd() && l.WrittenEnd() <= l.End(), "replica: synced, written and log end out of order")

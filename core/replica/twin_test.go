@@ -93,6 +93,10 @@ func (w *world) TakenBack(_ *Partition, from int64) {
 	}
 }
 
+func (w *world) AlterPartition(*Partition, Proposal) {}
+func (w *world) FollowerReady(*Partition)            {}
+func (w *world) LeaderChanged(*Partition)            {}
+
 func newWorld(t *rapid.T) *world {
 	w := &world{t: t, e: env.New(0, &buf.Pool{Mangle: true}, prng.New(1)), flush: rapid.Bool().Draw(t, "ack"), back: -1}
 	w.e.Out = &step.Effects{}

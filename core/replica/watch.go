@@ -8,10 +8,12 @@ type WatchOwner interface{ Fired(w *Watch) }
 // Watch waits on several partitions of one shard for min_bytes in sum (a long poll of Fetch). It fires once: on growth past Need, on a
 // failure, or when a partition goes away; whoever set it takes it down with Cancel when its deadline passes or its connection dies.
 type Watch struct {
-	Owner WatchOwner
-	Need  int64 // bytes still missing in sum
-	parts []*Partition
-	live  bool
+	Owner   WatchOwner
+	Need    int64 // bytes still missing in sum
+	Replica bool  // it waits for growth of the written end, by anything: a replica's Fetch
+	Commit  bool  // of a Replica: and for growth of the high watermark, which consumers of that replica wait for (KIP-392)
+	parts   []*Partition
+	live    bool
 }
 
 // Live says whether the watch still waits.
@@ -21,6 +23,12 @@ func (w *Watch) Live() bool { return w.live }
 func (w *Watch) Add(p *Partition) {
 	w.live = true
 	w.parts = append(w.parts, p)
+	if w.Replica {
+		p.tails = append(p.tails, w)
+		if !w.Commit {
+			return
+		}
+	}
 	p.watches = append(p.watches, w)
 }
 
@@ -34,14 +42,23 @@ func (w *Watch) Cancel() {
 }
 
 func (p *Partition) unwatch(w *Watch) {
-	for i, x := range p.watches {
+	if w.Replica {
+		p.tails = without(p.tails, w)
+	}
+	if !w.Replica || w.Commit {
+		p.watches = without(p.watches, w)
+	}
+}
+
+func without(list []*Watch, w *Watch) []*Watch {
+	for i, x := range list {
 		if x == w {
-			n := len(p.watches) - 1
-			p.watches[i], p.watches[n] = p.watches[n], nil
-			p.watches = p.watches[:n]
-			return
+			n := len(list) - 1
+			list[i], list[n] = list[n], nil
+			return list[:n]
 		}
 	}
+	return list
 }
 
 // fire tells those watches that have enough now that the high watermark covers grown bytes more. Who is told may watch again at once:
@@ -58,9 +75,17 @@ func (p *Partition) fire(grown int64) {
 	p.tell()
 }
 
+// fireTails tells the replicas' watches that the written end has grown.
+func (p *Partition) fireTails() {
+	if len(p.tails) > 0 {
+		p.firing = append(p.firing, p.tails...)
+		p.tell()
+	}
+}
+
 // fireAll tells every watch that there is now.
 func (p *Partition) fireAll() {
-	p.firing = append(p.firing, p.watches...)
+	p.firing = append(append(p.firing, p.watches...), p.tails...)
 	p.tell()
 }
 

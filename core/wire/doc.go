@@ -9,6 +9,7 @@
 //	arena ◀──AppendProduceResponse, AppendMetadataResponse, AppendCold…
 //	arena ◀──StartFrame, AppendResponseHeader, AppendFetchHead, {AppendFetchTopic, {AppendFetchPartition, extent,
 //	         AppendFetchPartitionEnd}, AppendFetchTopicEnd}, AppendFetchEnd, FinishFrame
+//	arena ◀──FetchRequest.AppendTo         frame ──FetchResponse.Decode──▶ flat struct whose records alias the frame (followers)
 //
 // It promises: no input makes it panic, loop or allocate by an announced length rather than by bytes that are present; a decoded
 // hot request costs no allocation when its struct is reused; what it accepts, Apache Kafka's parser accepts, with the same

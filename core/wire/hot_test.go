@@ -117,7 +117,7 @@ func withoutEmpty(v reflect.Value, name string) {
 			withoutEmpty(v.Field(i), v.Type().Field(i).Name)
 		}
 	case reflect.Slice:
-		if v.Len() == 0 && name != "Records" {
+		if v.Len() == 0 && name != "Records" && v.CanSet() {
 			v.SetZero()
 		}
 		if v.Type().Elem().Kind() == reflect.Struct {

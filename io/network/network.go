@@ -41,6 +41,7 @@ type Info struct {
 	Peer     string // "host:port" of the other end
 	Dialled  bool   // opened by a Dial of ours
 	Token    disk.Token
+	Refused  bool // of a Dial that failed: the other machine answered that nobody listens there
 }
 
 // Dial asks for a connection to a peer. It is answered by ConnOpened or ConnClosed with the same Token.

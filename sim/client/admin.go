@@ -16,7 +16,8 @@ import (
 type TopicSpec struct {
 	Name       string   `json:"name"`
 	Partitions int32    `json:"partitions"`
-	Configs    []string `json:"configs,omitempty"` // "name=value"
+	Replicas   int16    `json:"replicas,omitempty"` // 0 counts as 1
+	Configs    []string `json:"configs,omitempty"`  // "name=value"
 }
 
 // AdminConfig says what an administrator does.
@@ -118,10 +119,10 @@ func (a *Admin) something() {
 }
 
 // simple asks one thing and records its outcome; code reads the answer.
-func (a *Admin) simple(req kmsg.Request, low int16, op history.Op, code func(kmsg.Response, *history.Op) kerr.Code, done func(kerr.Code, error)) {
+func (a *Admin) simple(l *link, req kmsg.Request, low int16, op history.Op, code func(kmsg.Response, *history.Op) kerr.Code, done func(kerr.Code, error)) {
 	a.busy = true
 	a.record(0, history.Invoke, "", op)
-	a.link.ask(req, low, anyVersion, 10*clock.Second, func(r kmsg.Response, err error) {
+	l.ask(req, low, anyVersion, 10*clock.Second, func(r kmsg.Response, err error) {
 		a.busy = false
 		if err != nil {
 			a.record(0, history.Info, err.Error(), op)
@@ -144,7 +145,7 @@ func (a *Admin) simple(req kmsg.Request, low int16, op history.Op, code func(kms
 func (a *Admin) create(t TopicSpec, done func(bool)) {
 	req := kmsg.NewPtrCreateTopicsRequest()
 	rt := kmsg.NewCreateTopicsRequestTopic()
-	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = t.Name, t.Partitions, 1
+	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = t.Name, t.Partitions, max(1, t.Replicas)
 	for _, c := range t.Configs {
 		k, v, _ := strings.Cut(c, "=")
 		rc := kmsg.NewCreateTopicsRequestTopicConfig()
@@ -153,7 +154,7 @@ func (a *Admin) create(t TopicSpec, done func(bool)) {
 	}
 	req.Topics, req.TimeoutMillis = append(req.Topics, rt), 5000
 	op := history.Op{Kind: history.CreateTopic, Key: t.Name, Offset: int64(t.Partitions), Meta: strings.Join(t.Configs, ",")}
-	a.simple(req, 2, op, func(r kmsg.Response, _ *history.Op) kerr.Code {
+	a.simple(a.link, req, 2, op, func(r kmsg.Response, _ *history.Op) kerr.Code {
 		resp := r.(*kmsg.CreateTopicsResponse)
 		if len(resp.Topics) != 1 || resp.Topics[0].Topic != t.Name {
 			a.caught(0, t.Name, "CreateTopics answers other topics than it was asked for", strconv.Itoa(len(resp.Topics)))
@@ -180,7 +181,7 @@ func (a *Admin) churn() {
 	t := kmsg.NewDeleteTopicsRequestTopic()
 	t.Topic = kmsg.StringPtr(a.mine)
 	req.Topics, req.TimeoutMillis = append(req.Topics, t), 5000
-	a.simple(req, 1, history.Op{Kind: history.DeleteTopic, Key: a.mine, Offset: history.NoOffset}, func(r kmsg.Response, _ *history.Op) kerr.Code {
+	a.simple(a.link, req, 1, history.Op{Kind: history.DeleteTopic, Key: a.mine, Offset: history.NoOffset}, func(r kmsg.Response, _ *history.Op) kerr.Code {
 		resp := r.(*kmsg.DeleteTopicsResponse)
 		if len(resp.Topics) != 1 {
 			a.caught(0, a.mine, "DeleteTopics answers other topics than it was asked for", strconv.Itoa(len(resp.Topics)))
@@ -200,11 +201,31 @@ func (a *Admin) pick() *position {
 	return &position{topic: t, part: int32(p), key: t.keys[p]}
 }
 
+// leader gives the link to a partition's leader, nil if none is known.
+func (a *Admin) leader(p *position) *link {
+	if p.topic.lead[p.part] < 0 {
+		a.refresh()
+		return nil
+	}
+	return a.to(p.topic.lead[p.part])
+}
+
+// refresh asks for metadata again, where leaders may move.
+func (a *Admin) refresh() {
+	if a.sh.Nodes > 1 {
+		a.topics = nil
+	}
+}
+
 func (a *Admin) deleteRecords() {
 	p := a.pick()
 	end := a.bounds[p.key]
 	if end == 0 || a.cfg.Trims && a.rnd.Permille(400) {
 		a.listOne(p, -1)
+		return
+	}
+	l := a.leader(p)
+	if l == nil {
 		return
 	}
 	to := a.rnd.Int63n(end + 1)
@@ -218,7 +239,7 @@ func (a *Admin) deleteRecords() {
 	t.Topic, t.Partitions = p.topic.name, append(t.Partitions, tp)
 	req.Topics, req.TimeoutMillis = append(req.Topics, t), 5000
 	op := history.Op{Kind: history.DeleteRecords, Key: p.key, Offset: to}
-	a.simple(req, 0, op, func(r kmsg.Response, op *history.Op) kerr.Code {
+	a.simple(l, req, 0, op, func(r kmsg.Response, op *history.Op) kerr.Code {
 		resp := r.(*kmsg.DeleteRecordsResponse)
 		if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
 			return kerr.UnknownServerError
@@ -231,7 +252,11 @@ func (a *Admin) deleteRecords() {
 			op.Offset = got.LowWatermark
 		}
 		return kerr.Code(got.ErrorCode)
-	}, func(kerr.Code, error) {})
+	}, func(c kerr.Code, err error) {
+		if c != kerr.None || err != nil {
+			a.refresh()
+		}
+	})
 }
 
 func (a *Admin) alter() {
@@ -245,7 +270,7 @@ func (a *Admin) alter() {
 	c.Name, c.Op, c.Value = k, kmsg.IncrementalAlterConfigOpSet, kmsg.StringPtr(v)
 	res.Configs = append(res.Configs, c)
 	req.Resources = append(req.Resources, res)
-	a.simple(req, 0, history.Op{Kind: history.Alter, Key: p.topic.name, Offset: history.NoOffset, Meta: set}, func(r kmsg.Response, _ *history.Op) kerr.Code {
+	a.simple(a.link, req, 0, history.Op{Kind: history.Alter, Key: p.topic.name, Offset: history.NoOffset, Meta: set}, func(r kmsg.Response, _ *history.Op) kerr.Code {
 		resp := r.(*kmsg.IncrementalAlterConfigsResponse)
 		if len(resp.Resources) != 1 {
 			return kerr.UnknownServerError
@@ -261,9 +286,16 @@ func (a *Admin) list() {
 }
 
 func (a *Admin) listOne(p *position, ts int64) {
+	l := a.leader(p)
+	if l == nil {
+		return
+	}
 	a.busy = true
-	a.listOffsets(a.link, []*position{p}, ts, 1, func(found []int64) {
+	a.listOffsets(l, []*position{p}, ts, 1, func(found []int64) {
 		a.busy = false
+		if found == nil {
+			a.refresh()
+		}
 		if found != nil && ts == -1 {
 			a.bounds[p.key] = found[0]
 		}

@@ -13,6 +13,8 @@ type Shared struct {
 	Rec *history.Recorder
 	// Writers counts the clients that still write. Readers go for the end once it is 0.
 	Writers int
+	// Nodes is how many brokers there are; 0 counts as 1.
+	Nodes   int
 	healed  bool
 	reached map[string]bool // group keys whose end some member stood at after healing
 }
@@ -42,7 +44,10 @@ type base struct {
 	sh     *Shared
 	rnd    *prng.Source
 	name   string
-	links  []*link
+	links  []*link                // the first one is the client's own: it asks for metadata there
+	known  map[[16]byte]topicInfo // the newest leaders that it heard of, by topic id
+	leads  []*link                // by node, where the run has several
+	onLead func()                 // a link to a leader opened
 	gens   [timerKinds]uint64
 	healed bool
 	// oldVersions makes the client pick any version that both sides know, not the newest.
@@ -134,6 +139,33 @@ func (b *base) note(slot int, op history.Op) { b.sh.Rec.Note(b.process(slot), op
 // caught records that the client saw something that no broker may send.
 func (b *base) caught(slot int, key, what, got string) {
 	b.note(slot, history.Op{Kind: history.Caught, Key: key, Offset: history.NoOffset, Meta: what, Got: got})
+}
+
+// to gives the link to a node that leads something: with one broker the client's own, else one a node, made when it is first wanted.
+func (b *base) to(node int) *link {
+	if b.sh.Nodes <= 1 {
+		return b.links[0]
+	}
+	if b.leads == nil {
+		b.leads = make([]*link, b.sh.Nodes)
+	}
+	if b.leads[node] == nil {
+		b.leads[node] = b.newLink(node, func() { b.led() }, func() { b.stale() })
+	}
+	return b.leads[node]
+}
+
+func (b *base) led() {
+	if b.onLead != nil {
+		b.onLead()
+	}
+}
+
+// stale has the client ask for metadata again at its next tick: a leader has moved, or cannot be reached.
+func (b *base) stale() {
+	if b.sh.Nodes > 1 && b.retry == nil && b.links[0].open() {
+		b.retry = b.links[0].onOpen
+	}
 }
 
 // jitter draws between half and one and a half of d.

@@ -39,7 +39,7 @@ func NewConsumer(cfg ConsumerConfig, sh *Shared) *Consumer {
 // Start implements Client.
 func (c *Consumer) Start(n Net) {
 	c.start(n, "consumer")
-	c.onWork, c.onTick = c.work, c.tick
+	c.onWork, c.onTick, c.onLead = c.work, c.tick, c.work
 	c.seekAt = n.Now().Add(clock.MS(c.cfg.SeekMS))
 	c.f = fetcher{b: &c.base, cfg: c.cfg.Fetch, low: 4, after: c.fetched}
 	c.f.link = c.newLink(c.cfg.Node, c.opened, func() {})
@@ -77,7 +77,7 @@ func (c *Consumer) adopt(ts []topicInfo) {
 }
 
 func (c *Consumer) work() {
-	if c.done || c.asking {
+	if c.done || c.asking || c.turning() && c.f.busy {
 		return
 	}
 	if c.final && c.unknownEnds() {
@@ -99,12 +99,20 @@ func (c *Consumer) fetched() {
 func (c *Consumer) tick() {
 	if !c.f.busy {
 		c.turn()
-		c.work()
 	}
+	c.work()
+}
+
+// turning says that the consumer wants to change direction: no fetch is begun until all that are under way have ended.
+func (c *Consumer) turning() bool {
+	return c.healed && !c.final && c.sh.Writers == 0 && c.topics != nil || c.cfg.SeekMS > 0 && !c.final && c.n.Now() >= c.seekAt
 }
 
 // turn changes direction, between two fetches only.
 func (c *Consumer) turn() {
+	if c.f.busy {
+		return
+	}
 	if c.healed && !c.final && c.sh.Writers == 0 && c.topics != nil {
 		c.beginFinal()
 	}
@@ -158,7 +166,7 @@ func (c *Consumer) askEnds() {
 	}
 	c.asking = true
 	pos := c.f.pos
-	c.listOffsets(c.f.link, pos, -1, 3, func(found []int64) {
+	c.f.ends(pos, 3, func(found []int64) {
 		c.asking = false
 		for i := range found {
 			pos[i].end = found[i]

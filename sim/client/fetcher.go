@@ -34,61 +34,130 @@ type position struct {
 	lost    bool // out of range: ask for the bounds before the next fetch
 }
 
-// fetcher reads a set of partitions over one link: fetches, sessions, resets.
+// fetcher reads a set of partitions from their leaders: one lane a leader, each with one fetch in flight at most.
 type fetcher struct {
-	b         *base
-	cfg       FetchConfig
-	link      *link
-	pos       []*position
-	forgotten []*position
-	session   int32
-	epoch     int32
-	busy      bool
-	gen       int // of the assignment: answers of an older one are dropped
-	low       int16
-	after     func() // one fetch, or one try, is over
+	b     *base
+	cfg   FetchConfig
+	link  *link // the client's own, where metadata is asked for
+	pos   []*position
+	lanes []*lane // by node; with one broker there is one
+	busy  bool    // some lane is
+	gen   int     // of the assignment: answers of an older one are dropped
+	low   int16
+	after func() // one fetch, or one try, is over
 }
 
+// lane is the fetches to one broker, and their session.
+type lane struct {
+	f       *fetcher
+	node    int
+	link    *link
+	session int32
+	epoch   int32
+	busy    bool
+	slot    int // of the history's processes
+}
+
+// laneSlots is the first of the slots that lanes beyond the first record in.
+const laneSlots = 9
+
 func (f *fetcher) assign(pos []*position) {
-	f.pos, f.forgotten = pos, nil
-	f.session, f.epoch = 0, 0
+	f.pos = pos
+	f.noSession()
 	f.gen++
 }
 
-// fetch asks once. It does nothing while one is under way.
+// fetch asks each leader once. A lane that is busy is left alone.
 func (f *fetcher) fetch() {
-	if f.busy || !f.link.open() || len(f.pos) == 0 {
+	for n := range max(1, f.b.sh.Nodes) {
+		f.fetchFrom(n)
+	}
+}
+
+// lane gives the lane of a node, and the partitions that are read there; nil if there are none or it cannot be used now.
+func (f *fetcher) lane(node int) (*lane, []*position) {
+	var pos []*position
+	for _, p := range f.pos {
+		lead := 0
+		if f.b.sh.Nodes > 1 {
+			lead = p.topic.lead[p.part]
+		}
+		if lead < 0 {
+			f.b.stale()
+		}
+		if lead == node {
+			pos = append(pos, p)
+		}
+	}
+	if len(pos) == 0 {
+		return nil, nil
+	}
+	for len(f.lanes) <= node {
+		f.lanes = append(f.lanes, nil)
+	}
+	l := f.lanes[node]
+	if l == nil {
+		l = &lane{f: f, node: node, link: f.b.to(node)}
+		if node > 0 {
+			l.slot = laneSlots + node - 1
+		}
+		f.lanes[node] = l
+	}
+	if l.busy || !l.link.open() {
+		return nil, nil
+	}
+	return l, pos
+}
+
+func (f *fetcher) fetchFrom(node int) {
+	l, pos := f.lane(node)
+	if l == nil {
 		return
 	}
-	for _, p := range f.pos {
+	for _, p := range pos {
 		if p.lost {
-			f.reset()
+			l.reset(p)
 			return
 		}
 	}
+	l.fetch(pos)
+}
+
+// begin and end keep count of what is under way.
+func (l *lane) begin() { l.busy, l.f.busy = true, true }
+
+func (l *lane) end() {
+	l.busy, l.f.busy = false, false
+	for _, o := range l.f.lanes {
+		l.f.busy = l.f.busy || o != nil && o.busy
+	}
+}
+
+func (l *lane) fetch(pos []*position) {
+	f := l.f
 	req := kmsg.NewPtrFetchRequest()
 	req.ReplicaID, req.MaxWaitMillis, req.MinBytes, req.MaxBytes = -1, f.cfg.MaxWaitMS, f.cfg.MinBytes, f.cfg.MaxBytes
 	req.SessionEpoch = -1
-	full := !f.cfg.Sessions || f.session == 0
+	full := !f.cfg.Sessions || l.session == 0
 	if f.cfg.Sessions {
-		req.SessionID, req.SessionEpoch = f.session, f.epoch
+		req.SessionID, req.SessionEpoch = l.session, l.epoch
 	}
 	cap := int16(anyVersion)
-	asked := make([]history.Op, 0, len(f.pos))
-	for _, p := range f.pos {
+	asked := make([]history.Op, 0, len(pos))
+	for _, p := range pos {
 		cap = min(cap, idCap(p.topic, 13))
 		asked = append(asked, history.Op{Kind: history.Poll, Key: p.key, From: p.next, HW: -1, Start: -1, Offset: history.NoOffset, PID: noProducerID, Timestamp: f.wait()})
 		if full || !p.inForce || p.sent != p.next {
 			f.add(req, p)
 		}
 	}
-	f.busy = true
+	l.begin()
 	gen := f.gen
-	f.b.record(0, history.Invoke, "", asked...)
+	f.b.record(l.slot, history.Invoke, "", asked...)
 	timeout := clock.MS(int64(f.cfg.MaxWaitMS)) + 5*clock.Second
-	f.link.ask(req, max(4, f.low), cap, timeout, func(r kmsg.Response, err error) {
-		f.busy = false
-		f.answer(r, err, asked, gen)
+	l.link.ask(req, max(4, f.low), cap, timeout, func(r kmsg.Response, err error) {
+		l.end()
+		l.answer(r, err, asked, gen)
 		f.after()
 	})
 }
@@ -117,22 +186,27 @@ func (f *fetcher) add(req *kmsg.FetchRequest, p *position) {
 }
 
 func (f *fetcher) noSession() {
-	f.session, f.epoch = 0, 0
+	for _, l := range f.lanes {
+		if l != nil {
+			l.session, l.epoch = 0, 0
+		}
+	}
 	for _, p := range f.pos {
 		p.inForce = false
 	}
 }
 
-func (f *fetcher) answer(r kmsg.Response, err error, asked []history.Op, gen int) {
+func (l *lane) answer(r kmsg.Response, err error, asked []history.Op, gen int) {
+	f := l.f
 	if err != nil {
 		f.noSession()
-		f.b.record(0, history.Fail, err.Error(), asked...)
+		f.b.record(l.slot, history.Fail, err.Error(), asked...)
 		return
 	}
 	resp := r.(*kmsg.FetchResponse)
 	if resp.ErrorCode != 0 {
 		f.noSession()
-		f.b.record(0, history.Fail, kerr.Code(resp.ErrorCode).String(), asked...)
+		f.b.record(l.slot, history.Fail, kerr.Code(resp.ErrorCode).String(), asked...)
 		if c := kerr.Code(resp.ErrorCode); c != kerr.FetchSessionIDNotFound && c != kerr.InvalidFetchSessionEpoch && c != kerr.FetchSessionTopicIDError && !retriable(c) {
 			f.b.caught(0, "", "Fetch answers an error of no use", c.String())
 		}
@@ -140,31 +214,32 @@ func (f *fetcher) answer(r kmsg.Response, err error, asked []history.Op, gen int
 	}
 	if gen != f.gen {
 		f.noSession()
-		f.b.record(0, history.Fail, "assignment changed", asked...)
+		f.b.record(l.slot, history.Fail, "assignment changed", asked...)
 		return
 	}
-	f.advanceSession(resp.SessionID)
-	f.take(resp, asked)
+	l.advanceSession(resp.SessionID)
+	l.take(resp, asked)
 }
 
-func (f *fetcher) advanceSession(id int32) {
-	if !f.cfg.Sessions {
+func (l *lane) advanceSession(id int32) {
+	if !l.f.cfg.Sessions {
 		return
 	}
 	switch {
 	case id == 0: // the broker keeps none: full fetches go on
-		f.noSession()
+		l.f.noSession()
 	default:
-		f.session = id
-		if f.epoch++; f.epoch <= 0 {
-			f.epoch = 1
+		l.session = id
+		if l.epoch++; l.epoch <= 0 {
+			l.epoch = 1
 		}
 	}
 }
 
 // take records what came: partitions with records; and, if there were none at all, that there was nothing to read anywhere. A partition
 // without records beside one with them may only have missed the answer's byte limit, so nothing follows from it.
-func (f *fetcher) take(resp *kmsg.FetchResponse, asked []history.Op) {
+func (l *lane) take(resp *kmsg.FetchResponse, asked []history.Op) {
+	f := l.f
 	var ops []history.Op
 	failed := false
 	asked = append([]history.Op(nil), asked...) // the invocation keeps its own
@@ -196,11 +271,11 @@ func (f *fetcher) take(resp *kmsg.FetchResponse, asked []history.Op) {
 	}
 	switch {
 	case len(ops) > 0:
-		f.b.record(0, history.OK, "", ops...)
+		f.b.record(l.slot, history.OK, "", ops...)
 	case failed:
-		f.b.record(0, history.Fail, "partition errors", asked...)
+		f.b.record(l.slot, history.Fail, "partition errors", asked...)
 	default:
-		f.b.record(0, history.OK, "", asked...)
+		f.b.record(l.slot, history.OK, "", asked...)
 	}
 }
 
@@ -232,6 +307,8 @@ func (f *fetcher) partError(p *position, c kerr.Code) {
 		p.lost = true
 	case c == kerr.UnknownTopicID || c == kerr.InconsistentTopicID:
 		f.b.retry = f.link.onOpen
+	case c == kerr.NotLeaderForPartition || c == kerr.FencedLeaderEpoch || c == kerr.UnknownLeaderEpoch || c == kerr.UnknownTopicOrPartition || c == kerr.KafkaStorageError:
+		f.b.stale()
 	case !retriable(c):
 		f.b.caught(0, p.key, "Fetch answers an error of no use", c.String())
 	}
@@ -255,24 +332,68 @@ func (f *fetcher) byKey(key string) *position {
 	return nil
 }
 
-// reset moves partitions that are out of range to the start of their log.
-func (f *fetcher) reset() {
-	var lost []*position
-	for _, p := range f.pos {
-		if p.lost {
-			lost = append(lost, p)
-		}
+// reset moves a partition that is out of range to the start of its log.
+func (l *lane) reset(p *position) {
+	l.begin()
+	slot := resetSlot
+	if l.node > 0 {
+		slot = l.slot
 	}
-	f.busy = true
-	f.b.listOffsets(f.link, lost[:1], -2, 2, func(found []int64) {
-		f.busy = false
+	l.f.b.listOffsets(l.link, []*position{p}, -2, slot, func(found []int64) {
+		l.end()
 		if found != nil && found[0] >= 0 {
-			p := lost[0]
 			p.lost = false
 			p.next = found[0]
 		}
-		f.after()
+		l.f.after()
 	})
+}
+
+// resetSlot is where the first lane records its resets; the others have no other request in flight.
+const resetSlot = 2
+
+// ends asks the leaders for the ends of partitions, one leader after the other. nil: one of them failed.
+func (f *fetcher) ends(pos []*position, slot int, done func([]int64)) {
+	found := make([]int64, len(pos))
+	var next func(node int)
+	next = func(node int) {
+		if node >= max(1, f.b.sh.Nodes) {
+			done(found)
+			return
+		}
+		var some []*position
+		var at []int
+		for i, p := range pos {
+			lead := 0
+			if f.b.sh.Nodes > 1 {
+				lead = p.topic.lead[p.part]
+			}
+			if lead < 0 {
+				f.b.stale()
+				done(nil)
+				return
+			}
+			if lead == node {
+				some, at = append(some, p), append(at, i)
+			}
+		}
+		if len(some) == 0 {
+			next(node + 1)
+			return
+		}
+		f.b.listOffsets(f.b.to(node), some, -1, slot, func(got []int64) {
+			if got == nil {
+				f.b.stale()
+				done(nil)
+				return
+			}
+			for i, o := range got {
+				found[at[i]] = o
+			}
+			next(node + 1)
+		})
+	}
+	next(0)
 }
 
 // hurry makes the rest of the reading quick, once the faults are over.

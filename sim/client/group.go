@@ -101,7 +101,10 @@ func (g *Group) opened() {
 			g.topics = ts
 		}
 		for i := range ts {
-			g.topics[i].id, g.topics[i].hasID = ts[i].id, ts[i].hasID
+			g.topics[i].id, g.topics[i].hasID, g.topics[i].lead = ts[i].id, ts[i].hasID, ts[i].lead
+		}
+		if g.sh.Nodes > 1 { // what is in flight to a former leader must not move a position that a new one moves too
+			g.f.assign(g.f.pos)
 		}
 		g.advance()
 	})

@@ -271,7 +271,7 @@ func (g *Group) askEnds() {
 	}
 	g.asking = true
 	pos := g.owned
-	g.listOffsets(g.f.link, pos, -1, slotEnd, func(found []int64) {
+	g.f.ends(pos, slotEnd, func(found []int64) {
 		g.asking = false
 		for i := range found {
 			pos[i].end = found[i]

@@ -262,6 +262,9 @@ func (l *link) gone(why error) {
 	l.state, l.conn = linkClosed, 0
 	l.retryAt = l.b.n.Now().Add(l.b.jitter(l.backoff))
 	l.backoff = min(2*l.backoff, maxBackoff)
+	if l.b.sh.Nodes > 1 && l == l.b.links[0] && l.backoff > 2*minBackoff {
+		l.node, l.versions = l.b.rnd.Intn(l.b.sh.Nodes), nil // another broker may know more
+	}
 	lost := l.pending
 	l.pending = nil
 	for _, p := range lost {

@@ -1,6 +1,8 @@
 package client
 
 import (
+	"sort"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seedlog/seedlog/io/clock"
@@ -13,6 +15,8 @@ type topicInfo struct {
 	id    [16]byte
 	hasID bool
 	parts int
+	lead  []int    // the simulator's number of each partition's leader, -1 none
+	epoch []int32  // leader epoch, -1 unknown
 	keys  []string // by partition, "topic/0"
 }
 
@@ -30,7 +34,10 @@ func (b *base) askTopics(l *link, names []string, done func([]topicInfo)) {
 			return // the link opens again, and its owner starts over
 		}
 		resp := r.(*kmsg.MetadataResponse)
-		if infos, ok := topicsOf(resp, names); ok {
+		if infos, ok := b.topicsOf(resp, names); ok {
+			for i := range infos {
+				b.newest(&infos[i])
+			}
 			done(infos)
 			return
 		}
@@ -38,16 +45,20 @@ func (b *base) askTopics(l *link, names []string, done func([]topicInfo)) {
 	})
 }
 
-func topicsOf(resp *kmsg.MetadataResponse, names []string) ([]topicInfo, bool) {
+// topicsOf reads what was asked for. Where there are several brokers, a partition may be without a leader for long.
+func (b *base) topicsOf(resp *kmsg.MetadataResponse, names []string) ([]topicInfo, bool) {
 	infos := make([]topicInfo, 0, len(names))
 	for _, n := range names {
 		for i := range resp.Topics {
 			t := &resp.Topics[i]
-			if t.Topic == nil || *t.Topic != n || t.ErrorCode != 0 || len(t.Partitions) == 0 || !led(t.Partitions) {
+			if t.Topic == nil || *t.Topic != n || t.ErrorCode != 0 || len(t.Partitions) == 0 || b.sh.Nodes <= 1 && !led(t.Partitions) {
 				continue
 			}
 			info := topicInfo{name: n, id: t.TopicID, hasID: t.TopicID != [16]byte{}, parts: len(t.Partitions)}
+			sort.Slice(t.Partitions, func(i, j int) bool { return t.Partitions[i].Partition < t.Partitions[j].Partition })
 			for p := range t.Partitions {
+				info.lead = append(info.lead, max(-1, nodeOf(t.Partitions[p].Leader)))
+				info.epoch = append(info.epoch, t.Partitions[p].LeaderEpoch)
 				info.keys = append(info.keys, history.Key(n, int32(p)))
 			}
 			infos = append(infos, info)
@@ -55,6 +66,25 @@ func topicsOf(resp *kmsg.MetadataResponse, names []string) ([]topicInfo, bool) {
 		}
 	}
 	return infos, len(infos) == len(names)
+}
+
+// newest keeps what the client knew of a partition's leader where the answer is older: a broker that lags behind must not send it back to a
+// leader that was deposed (KIP-320).
+func (b *base) newest(t *topicInfo) {
+	if b.sh.Nodes <= 1 {
+		return
+	}
+	if b.known == nil {
+		b.known = map[[16]byte]topicInfo{}
+	}
+	for p, old := 0, b.known[t.id]; p < min(len(t.lead), len(old.lead)); p++ {
+		if t.hasID && t.epoch[p] >= 0 && t.epoch[p] < old.epoch[p] {
+			t.lead[p], t.epoch[p] = old.lead[p], old.epoch[p]
+		}
+	}
+	if t.hasID {
+		b.known[t.id] = *t
+	}
 }
 
 func led(ps []kmsg.MetadataResponseTopicPartition) bool {

@@ -69,7 +69,17 @@ func (m *Misbehaver) Start(n Net) {
 }
 
 func (m *Misbehaver) opened() {
-	m.askTopics(m.link, []string{m.cfg.Topic}, func(ts []topicInfo) { m.topic, m.known = ts[0], true })
+	m.askTopics(m.link, []string{m.cfg.Topic}, func(ts []topicInfo) {
+		m.topic, m.known = ts[0], true
+		m.follow()
+	})
+}
+
+// follow moves the client to the leader of its one partition: all that it provokes is the leader's to refuse.
+func (m *Misbehaver) follow() {
+	if m.sh.Nodes > 1 && m.topic.lead[0] >= 0 {
+		m.link.redirect(m.topic.lead[0])
+	}
 }
 
 func (m *Misbehaver) tick() {

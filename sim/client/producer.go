@@ -45,6 +45,7 @@ type Producer struct {
 	seqs    []int32
 	open    []*sendBatch // unsettled, oldest first
 	slots   [history.Slots]bool
+	paused  []bool // scratch of pump, by partition: an older batch waits
 	made    int64
 	ok      int64 // acknowledged after healing
 	stopped bool
@@ -82,7 +83,7 @@ func NewProducer(cfg ProducerConfig, sh *Shared) *Producer {
 // Start implements Client.
 func (p *Producer) Start(n Net) {
 	p.start(n, "producer")
-	p.onWork, p.onTick = p.work, p.tick
+	p.onWork, p.onTick, p.onLead = p.work, p.tick, p.pump
 	p.link = p.newLink(p.cfg.Node, p.opened, func() {})
 	p.after(p.jitter(clock.MS(p.cfg.EveryMS)), timerWork)
 }
@@ -90,18 +91,11 @@ func (p *Producer) Start(n Net) {
 func (p *Producer) opened() {
 	p.askTopics(p.link, []string{p.cfg.Topic}, func(ts []topicInfo) {
 		p.topic, p.known = ts[0], true
-		if p.seqs == nil {
-			p.seqs = make([]int32, p.topic.parts)
-			for i := range p.seqs {
-				p.seqs[i] = p.cfg.FirstSeq
-			}
+		for len(p.seqs) < p.topic.parts { // at first, and when partitions were added
+			p.seqs = append(p.seqs, p.cfg.FirstSeq)
 		}
 		p.pump()
 	})
-}
-
-func (p *Producer) ready() bool {
-	return p.link.open() && p.known && (!p.cfg.Idempotent || p.pid >= 0)
 }
 
 // work makes a batch now and then.
@@ -163,7 +157,7 @@ func addSequence(seq, n int32) int32 { return int32((uint32(seq) + uint32(n)) & 
 
 // pump sends what waits, oldest first; a partition whose older batch must pause waits with it.
 func (p *Producer) pump() {
-	if !p.link.open() || !p.known {
+	if !p.known {
 		return
 	}
 	if p.cfg.Idempotent && p.pid < 0 {
@@ -171,21 +165,30 @@ func (p *Producer) pump() {
 		return
 	}
 	now := p.n.Now()
+	p.paused = append(p.paused[:0], make([]bool, p.topic.parts)...)
 	for _, b := range append([]*sendBatch(nil), p.open...) {
 		if b.inFlight {
 			continue
 		}
-		if b.notBefore > now {
-			return
+		l := p.leader(b.part)
+		if p.paused[b.part] || b.notBefore > now || l == nil || !l.open() {
+			p.paused[b.part] = true
+			continue
 		}
-		p.send(b)
-		if !p.link.open() {
-			return
-		}
+		p.send(l, b)
 	}
 }
 
-func (p *Producer) send(b *sendBatch) {
+// leader gives the link to a partition's leader, nil if none is known.
+func (p *Producer) leader(part int) *link {
+	if p.topic.lead[part] < 0 {
+		p.stale()
+		return nil
+	}
+	return p.to(p.topic.lead[part])
+}
+
+func (p *Producer) send(l *link, b *sendBatch) {
 	req := kmsg.NewPtrProduceRequest()
 	req.Acks, req.TimeoutMillis = p.cfg.Acks, int32(p.cfg.RequestMS)
 	t := kmsg.NewProduceRequestTopic()
@@ -201,19 +204,28 @@ func (p *Producer) send(b *sendBatch) {
 	b.inFlight = true
 	b.op.Attempts++
 	if p.cfg.Acks == 0 {
-		if p.link.version(req, low, idCap(&p.topic, 13)) {
-			p.link.push(req, 0, nil)
+		if l.version(req, low, idCap(&p.topic, 13)) {
+			l.push(req, 0, nil)
 		}
 		p.settle(b, history.Info, "")
 		return
 	}
 	pid, epoch := p.pid, p.epoch
-	p.link.ask(req, low, idCap(&p.topic, 13), clock.MS(p.cfg.RequestMS), func(r kmsg.Response, err error) {
+	l.ask(req, low, idCap(&p.topic, 13), clock.MS(p.cfg.RequestMS), func(r kmsg.Response, err error) {
 		b.inFlight = false
 		if p.slots[b.slot] && p.isOpen(b) && (pid == p.pid && epoch == p.epoch || !p.cfg.Idempotent) {
 			p.answer(b, r, err)
 		}
 	})
+}
+
+// again asks for the topic once more: at once where one broker is all there is, else at the next tick.
+func (p *Producer) again() {
+	if p.sh.Nodes > 1 {
+		p.stale()
+		return
+	}
+	p.opened()
 }
 
 func (p *Producer) isOpen(b *sendBatch) bool {
@@ -244,7 +256,7 @@ func (p *Producer) answer(b *sendBatch, r kmsg.Response, err error) {
 		b.ambiguous = b.ambiguous || unclear(code)
 		b.notBefore = p.n.Now().Add(retryPause)
 		if code == kerr.UnknownTopicID || code == kerr.UnknownTopicOrPartition || code == kerr.NotLeaderForPartition {
-			p.opened()
+			p.again()
 		}
 	case code == kerr.OutOfOrderSequenceNumber && !p.oldest(b):
 		b.notBefore = p.n.Now().Add(retryPause) // the one before it has not arrived yet
@@ -324,6 +336,9 @@ func (p *Producer) settle(b *sendBatch, t history.Type, err string) {
 
 func (p *Producer) initProducer() {
 	if p.asking {
+		return
+	}
+	if !p.link.open() {
 		return
 	}
 	p.asking = true

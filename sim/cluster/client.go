@@ -69,7 +69,7 @@ func (h *clientHost) Fire(k engine.Kind, a, _ int64) {
 }
 
 // Incoming refuses: nobody dials a client.
-func (h *clientHost) Incoming(uint64) (int, bool) { return 0, false }
+func (h *clientHost) Incoming(uint8, uint64) (int, bool) { return 0, false }
 
 // Opened tells the client.
 func (h *clientHost) Opened(x *simnet.Half) {

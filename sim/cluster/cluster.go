@@ -86,6 +86,8 @@ type Options struct {
 	Trace     io.Writer                       // nil: no text
 	Log       func(node int, l *step.LogLine) // nil: dropped
 	MaxEvents int64                           // 0: DefaultMaxEvents
+	// Quorum says that each node has a lane more than its shards, the last: the quorum's actor. It gets no connections.
+	Quorum bool
 }
 
 // DefaultMaxEvents bounds a run that does not come to an end.
@@ -103,6 +105,7 @@ type Cluster struct {
 	ledger    *fault.Ledger
 	key       engine.Key
 	addrs     []string
+	inner     []string // of the CONTROLLER listeners
 	nodes     []*Node
 	clients   []*clientHost
 	factory   NodeFactory
@@ -127,9 +130,10 @@ func New(p *plan.Plan, opt Options) *Cluster {
 	c.net = simnet.New(c.eng, p.Swarm, c.ledger)
 	for i := range p.Nodes {
 		c.addrs = append(c.addrs, fmt.Sprintf("n%d:9092", i+1))
+		c.inner = append(c.inner, fmt.Sprintf("n%d:9093", i+1))
 		c.nodes = append(c.nodes, newNode(c, i))
 		c.names = append(c.names, c.addrs[i])
-		for s := range p.Shards {
+		for s := range c.lanes() {
 			c.shardWho = append(c.shardWho, c.eng.Entity(fmt.Sprintf("n%d/%d", i+1, s)))
 		}
 	}
@@ -205,17 +209,34 @@ func (c *Cluster) name(e simnet.End) string {
 	return "ghost:60000"
 }
 
-func (c *Cluster) find(addr string) (simnet.End, bool) {
-	for i, a := range c.addrs {
-		if a == addr {
-			return c.nodes[i].end, true
+// innerPort is the CONTROLLER listener's.
+const innerPort = 1
+
+// listeners are the names of a node's listeners, by port.
+var listeners = [...]string{"PLAINTEXT", "CONTROLLER"}
+
+func (c *Cluster) find(addr string) (at simnet.End, port uint8, ok bool) {
+	for i := range c.addrs {
+		switch addr {
+		case c.addrs[i]:
+			return c.nodes[i].end, 0, true
+		case c.inner[i]:
+			return c.nodes[i].end, innerPort, true
 		}
 	}
-	return 0, false
+	return 0, 0, false
 }
 
 func (c *Cluster) shardEntity(node, shard int) engine.Entity {
-	return c.shardWho[node*c.plan.Shards+shard]
+	return c.shardWho[node*c.lanes()+shard]
+}
+
+// lanes is how many Steppers a node has.
+func (c *Cluster) lanes() int {
+	if c.opt.Quorum {
+		return c.plan.Shards + 1
+	}
+	return c.plan.Shards
 }
 
 // permute is the hook of F:C2 for a node's timers: equal deadlines fire in an order drawn by node, process and number.

@@ -8,6 +8,8 @@
 //	simdisk ─▶│ inbox ─▶ Step… ─▶ Step(Flush) ─▶ effects │ ─▶ simdisk
 //	mail ───▶ └ shard 0..N ───────────────────────┘ ─▶ mail
 //
+// With Options.Quorum a node has one lane more than its shards, the last: the quorum's actor, driven as a shard without connections.
+//
 // Run executes a plan: the safety phase under its faults, then the liveness phase, in which everything is healed and the clients must come
 // to an end in bounded virtual time. A Judge sees each round. A panic of a Stepper is the broken property "assert", an effect that the
 // contracts forbid is "contract", an end of the process that no fault explains is "fatal".

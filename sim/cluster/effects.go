@@ -49,7 +49,7 @@ func (s *shard) newConn(h *simnet.Half) (network.Conn, *conn) {
 
 // opened tells the shard of a connection, accepted or dialled.
 func (s *shard) opened(h *simnet.Half) {
-	info := network.Info{Listener: "PLAINTEXT", Peer: s.n.c.name(h.Peer())}
+	info := network.Info{Listener: listeners[h.Port], Peer: s.n.c.name(h.Peer())}
 	if h.Dial {
 		c := s.conn(network.Conn(h.Tag))
 		info.Conn, info.Dialled, info.Token = network.Conn(h.Tag), true, c.dialling
@@ -123,7 +123,7 @@ func (s *shard) takeFrame(now clock.Now, id network.Conn) int64 {
 func (s *shard) connEnds(now clock.Now, id network.Conn, c *conn) int64 {
 	info := network.Info{Conn: id}
 	if c.dialling != 0 {
-		info = network.Info{Token: c.dialling, Dialled: true}
+		info = network.Info{Token: c.dialling, Dialled: true, Refused: c.h.Refused()}
 	}
 	s.forget(id, c)
 	s.drainSent(now)
@@ -249,12 +249,13 @@ func (s *shard) sendOut(x *network.Send) {
 }
 
 func (s *shard) dial(d *network.Dial) {
-	to, ok := s.n.c.find(d.Addr)
+	to, port, ok := s.n.c.find(d.Addr)
 	if !ok {
 		s.push(input{kind: step.ConnClosed, info: network.Info{Token: d.Token, Dialled: true}})
 		return
 	}
 	h := s.n.c.net.Connect(s.n.end, to, s.id, 0)
+	h.Aim(port)
 	_, c := s.newConn(h)
 	c.dialling = d.Token
 }

@@ -17,10 +17,12 @@ import (
 
 // NodeConfig is what a factory makes the shards of one process of. What it holds belongs to that process alone.
 type NodeConfig struct {
-	ID          int // from 1
-	Incarnation int // starts of this node until now, from 1
-	Shards      int
+	ID          int      // from 1
+	Incarnation int      // starts of this node until now, from 1
+	Shards      int      // without the quorum's lane
+	Quorum      bool     // the last Stepper, number Shards, is the quorum's actor; Pools and Rands have one more
 	Addrs       []string // of all nodes, by index; this node's is Addrs[ID-1]
+	Inner       []string // the same of their CONTROLLER listeners
 	DataDir     string   // relative, on the node's own disk
 	Flush       string   // "ack" or "os"
 	Settings    map[string]string
@@ -30,7 +32,7 @@ type NodeConfig struct {
 	Permute func(seq uint64) uint64
 }
 
-// NodeFactory makes the shards of a process. Each gets its Start event afterwards.
+// NodeFactory makes the shards of a process, and its quorum's actor if it has one. Each gets its Start event afterwards.
 type NodeFactory func(cfg NodeConfig) []step.Stepper
 
 // A Stepper may also be any of these.
@@ -84,13 +86,17 @@ func (n *Node) start() {
 		return
 	}
 	c := n.c
+	if j, ok := c.opt.Judge.(interface{ Starting(node int) error }); ok && n.life > 0 {
+		c.verdict(j.Starting(n.index))
+	}
 	n.life++
 	n.up, n.dark, n.stop, n.paused, n.crashIn = true, false, false, false, 0
-	cfg := NodeConfig{ID: n.index + 1, Incarnation: n.life, Shards: c.plan.Shards, Addrs: c.addrs, DataDir: DataDir,
+	cfg := NodeConfig{ID: n.index + 1, Incarnation: n.life, Shards: c.plan.Shards, Quorum: c.opt.Quorum, Addrs: c.addrs, Inner: c.inner, DataDir: DataDir,
 		Flush: c.plan.Flush, Settings: c.plan.Settings, Permute: c.permute(n)}
-	n.disk.Attach(n, cfg.Shards)
+	lanes := c.lanes()
+	n.disk.Attach(n, lanes)
 	n.shards = n.shards[:0]
-	for i := range cfg.Shards {
+	for i := range lanes {
 		key := c.key.Sub(int64(n.index)<<20 | int64(i)<<10 + 1)
 		s := &shard{n: n, id: i, pool: &buf.Pool{Mangle: true}, who: c.shardEntity(n.index, i)}
 		s.rand = key.Sub(1).Sub(int64(n.life)).Source()
@@ -98,8 +104,8 @@ func (n *Node) start() {
 		rnd := key.Sub(3).Sub(int64(n.life)).Source()
 		cfg.Pools = append(cfg.Pools, s.pool)
 		cfg.Rands = append(cfg.Rands, &rnd)
-		s.mailAt = make([]clock.Time, cfg.Shards)
-		s.mailOut = make([][]step.Mail, cfg.Shards)
+		s.mailAt = make([]clock.Time, lanes)
+		s.mailOut = make([][]step.Mail, lanes)
 		n.shards = append(n.shards, s)
 	}
 	c.eng.Note(n.who, kindNode, fmt.Sprintf("starts, incarnation %d", n.life))
@@ -232,14 +238,18 @@ func (n *Node) halt(down clock.Duration) {
 	}
 	n.stop, n.downFor = true, down
 	n.c.ledger.Note(n.c.eng.Now(), fault.P3, n.index, "stop")
-	for _, s := range n.shards {
+	for _, s := range n.shards[:n.c.plan.Shards] {
 		s.push(input{kind: step.Stop})
 	}
 }
 
 // stopped ends the process once every shard has drained.
 func (n *Node) stopped() {
-	for _, s := range n.shards {
+	for i, s := range n.shards {
+		if i == n.c.plan.Shards && n.stop && !s.stopping { // the lane goes on until the shards have stopped, as in production
+			s.stopping = true
+			s.push(input{kind: step.Stop})
+		}
 		if !s.out.Stopped {
 			return
 		}
@@ -267,11 +277,14 @@ func (n *Node) DiskDone(shard int, d *disk.Completion) {
 func (n *Node) Dark() bool { return n.dark }
 
 // Incoming, Opened, Readable, Sent, ReadExtent and Unpin are the network's calls.
-func (n *Node) Incoming(pick uint64) (int, bool) {
+func (n *Node) Incoming(port uint8, pick uint64) (int, bool) {
+	if n.up && port == innerPort {
+		return 0, true // shard 0's, from the start: DESIGN.md, "Layout"
+	}
 	if !n.up || !n.shards[0].out.Accept {
 		return 0, false
 	}
-	return int(pick % uint64(len(n.shards))), true
+	return int(pick % uint64(n.c.plan.Shards)), true
 }
 
 // Opened gives the connection a number of its shard.

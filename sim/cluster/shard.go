@@ -33,6 +33,7 @@ type shard struct {
 	paused   bool
 	dead     bool
 	stopSeen bool
+	stopping bool          // a lane was told to stop
 	mailAt   []clock.Time  // by receiver: when the last item arrives
 	mailOut  [][]step.Mail // by receiver: under way, FIFO
 }

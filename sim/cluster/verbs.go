@@ -22,6 +22,7 @@ import (
 //	F:D6        "slow"    A times, for For                "stall"  for For
 //	F:D7, F:D8  ""        power loss, then an empty disk, or (D8) the disk as it was A ms ago; down for For
 //	F:N5, F:N6  "both", "in", "out"  bytes to and from the node, for For; B >= 0: only with client B
+//	            F:N5 has the shapes of partition.go too
 //	            "swizzle" every client stops at a time of its own and goes on in another order
 
 // schedule puts the plan's faults on the heap.
@@ -95,7 +96,9 @@ func (c *Cluster) begin(i int) {
 	case fault.D2, fault.D3, fault.D4, fault.D5, fault.D6:
 		c.beginDisk(i, f, n)
 	case fault.N5, fault.N6:
-		c.beginClog(i, f, n)
+		if f.Class == fault.N6 || !c.beginPartition(i, f, n) {
+			c.beginClog(i, f, n)
+		}
 	}
 	if c.undo[i] != nil {
 		c.eng.After(span, c.who, c, kindUndo, int64(i), 0)

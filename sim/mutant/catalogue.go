@@ -50,7 +50,7 @@ func Find(name string) (Mutant, bool) {
 }
 
 // What most storage mutants show: a promised record is gone or another, on disk or to a reader.
-var gone = []string{"I:I3", "I:S3", "I:I5", "I:I13", "I:S1", "history:"}
+var gone = []string{"I:I3", "I:S2", "I:S3", "I:I5", "I:I13", "I:S1", "history:"}
 
 // Classes that come up again and again.
 var (
@@ -80,6 +80,19 @@ func All() []Mutant {
 			Hints: Hints{Workload: workload.Hints{L3: true, Focus: "misbehave"}}},
 		{ID: plant.P11, Bug: "ours: an index lookup is off by one", Oracles: append([]string{"dense-offsets", "every-request-answered", "readers-reach-the-end", "settle", "liveness"}, gone...),
 			Hints: Hints{Classes: []string{"F:L1"}, Workload: workload.Hints{L1: true, Focus: "fetch"}}},
+		{ID: plant.R1, Bug: "KIP-101: a follower truncates to its own high watermark", Oracles: gone, Hints: Hints{Classes: crashes}},
+		{ID: plant.R2, Bug: "KAFKA-6361, KIP-279: an epoch that the leader does not know ends at its high watermark", Oracles: gone, Hints: Hints{Classes: crashes}},
+		{ID: plant.R3, Bug: "KAFKA-7395, KIP-320: the leader epoch of a fetcher is not checked", Oracles: gone},
+		{ID: plant.R4, Bug: "KAFKA-7415: a new leader does not note where its epoch begins", Oracles: gone},
+		{ID: plant.R5, Bug: "KAFKA-7128: the ISR takes in a replica that has not reached the epoch's begin", Oracles: append([]string{"I:I1"}, gone...)},
+		{ID: plant.R6, Bug: "KAFKA-15221, KIP-903: the ISR takes in an earlier life of a broker", Oracles: append([]string{"I:I1"}, gone...), Hints: Hints{Classes: power}},
+		{ID: plant.R8, Bug: "KAFKA-9835: a slice ends beyond the high watermark", Oracles: append([]string{"dense-offsets"}, gone...)},
+		{ID: plant.R9, Bug: "KAFKA-9491: a full truncation forgets the high watermark", Oracles: append([]string{"readers-reach-the-end", "settle", "liveness"}, gone...)},
+		{ID: plant.R12, Bug: "Jepsen 2013, KIP-106: acks=all is satisfied by an ISR that is too small", Oracles: gone, Hints: Hints{Classes: power}},
+		{ID: plant.R13, Bug: "KIP-497: the high watermark moves over the committed ISR while a change is pending", Oracles: append([]string{"I:I1", "I:I8"}, gone...)},
+		{ID: plant.R14, Bug: "KAFKA-7786: a leader's answer is acted on after the leader epoch has changed", Oracles: append([]string{"settle", "liveness"}, gone...)},
+		{ID: plant.R18, Bug: "Redpanda #14794: records are read before they are committed", Oracles: gone},
+		{ID: plant.R19, Bug: "KIP-207: offsets are listed before a new leader's high watermark is known", Oracles: append([]string{"history:M1"}, gone...)},
 		{ID: plant.I1, Bug: "Redpanda #3039: no duplicate detection, a retry gets OUT_OF_ORDER_SEQUENCE_NUMBER", Oracles: []string{"exact-errors", "I:T1", "history:M2", "history:duplicate", "history:M1"},
 			Hints: Hints{Classes: []string{"F:N2"}, Workload: workload.Hints{L3: true, Focus: "misbehave"}}},
 		{ID: plant.I3, Bug: "KAFKA-14034, Redpanda #5355: a duplicate after its segment is gone is an error", Oracles: []string{"exact-errors", "history:M2"},
@@ -88,6 +101,10 @@ func All() []Mutant {
 			Hints: Hints{Workload: workload.Hints{L3: true, Focus: "misbehave"}}},
 		{ID: plant.I6, Bug: "sequence numbers are compared without their wrap (DefaultRecordBatch.incrementSequence)", Oracles: []string{"exact-errors", "history:M2", "history:"},
 			Hints: Hints{Workload: workload.Hints{L3: true, Focus: "misbehave"}}},
+		{ID: plant.K1, Bug: "KAFKA-15489, in our place: a controller goes on deciding after raft says that leadership is lost", Oracles: []string{"I:K", "I:M", "every-request-answered", "settle", "liveness"}},
+		{ID: plant.K2, Bug: "KAFKA-12460: the metadata log is answered for before it is synced", Oracles: append([]string{"I:K", "I:M"}, gone...), Hints: Hints{Classes: power}},
+		{ID: plant.K3, Bug: "a vote is answered before it is synced", Oracles: append([]string{"I:K", "I:M"}, gone...), Hints: Hints{Classes: power}},
+		{ID: plant.M1, Bug: "ours: the fold skips the check of the term", Oracles: append([]string{"I:M", "I:K", "exact-errors"}, gone...)},
 		{ID: plant.S1, Bug: "KAFKA-10471: the clean-shutdown marker outlives the load", Oracles: gone,
 			Hints: Hints{Classes: []string{"F:P3"}, Without: []string{"F:D2"}, Follow: [][2]string{{"F:P3", "F:D1"}}, Workload: workload.Hints{Focus: "storage"}}},
 		{ID: plant.S3, Bug: "KAFKA-10778: appends are accepted after an I/O error", Oracles: append([]string{"readers-reach-the-end"}, gone...),

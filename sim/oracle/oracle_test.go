@@ -2,7 +2,9 @@ package oracle
 
 import (
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -159,6 +161,67 @@ func TestAStoryWithoutFaultBreaksNothingAndNoOracleIsDead(t *testing.T) {
 	}
 }
 
+// deaf is an oracle that looks at nothing.
+type deaf struct{ Oracle }
+
+func (d deaf) Checks() int64              { return 0 }
+func (d deaf) Event(*history.Event) error { return nil }
+func (d deaf) Step(View) error            { return nil }
+func (d deaf) End(View) error             { return nil }
+
+// deafDue is one that knows all the same what there was to see.
+type deafDue struct {
+	Oracle
+	knows Due
+}
+
+func (d deafDue) Checks() int64 { return 0 }
+func (d deafDue) Due() bool     { return d.knows.Due() }
+
+// rich gives every oracle something to look at.
+func rich(st *stage) *stage {
+	long := history.Op{Kind: history.Poll, Key: key, From: 3, HW: 3, Timestamp: longWait}
+	st.s.Rehearsed()
+	st.e = st.s.Recovered("again", recovered(), recovered())
+	st.own("a").commit(3, history.OK).told(3).pid(7).heal().op(36, history.OK, "", history.Op{Kind: history.Probe, Meta: "a torn batch"})
+	st.op(32, history.OK, "", long)
+	if e := st.s.Event(&history.Event{I: st.i, Process: 32, Type: history.Info, F: "assign", Keys: []string{key}, Time: st.v.now}); e != nil && st.e == nil {
+		st.e = e
+	}
+	return st.note(32, history.Op{Kind: history.CaughtUp, Key: key}).end()
+}
+
+// ofClusters have nothing to look at in a run of one node: replication_test.go has theirs.
+var ofClusters = map[string]bool{"I:I1": true, "I:I14": true, "I:I9": true, "I:I4": true}
+
+func TestAnOracleThatDoesNotLookIsFoundDead(t *testing.T) {
+	all := NewSuite().oracles
+	for i := -1; i < len(all); i++ {
+		st := newStage(t)
+		name := "none"
+		if i >= 0 {
+			o := st.s.oracles[i]
+			name = o.Name()
+			if ofClusters[name] {
+				continue
+			}
+			if d, ok := o.(Due); ok && name != "history" {
+				st.s.oracles[i] = deafDue{o, d}
+			} else {
+				st.s.oracles[i] = deaf{o}
+			}
+		}
+		st = st.step().send(0, 1, 2).part(0, 2, 2, 2).step().poll(0, 2, 1, 2).send(2, 3).part(0, 3, 3, 4).step().restart(0, 3, 3, 3).poll(2, 3, 3)
+		rich(st)
+		require.NoError(t, st.e, name)
+		if i < 0 {
+			require.NoError(t, st.s.Alive())
+			continue
+		}
+		require.ErrorContains(t, st.s.Alive(), name, name)
+	}
+}
+
 // stories break one property each.
 var stories = map[string]func(*testing.T) *stage{
 	"I:I3 gone": func(t *testing.T) *stage { st := good(t); st.v.logs[key] = st.v.logs[key][:2]; return st.end() },
@@ -223,6 +286,25 @@ var stories = map[string]func(*testing.T) *stage{
 		st.i++
 		return st.end()
 	},
+	"I:S2 a recovery that ends elsewhere": func(t *testing.T) *stage {
+		st := newStage(t)
+		again := recovered()
+		again[0].End--
+		st.e = st.s.Recovered("again", recovered(), again)
+		return st
+	},
+	"I:S2 a producer known by a batch that is gone": func(t *testing.T) *stage {
+		st := newStage(t)
+		once := recovered()
+		once[0].Producers[0].Batches[1].LastOffset = 9
+		st.e = st.s.Recovered("again", once, once)
+		return st
+	},
+	"I:S2 a recovery that has no end": func(t *testing.T) *stage {
+		st := newStage(t)
+		st.e = st.s.Unrecoverable("again", errors.New("nothing happens any more"))
+		return st
+	},
 	"history:lost-write": func(t *testing.T) *stage { // the log has it, but no reader ever got it
 		return newStage(t).send(0, 1).send(1, 2).poll(1, 2, 2).end()
 	},
@@ -278,6 +360,9 @@ func TestEveryOracleFindsItsStory(t *testing.T) {
 		require.NotEmpty(t, f.Was+f.Is)
 		covered[property(name)] = true
 	}
+	for name := range clusterStories {
+		covered[property(name)] = true
+	}
 	for _, o := range NewSuite().oracles {
 		if o.Name() != "history" {
 			require.True(t, covered[o.Name()], "%s has no story that it must find", o.Name())
@@ -326,4 +411,46 @@ func TestSilenceBeforeHealingIsExcused(t *testing.T) {
 func TestAnOracleThatWasDueAndCheckedNothingIsAnError(t *testing.T) {
 	st := newStage(t).send(0, 1) // acknowledged, and nobody ever looks into the log
 	require.ErrorContains(t, st.s.Alive(), "I:I3")
+}
+
+func recovered() []Image {
+	return []Image{{Key: "t/0", Start: 3, End: 9, TopicID: [16]byte{1}, Batches: []Stored{{3, 7, 0}, {6, 8, 1}},
+		Producers: []Producer{{ID: 5, LastTimestamp: 10, TxnFirstOffset: -1, Batches: []ProducerBatch{{5, 9, 2, 2}, {8, 10, 5, 2}}}}}, {Key: "t/1"}}
+}
+
+func TestWhatASecondRecoveryChangesIsFound(t *testing.T) {
+	s := NewSuite()
+	require.NoError(t, s.Alive())
+	s.Rehearsed()
+	require.ErrorContains(t, s.Alive(), "I:S2", "a rehearsal that compares nothing is dead")
+	fewer := recovered()
+	fewer[0].Producers[0].Batches = fewer[0].Producers[0].Batches[1:]
+	require.NoError(t, s.Recovered("again", recovered(), recovered()))
+	require.NoError(t, s.Recovered("again", recovered(), fewer), "older batches are read back only so far")
+	require.NoError(t, s.Alive())
+	n, _ := s.Checked()
+	require.Equal(t, int64(4), n["I:S2"])
+	for name, change := range map[string]func(m *Image) *Image{
+		"a log is gone":              func(m *Image) *Image { return nil },
+		"the topic is another":       func(m *Image) *Image { m.TopicID[0]++; return m },
+		"the start moved":            func(m *Image) *Image { m.Start++; return m },
+		"the end moved":              func(m *Image) *Image { m.End--; return m },
+		"a batch is gone":            func(m *Image) *Image { m.Batches = m.Batches[:1]; return m },
+		"a byte is another":          func(m *Image) *Image { m.Batches[1].Sum++; return m },
+		"an epoch is another":        func(m *Image) *Image { m.Batches[0].Epoch--; return m },
+		"a producer is gone":         func(m *Image) *Image { m.Producers = nil; return m },
+		"a producer's epoch":         func(m *Image) *Image { m.Producers[0].Epoch++; return m },
+		"its last sequence":          func(m *Image) *Image { m.Producers[0].Batches[1].LastSeq--; return m },
+		"nothing of its batches":     func(m *Image) *Image { m.Producers[0].Batches = nil; return m },
+		"its open transaction":       func(m *Image) *Image { m.Producers[0].TxnFirstOffset = 4; return m },
+		"an older batch of it":       func(m *Image) *Image { m.Producers[0].Batches[0].LastOffset--; return m },
+		"what its last marker says":  func(m *Image) *Image { m.Producers[0].CoordinatorEpoch++; return m },
+		"when it appended last time": func(m *Image) *Image { m.Producers[0].LastTimestamp++; return m },
+	} {
+		again := recovered()
+		if change(&again[0]) == nil {
+			again = slices.Delete(again, 0, 1)
+		}
+		require.ErrorContains(t, s.Recovered("again", recovered(), again), "I:S2", name)
+	}
 }

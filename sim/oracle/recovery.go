@@ -7,13 +7,13 @@ import (
 	"github.com/seedlog/seedlog/sim/history"
 )
 
-// recovery: a log comes back as a prefix of what was written, no shorter than what was synced, and a second recovery changes nothing
-// (I:S2, I:S3). Its start may go back: as in Kafka, log start offsets are written to their checkpoint now and then.
+// recovery: a log comes back as a prefix of what was written, no shorter than what was synced (I:S3). Its start may go back: as in Kafka, log start offsets are written to their checkpoint now and then.
 type recovery struct {
 	quiet
 	g     *ghosts
 	p     Partition
 	nodes []nodeMemory
+	due   bool // a node came back that held synced records
 }
 
 type nodeMemory struct {
@@ -22,6 +22,9 @@ type nodeMemory struct {
 }
 
 func (r *recovery) Name() string { return "I:S3" }
+
+// Due implements Due.
+func (r *recovery) Due() bool { return r.due }
 
 // Event takes in excuses: a lying fsync promised nothing.
 func (r *recovery) Event(e *history.Event) error {
@@ -51,6 +54,10 @@ func (r *recovery) Step(v View) error {
 			continue
 		}
 		if m.incarnation > 0 {
+			for k, was := range m.last {
+				topic, _ := history.SplitKey(k)
+				r.due = r.due || was.Online && was.Synced > 0 && !r.deleted(topic)
+			}
 			if err := r.cameBack(v, n, m); err != nil {
 				return err
 			}

@@ -53,17 +53,22 @@ func (f *Failure) Broken() (property, was, is string) {
 
 // Suite feeds all oracles. The first failure is kept; feeding goes on to be possible, so that a report can show what follows.
 type Suite struct {
-	oracles []Oracle
-	ghosts  *ghosts
-	events  int64
+	oracles    []Oracle
+	ghosts     *ghosts
+	idempotent *idempotent
+	exercised  *exercised
+	events     int64
 }
 
 // NewSuite makes the oracles of a run.
 func NewSuite() *Suite {
 	g := &ghosts{byKey: map[string]*ghost{}, open: map[int32][]mark{}}
-	return &Suite{ghosts: g, oracles: []Oracle{
-		&recovery{g: g}, &lost{g: g}, &stable{g: g}, &duplicate{g: g}, &dense{g: g}, &highWatermark{g: g}, &crc{}, &logStart{g: g},
+	i := &idempotent{}
+	r := &replicas{}
+	return &Suite{ghosts: g, idempotent: i, exercised: newExercised(g), oracles: []Oracle{
+		i, &recovery{g: g}, &lost{g: g}, &stable{g: g}, &duplicate{g: g}, &dense{g: g}, &highWatermark{g: g}, &crc{}, &logStart{g: g},
 		&commits{g: g}, &owners{g: g}, &producerIDs{}, &exactErrors{g: g}, &answered{}, &prompt{g: g}, &reachEnd{}, &whole{},
+		&candidates{r: r}, &epochs{r: r}, &images{r: r}, &matching{r: r},
 	}}
 }
 
@@ -77,6 +82,7 @@ func (s *Suite) Event(h *history.Event) error {
 			first = err
 		}
 	}
+	s.exercised.event(h)
 	s.ghosts.after(h)
 	return first
 }
@@ -122,6 +128,12 @@ func (s *Suite) Alive() error {
 	for _, o := range s.oracles {
 		if d, ok := o.(Due); ok && d.Due() && o.Checks() == 0 {
 			dead = append(dead, o.Name())
+		}
+	}
+	checks, _ := s.Checked()
+	for name := range s.exercised.due {
+		if checks[name] == 0 {
+			dead = append(dead, name)
 		}
 	}
 	if len(dead) == 0 {

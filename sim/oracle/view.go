@@ -41,4 +41,6 @@ type Partition struct {
 	Written   int64 // end of what a read would find
 	End       int64 // next offset to assign
 	Epoch     int32 // leader epoch
+	TopicID   [16]byte
+	Leader    bool // it takes appends
 }

@@ -28,6 +28,10 @@ type Menu struct {
 var One = []fault.Class{fault.N1, fault.N2, fault.N3, fault.N4, fault.N6, fault.N7, fault.N8, fault.D1, fault.D2, fault.D3,
 	fault.D6, fault.P1, fault.P2, fault.P3, fault.C1, fault.C2, fault.L1, fault.L2, fault.L3}
 
+// Many is the classes for a cluster.
+var Many = []fault.Class{fault.N1, fault.N2, fault.N3, fault.N4, fault.N5, fault.N6, fault.N7, fault.N8, fault.D1, fault.D2, fault.D3,
+	fault.D4, fault.D5, fault.D6, fault.D7, fault.D8, fault.P1, fault.P2, fault.P3, fault.P4, fault.C1, fault.C2, fault.L1, fault.L2, fault.L3}
+
 // FromSeed draws the plan of a seed.
 func FromSeed(seed uint64, m Menu) *Plan {
 	return Draw(seed, prng.Keyed(seed, "plan"), m)
@@ -49,7 +53,10 @@ func Draw(seed uint64, src Source, m Menu) *Plan {
 	p.MaxRound = int([]int64{1, 4, 16, 64}[src.Between(0, 3)])
 	p.Clients = int(src.Between(2, 6))
 	classes := m.Classes
-	if classes == nil {
+	switch {
+	case classes == nil && p.Nodes > 1:
+		classes = Many
+	case classes == nil:
 		classes = One
 	}
 	for _, c := range classes {
@@ -83,7 +90,7 @@ var draw = [fault.Count]func(*Plan, Source){
 	fault.N2: knob(fault.N2, func(s Source, k *fault.Knob) { k.P = int(s.Between(1, 60)) }),
 	fault.N3: knob(fault.N3, func(s Source, k *fault.Knob) { k.P, k.A, k.B = int(s.Between(1, 10)), 5, s.Between(5, 120) }),
 	fault.N4: knob(fault.N4, func(s Source, k *fault.Knob) { k.P = int(s.Between(1, 200)) }),
-	fault.N5: clog(fault.N5, 20000),
+	fault.N5: partition,
 	fault.N6: clog(fault.N6, 5000),
 	fault.N7: knob(fault.N7, func(s Source, k *fault.Knob) { k.A, k.B = s.Between(100, 10000)*1000, 1<<s.Between(8, 16) }),
 	fault.N8: knob(fault.N8, func(s Source, k *fault.Knob) { k.P = int(s.Between(10, 400)) }),
@@ -213,5 +220,15 @@ func clog(c fault.Class, most int64) func(*Plan, Source) {
 			}
 			p.Faults = append(p.Faults, f)
 		}
+	}
+}
+
+// partition draws cuts between nodes. The long ones outlast a session.
+func partition(p *Plan, s Source) {
+	for n := s.Between(1, 4); n > 0; n-- {
+		f := at(p, s, fault.N5)
+		f.Verb = []string{"isolate", "halves", "bridge", "ring", "controller", "client"}[s.Between(0, 5)]
+		f.A, f.B, f.For = s.Between(1, 1<<p.Nodes-2), s.Between(0, 1), s.Between(200, 25000)
+		p.Faults = append(p.Faults, f)
 	}
 }

@@ -65,6 +65,9 @@ func (j *Judge) now() clock.Time {
 
 func (j *Judge) heard(e *history.Event) {
 	j.Events = append(j.Events, e)
+	if j.view != nil {
+		j.view.limits.heard(e)
+	}
 	if err := j.suite.Event(e); err != nil && j.found == nil {
 		j.found = err
 	}
@@ -100,7 +103,9 @@ func (b broken) Broken() (property, was, is string) {
 func (j *Judge) Stepped(node, shard int) error {
 	j.rounds++
 	j.faults()
-	j.view.stepped(node, shard, j.rounds%fullEvery == 0)
+	if shard < j.plan.Shards { // not the quorum's lane
+		j.view.stepped(node, shard, j.rounds%fullEvery == 0)
+	}
 	return j.verdict(j.suite.Step(j.view))
 }
 

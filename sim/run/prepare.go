@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/seedlog/seedlog/core/broker"
 	"github.com/seedlog/seedlog/core/config"
+	"github.com/seedlog/seedlog/core/quorum"
 	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/sim/bubble"
 	"github.com/seedlog/seedlog/sim/cluster"
 	"github.com/seedlog/seedlog/sim/plan"
 	"github.com/seedlog/seedlog/sim/workload"
@@ -21,7 +24,7 @@ type Run struct {
 
 // Prepare makes the nodes, clients and judge of a plan.
 func Prepare(p *plan.Plan) (*Run, error) {
-	if _, err := nodeConfig(p, 1, []string{"n1:9092"}); err != nil {
+	if _, err := nodeConfig(p, 1, addresses(p, 9092), addresses(p, 9093)); err != nil {
 		return nil, err
 	}
 	var w workload.Plan
@@ -33,13 +36,13 @@ func Prepare(p *plan.Plan) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Run{Judge: j, Options: cluster.Options{Factory: factory(p), Clients: set.Clients, Judge: j, Begin: j.begin}}, nil
+	return &Run{Judge: j, Options: cluster.Options{Quorum: p.Nodes > 1, Factory: factory(p), Clients: set.Clients, Judge: j, Begin: j.begin}}, nil
 }
 
 // factory makes the broker's shards. Settings were checked by Prepare.
 func factory(p *plan.Plan) cluster.NodeFactory {
 	return func(c cluster.NodeConfig) []step.Stepper {
-		node, err := nodeConfig(p, c.ID, c.Addrs)
+		node, err := nodeConfig(p, c.ID, c.Addrs, c.Inner)
 		if err != nil {
 			panic(err)
 		}
@@ -47,17 +50,35 @@ func factory(p *plan.Plan) cluster.NodeFactory {
 		for i := range c.Shards {
 			out = append(out, broker.New(broker.Options{Node: node, Shard: i, Shards: c.Shards, Pool: c.Pools[i], Seed: c.Rands[i].Uint64(), Permute: c.Permute}))
 		}
+		if c.Quorum {
+			rnd := c.Rands[c.Shards]
+			out = append(out, bubble.NewStepper(rnd.Uint64(), true, func() bubble.Actor {
+				return quorum.New(quorum.Options{Node: node, Lane: c.Shards, LogDir: cluster.DataDir, Rand: rnd})
+			}))
+		}
 		return out
 	}
 }
 
+// addresses are those that a cluster gives its nodes.
+func addresses(p *plan.Plan, port int) (a []string) {
+	for i := range p.Nodes {
+		a = append(a, fmt.Sprintf("n%d:%d", i+1, port))
+	}
+	return a
+}
+
 // nodeConfig gives a node's settings as production reads them: by name.
-func nodeConfig(p *plan.Plan, id int, addrs []string) (*config.Node, error) {
+func nodeConfig(p *plan.Plan, id int, addrs, inner []string) (*config.Node, error) {
 	set := []string{
 		fmt.Sprintf("node.id=%d", id),
 		"listeners=PLAINTEXT://" + addrs[id-1],
 		"flush.policy=" + p.Flush,
 		fmt.Sprintf("shards=%d", p.Shards),
+	}
+	if p.Nodes > 1 {
+		set[1] += ",CONTROLLER://" + inner[id-1]
+		set = append(set, "process.roles=broker,controller", "controller.quorum.bootstrap.servers="+strings.Join(inner, ","))
 	}
 	for _, n := range sorted(p.Settings) {
 		set = append(set, n+"="+p.Settings[n])

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/seedlog/seedlog/core/api"
+	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/io/clock"
@@ -21,25 +22,29 @@ type view struct {
 	seen    [][]shardSeen // by node, by shard
 	touched []int
 	anew    bool
+	image   *metadata.Image // the newest of any node
+	limits  *limits
 	buf     []byte
 }
 
 // shardSeen is what the view last saw of a shard's partitions, to tell what changed.
 type shardSeen struct {
-	life  int
-	parts []partSeen
+	life    int
+	parts   []partSeen
+	expired int64 // committed offsets
 }
 
 type partSeen struct {
 	p                               *replica.Partition
 	start, hw, synced, written, end int64
 	offline                         bool
+	segments, producers             int // 0 segments: no log
 }
 
-var _ oracle.View = (*view)(nil)
+var _ oracle.Metadata = (*view)(nil)
 
 func newView(c *cluster.Cluster) *view {
-	v := &view{c: c}
+	v := &view{c: c, limits: newLimits(c.Plan().Swarm, c.Ledger())}
 	for range c.Nodes() {
 		v.seen = append(v.seen, make([]shardSeen, c.Plan().Shards))
 	}
@@ -50,6 +55,9 @@ func newView(c *cluster.Cluster) *view {
 func (v *view) stepped(node, shard int, full bool) {
 	v.node, v.shard, v.full = node, shard, full
 	v.touched, v.anew = v.touched[:0], false
+	if img := v.ImageOf(node); img != nil && (v.image == nil || img.Index() > v.image.Index()) {
+		v.image = img
+	}
 	s := &v.seen[node][shard]
 	st := v.state(node, shard)
 	if st == nil {
@@ -58,6 +66,12 @@ func (v *view) stepped(node, shard int, full bool) {
 	if life := v.c.Incarnation(node); s.life != life || len(s.parts) != len(st.Parts) {
 		s.life, s.parts, v.anew = life, make([]partSeen, len(st.Parts)), true
 	}
+	expired := int64(0)
+	for _, g := range st.Groups {
+		expired += g.Expired
+	}
+	v.limits.offsets(s.expired, expired)
+	s.expired = expired
 	first := v.first(node, shard)
 	for i, p := range st.Parts {
 		now := seenOf(p)
@@ -65,6 +79,7 @@ func (v *view) stepped(node, shard int, full bool) {
 			v.anew = true
 		}
 		if s.parts[i] != now {
+			v.limits.changed(&s.parts[i], &now)
 			s.parts[i] = now
 			v.touched = append(v.touched, first+i)
 		}
@@ -75,6 +90,7 @@ func seenOf(p *replica.Partition) partSeen {
 	s := partSeen{p: p, hw: p.HighWatermark(), offline: p.Offline()}
 	if l := p.Log; l != nil {
 		s.start, s.synced, s.written, s.end = l.Start(), l.SyncedEnd(), l.WrittenEnd(), l.End()
+		s.segments, s.producers = l.Segments(), l.Producers().Len()
 	}
 	return s
 }
@@ -83,6 +99,17 @@ func (v *view) state(node, shard int) *api.State {
 	st, _ := v.c.Inspect(node, shard).(*api.State)
 	return st
 }
+
+// ImageOf implements oracle.Metadata.
+func (v *view) ImageOf(node int) *metadata.Image {
+	if st := v.state(node, 0); st != nil && st.Image != nil && st.Image.Index() >= 0 {
+		return st.Image
+	}
+	return nil
+}
+
+// Image implements oracle.Metadata.
+func (v *view) Image() *metadata.Image { return v.image }
 
 // first is the index of a shard's first partition.
 func (v *view) first(node, shard int) (n int) {
@@ -136,7 +163,7 @@ func (v *view) Partition(node, index int, p *oracle.Partition) {
 	r := v.at(node, index)
 	s := seenOf(r)
 	*p = oracle.Partition{Topic: r.Topic, Partition: r.Number, Online: r.Log != nil && !r.Offline(), Internal: strings.HasPrefix(r.Topic, "__"),
-		Start: s.start, HW: s.hw, Synced: s.synced, Written: s.written, End: s.end, Epoch: r.LeaderEpoch}
+		Start: s.start, HW: s.hw, Synced: s.synced, Written: s.written, End: s.end, Epoch: r.LeaderEpoch, TopicID: r.TopicID, Leader: r.IsLeader()}
 	if r.Log != nil {
 		p.Dir = r.Log.Dir()
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/seedlog/seedlog/io/disk"
@@ -395,13 +396,39 @@ func TestAfterACrashADiskHoldsOnlyWhatTheDumbTwinAllows(t *testing.T) {
 				w.op(t, r, byte(rapid.IntRange(1, 255).Draw(t, "mark")))
 			}
 			power := rapid.IntRange(0, 3).Draw(t, "power") > 0
+			before := contents(r.d)
+			other := copied(r.d, rapid.Uint64().Draw(t, "copy's seed"))
+			other.reboot(power)
+			w.check(t, other, power)
+			if after := contents(r.d); after != before {
+				t.Fatalf("the crash of a copy changed the disk: was %q, is %q", before, after)
+			}
+			same := copied(r.d, r.e.Seed)
+			same.d.crashes = r.d.crashes
+			same.reboot(power)
 			r.reboot(power)
+			if a, b := contents(r.d), contents(same.d); a != b {
+				t.Fatalf("a copy's crash of the same draws: was %q, is %q", a, b)
+			}
 			w.check(t, r, power)
 			if power {
 				w.adopt(r)
 			}
 		}
 	})
+}
+
+func copied(d *Disk, seed uint64) *rig {
+	r := newRig(seed)
+	r.d.Copy(d)
+	return r
+}
+
+// contents is all that is visible, in one string.
+func contents(d *Disk) string {
+	var b strings.Builder
+	d.visit(d.root, "", func(path string, f *inode) { fmt.Fprintf(&b, "%s=%q ", path, f.img.bytes(0, f.img.size)) })
+	return b.String()
 }
 
 // adopt takes over what a power loss left: all of it is durable.

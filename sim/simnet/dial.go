@@ -24,6 +24,9 @@ func (n *Net) connect(from, to End, lane int, tag uint64, key engine.Key) *Half 
 	return h
 }
 
+// Aim says which port of the other host a dial that has just begun goes to; 0 unless it is called.
+func (h *Half) Aim(port uint8) { h.Port, h.peer.Port = port, port }
+
 func (n *Net) hop(h *Half) clock.Duration {
 	d := clock.Duration(h.delay.Between(30, 250)) * clock.Microsecond
 	if k, ok := n.knob(fault.N1); ok && h.n1.Permille(k.P) {
@@ -49,7 +52,7 @@ func (n *Net) syn(h *Half, until clock.Time) {
 		n.eng.After(clock.Second, n.who, n, kindSyn, h.num, int64(until))
 		return
 	}
-	lane, ok := n.hosts[to].Incoming(h.delay.Uint64())
+	lane, ok := n.hosts[to].Incoming(h.Port, h.delay.Uint64())
 	if !ok {
 		h.peer.over, h.peer.told = true, true
 		n.eng.After(n.hop(h), n.who, n, kindRefused, h.num, 0)

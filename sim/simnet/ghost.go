@@ -12,6 +12,7 @@ import (
 // ghost is a request that is sent once more on a connection of its own (F:N4). Nobody reads the answer.
 type ghost struct {
 	to    End
+	port  uint8
 	frame []byte
 	half  *Half
 	num   int64
@@ -27,7 +28,7 @@ func (n *Net) repeat(h *Half, frame []byte) {
 		return
 	}
 	n.ledger.Note(n.eng.Now(), fault.N4, -1, "a repeated request")
-	g := &ghost{to: h.peer.owner, frame: append([]byte(nil), frame...), num: int64(len(n.ghosts)), key: engine.Key(h.n4.Uint64())}
+	g := &ghost{to: h.peer.owner, port: h.Port, frame: append([]byte(nil), frame...), num: int64(len(n.ghosts)), key: engine.Key(h.n4.Uint64())}
 	n.ghosts = append(n.ghosts, g)
 	wait := clock.Duration(h.n4.Between(0, 5000)) * clock.Millisecond
 	if h.n4.Permille(500) {
@@ -41,6 +42,7 @@ func (g *ghost) start(n *Net) {
 		n.ghostEnd = n.Add(ghosts{})
 	}
 	g.half = n.connect(n.ghostEnd, g.to, 0, 0, g.key)
+	g.half.Aim(g.port)
 	b := make([]byte, 4, 4+len(g.frame))
 	binary.BigEndian.PutUint32(b, uint32(len(g.frame)))
 	n.SendBytes(g.half, append(b, g.frame...), disk.Extent{}, 0)
@@ -56,7 +58,7 @@ func (g *ghost) end(n *Net) {
 // ghosts is the host of all ghosts: it takes what comes and does nothing with it.
 type ghosts struct{}
 
-func (ghosts) Incoming(uint64) (int, bool)                    { return 0, false }
+func (ghosts) Incoming(uint8, uint64) (int, bool)             { return 0, false }
 func (ghosts) Opened(*Half)                                   {}
 func (ghosts) Sent(*Half, disk.Token)                         {}
 func (ghosts) ReadExtent(disk.Extent, []byte, int64) disk.Err { return disk.ErrIO }

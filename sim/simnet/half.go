@@ -14,7 +14,8 @@ import (
 type Half struct {
 	Tag  uint64
 	Lane int
-	Dial bool // this end dialled
+	Dial bool  // this end dialled
+	Port uint8 // which of the accepting host's listeners; set by Aim, before the dial arrives
 
 	num   int64
 	owner End
@@ -27,6 +28,7 @@ type Half struct {
 	open    bool // Opened was called
 	closed  bool // the owner has closed
 	told    bool // the owner knows that it is over
+	refused bool // of a dial: nobody listens there
 	shut    bool // half-closed by F:N8: nothing more is sent, answers may come
 	reading bool
 	silent  bool // its machine lost power: what was under way from here is lost too
@@ -60,6 +62,9 @@ func (i *item) left() int64 { return int64(len(i.b)-i.at) + int64(i.ext.Len) }
 
 // Owner is the endpoint of this half, Peer that of the other.
 func (h *Half) Owner() End { return h.owner }
+
+// Refused says why a dial is over: the other machine is there, and nobody listens.
+func (h *Half) Refused() bool { return h.refused }
 
 // Peer is the endpoint at the other side.
 func (h *Half) Peer() End { return h.peer.owner }

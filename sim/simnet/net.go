@@ -35,8 +35,8 @@ type End int
 
 // Host is who sits at an endpoint. All calls come from the main loop.
 type Host interface {
-	// Incoming says whether a connection is accepted now, and by which lane (shard). pick is a draw of the connection's own.
-	Incoming(pick uint64) (lane int, ok bool)
+	// Incoming says whether a connection to a port is accepted now, and by which lane (shard). pick is a draw of the connection's own.
+	Incoming(port uint8, pick uint64) (lane int, ok bool)
 	// Opened: an accepted half, or one that this host dialled.
 	Opened(h *Half)
 	// Readable: Next has a frame, or says that the connection has ended. Also when Unsent has fallen below the limit.
@@ -160,6 +160,7 @@ func (n *Net) fireHalf(k engine.Kind, h *Half, b int64) {
 	case kindOpened:
 		n.opened(h)
 	case kindRefused:
+		h.refused = !h.over
 		n.end(h)
 	case kindReset:
 		// A reset that meets a partition is lost; who still sends learns of it by the answer to that.

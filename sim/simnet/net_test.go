@@ -30,7 +30,7 @@ type host struct {
 	broken bool // reads of extents fail
 }
 
-func (h *host) Incoming(uint64) (int, bool) { return 0, !h.refuse }
+func (h *host) Incoming(uint8, uint64) (int, bool) { return 0, !h.refuse }
 func (h *host) Opened(x *Half) {
 	h.opened = append(h.opened, x)
 	if h.slow {
@@ -318,15 +318,21 @@ func TestAReaderThatDoesNotReadStopsTheSender(t *testing.T) {
 func TestADialIsRefusedOrTimesOut(t *testing.T) {
 	w := newWorld(1, 2)
 	w.hs[1].refuse = true
-	w.n.Connect(w.ends[0], w.ends[1], 0, 0)
+	h := w.n.Connect(w.ends[0], w.ends[1], 0, 0)
 	w.run()
+	if !h.Refused() {
+		t.Fatal("a refusal is not told from silence")
+	}
 	if w.hs[0].ended != 1 || w.e.Now() > clock.Time(clock.Second) {
 		t.Fatalf("told %d times, at %d", w.hs[0].ended, w.e.Now())
 	}
 	w.hs[1].refuse = false
 	w.n.Block(w.ends[1], w.ends[0])
-	w.n.Connect(w.ends[0], w.ends[1], 0, 0)
+	h = w.n.Connect(w.ends[0], w.ends[1], 0, 0)
 	w.run()
+	if h.Refused() {
+		t.Fatal("silence is told as a refusal")
+	}
 	if w.hs[0].ended != 2 || len(w.hs[1].opened) != 0 {
 		t.Fatalf("told %d times, opened %d", w.hs[0].ended, len(w.hs[1].opened))
 	}

@@ -22,6 +22,7 @@ type Plan struct {
 	Version  int                `json:"version"`
 	Topics   []client.TopicSpec `json:"topics"`
 	Programs []Program          `json:"programs"`
+	Nodes    int                `json:"nodes,omitempty"` // brokers; 0 counts as 1
 }
 
 // Program is one client; exactly one field is set.
@@ -59,6 +60,9 @@ func Draw(src Source, h Hints) Plan {
 		h.Nodes = 1
 	}
 	d := &drawer{src: src, h: h, next: founderID + 1, plan: Plan{Version: Version}}
+	if h.Nodes > 1 {
+		d.plan.Nodes = h.Nodes
+	}
 	d.topics()
 	founder := client.AdminConfig{ID: founderID, Node: d.node(), Topics: d.plan.Topics, Watch: d.names(), EveryMS: src.Between(100, 1500), Churn: src.Permille(300),
 		DeleteRecords: h.L1 && src.Permille(700)}
@@ -116,6 +120,15 @@ func (d *drawer) topics() {
 		}
 		if d.src.Permille(150) {
 			t.Configs = append(t.Configs, "compression.type="+[]string{"gzip", "lz4", "snappy", "zstd"}[d.src.Intn(4)])
+		}
+		if d.h.Nodes > 1 {
+			t.Replicas = int16(min(3, d.h.Nodes))
+			if d.src.Permille(150) {
+				t.Replicas = int16(d.src.Between(1, int64(t.Replicas)))
+			}
+			if t.Replicas > 2 && d.src.Permille(700) {
+				t.Configs = append(t.Configs, "min.insync.replicas=2")
+			}
 		}
 		d.plan.Topics = append(d.plan.Topics, t)
 	}
@@ -239,6 +252,7 @@ func (p *Plan) Build(rec *history.Recorder) (*Set, error) {
 		return nil, fmt.Errorf("workload plan of version %d; this build reads %d", p.Version, Version)
 	}
 	s := &Set{Shared: client.NewShared(rec)}
+	s.Shared.Nodes = p.Nodes
 	for i, pr := range p.Programs {
 		var c client.Client
 		switch {

@@ -21,13 +21,19 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 var be = binary.BigEndian
 
-// AppendSnapshot adds the state as a snapshot file has it, by producer id.
-func (t *Table) AppendSnapshot(dst []byte) []byte {
+// List is the producers by id. They are the table's own: not to be changed, and valid until it changes.
+func (t *Table) List() []*Entry {
 	all := make([]*Entry, 0, len(t.byID))
 	for e := t.oldest; e != nil; e = e.newer {
 		all = append(all, e)
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].ID < all[j].ID })
+	return all
+}
+
+// AppendSnapshot adds the state as a snapshot file has it, by producer id.
+func (t *Table) AppendSnapshot(dst []byte) []byte {
+	all := t.List()
 	start := len(dst)
 	dst = be.AppendUint16(dst, snapshotVersion)
 	dst = be.AppendUint32(dst, 0)

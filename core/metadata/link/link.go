@@ -17,7 +17,7 @@ const (
 	MailClosed                // A the connection
 	MailChange                // Token, Body *Change
 	MailTransfer              // give leadership away, then answer MailTransferred; a clean stop asks it
-	MailFreeze                // Token: take a snapshot now (tests)
+	MailFreeze                // Token: take a snapshot now (tests); answered by MailChanged
 )
 
 // Kinds of mail from the actor to shard 0.
@@ -32,6 +32,8 @@ const (
 	MailChanged                   // Token, Body string: "" done, else why not
 	MailTransferred               //
 	MailQuorumFailed              // Body string: the metadata directory failed; the process must end
+	MailHold                      // A the connection: take no further frame of it until MailResume; raft is slower than the peer
+	MailResume                    // A the connection
 )
 
 // MailWake is from outside: raft's goroutines have something for the actor to say.

@@ -1,0 +1,144 @@
+package controller
+
+import (
+	"slices"
+
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/plant"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// AlterPartition decides API 56, v0–3: a leader wants another ISR, or says that it recovered (KIP-497, KIP-704, KIP-841, KIP-903). A change
+// that brings the last replica of a reassignment in sync completes it.
+//
+// STALE_BROKER_EPOCH: the whole request. Of a partition: UNKNOWN_TOPIC_ID (before v2 UNKNOWN_TOPIC_OR_PARTITION); NOT_CONTROLLER: the leader
+// knows a newer state; FENCED_LEADER_EPOCH; INVALID_UPDATE_VERSION: the partition epoch is old; INVALID_REQUEST: not the leader, or an ISR
+// that cannot be; INELIGIBLE_REPLICA (before v2 OPERATION_NOT_ATTEMPTED): a member is fenced, shutting down or in another broker epoch;
+// NEW_LEADER_ELECTED (before v2 FENCED_LEADER_EPOCH): it was done, and moved the leader.
+func AlterPartition(c *Context, req *kmsg.AlterPartitionRequest) (*kmsg.AlterPartitionResponse, []metadata.Record) {
+	resp := req.ResponseKind().(*kmsg.AlterPartitionResponse)
+	if c.staleBroker(req.BrokerID, req.BrokerEpoch) {
+		resp.ErrorCode = int16(kerr.StaleBrokerEpoch)
+		return resp, nil
+	}
+	var records []metadata.Record
+	type place struct {
+		id [16]byte
+		n  int32
+	}
+	seen := make(map[place]bool)
+	for i := range req.Topics {
+		rt := &req.Topics[i]
+		out := kmsg.NewAlterPartitionResponseTopic()
+		out.Topic, out.TopidID = rt.Topic, rt.TopicID // kmsg's spelling
+		t, missing := c.Image.TopicByID(rt.TopicID), kerr.UnknownTopicID
+		if req.Version < 2 {
+			t, missing = c.Image.TopicByName(rt.Topic), kerr.UnknownTopicOrPartition
+		}
+		for j := range rt.Partitions {
+			rp := &rt.Partitions[j]
+			op := kmsg.NewAlterPartitionResponseTopicPartition()
+			op.Partition, op.ErrorCode = rp.Partition, int16(missing)
+			if t != nil {
+				at := place{t.ID, rp.Partition}
+				if seen[at] {
+					op.ErrorCode = int16(kerr.InvalidRequest)
+				} else if r := c.alterPartition(req, t, rp, &op); r != nil {
+					records = append(records, r)
+				}
+				seen[at] = true
+			}
+			out.Partitions = append(out.Partitions, op)
+		}
+		resp.Topics = append(resp.Topics, out)
+	}
+	return resp, records
+}
+
+func (c *Context) alterPartition(req *kmsg.AlterPartitionRequest, t *metadata.Topic, rp *kmsg.AlterPartitionRequestTopicPartition, op *kmsg.AlterPartitionResponseTopicPartition) metadata.Record {
+	isr := rp.NewEpochISR
+	if req.Version < 3 {
+		isr = nil
+		for _, id := range rp.NewISR {
+			isr = append(isr, kmsg.AlterPartitionRequestTopicPartitionNewEpochISR{BrokerID: id, BrokerEpoch: -1})
+		}
+	}
+	p := t.Partition(rp.Partition)
+	code := c.checkAlter(req, p, rp, isr)
+	op.ErrorCode = int16(code)
+	if code != kerr.None {
+		return nil
+	}
+	ch := c.change(t, rp.Partition)
+	ch.isr = members(isr)
+	ch.recovering = rp.LeaderRecoveryState == recoveryRecovering
+	record := ch.record()
+	after := *p
+	if record != nil {
+		after = p.After(record.(*metadata.PartitionChangeRecord))
+	}
+	if after.Leader != req.BrokerID {
+		op.ErrorCode = int16(kerr.NewLeaderElected)
+		if req.Version < 2 {
+			op.ErrorCode = int16(kerr.FencedLeaderEpoch)
+		}
+		return record
+	}
+	op.LeaderID, op.LeaderEpoch, op.ISR, op.PartitionEpoch = after.Leader, after.LeaderEpoch, after.ISR, after.PartitionEpoch
+	if after.Recovering {
+		op.LeaderRecoveryState = recoveryRecovering
+	}
+	return record
+}
+
+// recoveryRecovering is LeaderRecoveryState RECOVERING on the wire; 0 is RECOVERED.
+const recoveryRecovering int8 = 1
+
+func members(isr []kmsg.AlterPartitionRequestTopicPartitionNewEpochISR) []int32 {
+	out := make([]int32, 0, len(isr))
+	for i := range isr {
+		out = append(out, isr[i].BrokerID)
+	}
+	return out
+}
+
+func (c *Context) checkAlter(req *kmsg.AlterPartitionRequest, p *metadata.Partition, rp *kmsg.AlterPartitionRequestTopicPartition, isr []kmsg.AlterPartitionRequestTopicPartitionNewEpochISR) kerr.Code {
+	switch {
+	case p == nil:
+		return kerr.UnknownTopicOrPartition
+	case rp.LeaderEpoch > p.LeaderEpoch || rp.PartitionEpoch > p.PartitionEpoch:
+		return kerr.NotController // the leader knows more than this node, which then is not the controller any more
+	case rp.LeaderEpoch < p.LeaderEpoch:
+		return kerr.FencedLeaderEpoch
+	case req.BrokerID != p.Leader:
+		return kerr.InvalidRequest
+	case rp.PartitionEpoch < p.PartitionEpoch:
+		return kerr.InvalidUpdateVersion
+	}
+	ids := members(isr)
+	if !plant.On(plant.R16) && !subset(ids, p.Replicas) {
+		return kerr.InvalidRequest
+	}
+	for i, id := range ids {
+		if slices.Contains(ids[:i], id) {
+			return kerr.InvalidRequest
+		}
+	}
+	switch recovering := rp.LeaderRecoveryState; {
+	case !slices.Contains(ids, p.Leader),
+		recovering < 0 || recovering > recoveryRecovering,
+		recovering == recoveryRecovering && (len(ids) > 1 || !p.Recovering):
+		return kerr.InvalidRequest
+	}
+	for i := range isr {
+		b := c.Image.Broker(isr[i].BrokerID)
+		if !b.Active() || isr[i].BrokerEpoch != -1 && isr[i].BrokerEpoch != b.Epoch {
+			if req.Version < 2 {
+				return kerr.OperationNotAttempted
+			}
+			return kerr.IneligibleReplica
+		}
+	}
+	return kerr.None
+}

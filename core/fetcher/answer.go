@@ -1,0 +1,176 @@
+package fetcher
+
+import (
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/peer"
+	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/wire"
+	"github.com/seedlog/seedlog/io/buf"
+)
+
+// Answered is peer.Waiter.
+func (f *Fetcher) Answered(body []byte, lease *buf.Lease, ok bool, why peer.Reason) {
+	f.inFlight = false
+	if f.closed {
+		return
+	}
+	r := &f.resp
+	switch {
+	case !ok:
+		f.failed(why.String())
+		return
+	case !r.Decode(version, body):
+		f.failed("its answer cannot be read")
+		return
+	case r.Code != kerr.None:
+		f.refused(r.Code)
+		return
+	}
+	f.failures = 0
+	f.advanceSession()
+	for i := range r.Parts {
+		x := &r.Parts[i]
+		if p := f.parts[Key{x.TopicID, x.Partition}]; p != nil {
+			p.answered(x, lease)
+		}
+	}
+	f.mark()
+}
+
+// advanceSession takes in what the leader made of the session. A leader without room for one gives 0: everything is named again.
+func (f *Fetcher) advanceSession() {
+	switch {
+	case f.resp.SessionID == 0:
+		f.session, f.full = 0, true
+	case f.beginning:
+		f.session, f.epoch = f.resp.SessionID, 1
+	default:
+		if f.epoch++; f.epoch <= 0 {
+			f.epoch = 1
+		}
+	}
+}
+
+// failed waits before it tries again; what the leader has of the session is not known.
+func (f *Fetcher) failed(why string) {
+	f.full = true
+	f.failures++
+	if f.failures == 1 && len(f.list) > 0 {
+		f.env.Warnf("fetcher: no answer from broker %d at %s: %s; %d partitions are fetched again when it answers", f.leader, f.peer.Addr(), why, len(f.list))
+	}
+	f.env.After(&f.pause, f.backoff(f.failures))
+}
+
+// refused handles a code that is said of the whole request.
+func (f *Fetcher) refused(c kerr.Code) {
+	switch c {
+	case kerr.FetchSessionIDNotFound:
+		f.session, f.full = 0, true
+		f.mark()
+	case kerr.InvalidFetchSessionEpoch, kerr.FetchSessionTopicIDError:
+		f.full = true // the request closes the old one
+		f.mark()
+	default:
+		f.failed(c.String())
+		return
+	}
+	if f.failures++; f.failures > 2 { // a leader that forgets each session at once
+		f.env.After(&f.pause, f.backoff(f.failures))
+	}
+}
+
+// answered takes in what the leader says of a partition, if it is what was asked for.
+func (p *part) answered(x *wire.FetchedPart, lease *buf.Lease) {
+	if p.state != fetching || !p.told {
+		return
+	}
+	if at, ready := p.point(); !ready || at.offset != p.asked.offset || at.lastSeen != p.asked.lastSeen || at.epoch != p.asked.epoch {
+		p.look()
+		return
+	}
+	code := x.Code
+	switch {
+	case code == kerr.None && !x.Diverging:
+		p.take(x, lease)
+		return
+	case code == kerr.None:
+		code = p.follower.Truncate(x.DivergingEpoch, x.DivergingEndOffset, p.epoch)
+	case code == kerr.OffsetOutOfRange && x.LogStartOffset >= 0: // our leaders say with it what they have
+		code = p.follower.OutOfRange(x.LogStartOffset, x.HighWatermark, p.epoch)
+	}
+	if code != kerr.None {
+		p.refused(code)
+		return
+	}
+	if at, ready := p.point(); ready && at == p.asked { // it would be told the same again
+		p.rest()
+		return
+	}
+	p.look()
+}
+
+// refused handles a partition's error.
+func (p *part) refused(c kerr.Code) {
+	switch c {
+	case kerr.FencedLeaderEpoch:
+		p.leave()
+		p.set(stale) // a newer image is on its way
+	case kerr.NotLeaderForPartition, kerr.UnknownLeaderEpoch, kerr.UnknownTopicID, kerr.UnknownTopicOrPartition, kerr.InconsistentTopicID:
+		p.rest() // the leader may not have our image yet
+	default:
+		if p.failures == 0 {
+			p.f.env.Warnf("fetcher: %s-%d from broker %d: %s; it is fetched again", p.topic, p.key.Number, p.f.leader, c)
+		}
+		p.rest()
+	}
+}
+
+// take hands over the records.
+func (p *part) take(x *wire.FetchedPart, lease *buf.Lease) {
+	b, fault := p.check(x.Records)
+	if fault != "" {
+		p.f.env.Errorf("fetcher: broker %d sent a batch of %s-%d at offset %d that %s; it is fetched again", p.f.leader, p.topic, p.key.Number, p.asked.offset, fault)
+		p.rest()
+		return
+	}
+	if len(b) == 0 {
+		b, lease = nil, nil
+	}
+	if c := p.follower.Received(b, lease, x.HighWatermark, x.LogStartOffset, p.epoch); c != kerr.None {
+		p.refused(c)
+		return
+	}
+	p.failures = 0
+	if len(b) == 0 && len(x.Records) > 0 { // only what is not ours yet
+		p.rest()
+		return
+	}
+	p.look()
+}
+
+// check gives the whole batches of b that this follower may append in its present epoch, or what is wrong with them. A batch at the end
+// may be cut off. Batches of a later epoch come from a leader whose election this broker has not heard of (KAFKA-18723).
+func (p *part) check(b []byte) (good []byte, fault string) {
+	next, n := p.asked.offset, 0
+	for rest := b; len(rest) > 0; {
+		v, more, ok := records.Split(rest)
+		switch {
+		case !ok && n == 0 && len(rest) >= records.HeaderSize && records.View(rest).Magic() != 2:
+			return nil, "is not of format 2"
+		case !ok && n == 0:
+			return nil, "is cut off"
+		case !ok:
+			return b[:n], ""
+		case v.ComputeCRC() != v.CRC():
+			return nil, "does not match its checksum"
+		case v.LastOffsetDelta() < 0 || v.BaseOffset() < next || v.LastOffset() < v.BaseOffset():
+			return nil, "is out of order"
+		case v.LeaderEpoch() > p.epoch:
+			return b[:n], ""
+		}
+		next = v.NextOffset()
+		n += len(v)
+		rest = more
+	}
+	return b[:n], ""
+}

@@ -1,0 +1,159 @@
+package replica
+
+import (
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/task"
+	"github.com/seedlog/seedlog/io/buf"
+)
+
+// FetchPoint is where the next Fetch of this replica begins: its log end, the epoch of its last batch (-1: it has none) and its log start.
+// It is ready once all that the last Fetch brought is written, under flush.policy=ack synced: what it says is counted by the leader. If it
+// is not, Observer.FollowerReady tells when.
+func (p *Partition) FetchPoint() (offset int64, lastEpoch int32, logStart int64, ready bool) {
+	if p.role != following || p.truncating || p.failed || p.closed || p.ownEnd() < p.Log.End() {
+		return -1, -1, -1, false
+	}
+	p.fetchAt = p.Log.End()
+	return p.fetchAt, p.Log.LatestEpoch(), p.Log.Start(), true
+}
+
+// maybeReady tells that FetchPoint is ready.
+func (p *Partition) maybeReady() {
+	if p.role == following && !p.truncating && !p.failed && !p.closed && p.ownEnd() >= p.Log.End() {
+		p.Observer.FollowerReady(p)
+	}
+}
+
+// answers says whether a leader's answer may be acted on: the request began at the present log end, in the present leader epoch. Whoever drives
+// this follower calls FetchPoint for each request, and drops answers to older ones.
+func (p *Partition) answers() kerr.Code {
+	switch {
+	case p.role != following || p.truncating || p.closed:
+		return kerr.NotLeaderForPartition
+	case p.failed:
+		return kerr.KafkaStorageError
+	case p.fetchAt != p.Log.End() && !plant.On(plant.R14):
+		return kerr.FencedLeaderEpoch
+	}
+	return kerr.None
+}
+
+// Received takes a leader's answer: batches that lie in lease and whose CRC is right, its high watermark and its log start. leaderEpoch is
+// that in which the request was sent. A batch that is cut off at the end is left. CORRUPT_MESSAGE: a batch goes back, in offsets or in epochs;
+// FENCED_LEADER_EPOCH: the answer is to an older request. Then nothing was taken.
+func (p *Partition) Received(batches []byte, lease *buf.Lease, leaderHW, leaderStart int64, leaderEpoch int32) kerr.Code {
+	c := p.answers()
+	if c == kerr.None && leaderEpoch != p.state.LeaderEpoch && !plant.On(plant.R14) {
+		c = kerr.FencedLeaderEpoch
+	}
+	if c == kerr.None {
+		c = p.acceptable(batches)
+	}
+	if c != kerr.None {
+		return c
+	}
+	for v, rest, ok := records.Split(batches); ok; v, rest, ok = records.Split(rest) {
+		if v.BaseOffset() >= p.Log.End() {
+			p.replicate(v, lease)
+		}
+	}
+	p.leaderHW, p.leaderStart = leaderHW, leaderStart
+	p.maybeAdvance(p.env.Now.Mono)
+	return kerr.None
+}
+
+// maxOffset keeps sums of offsets from wrapping, whatever a damaged batch says.
+const maxOffset = 1 << 62
+
+// acceptable judges what a leader has sent. Batches wholly below the log end are passed over.
+func (p *Partition) acceptable(batches []byte) kerr.Code {
+	end := p.Log.End()
+	epoch := p.Log.EpochAt(end - 1)
+	for v, rest, ok := records.Split(batches); ok; v, rest, ok = records.Split(rest) {
+		switch {
+		case v.Magic() != 2, v.BaseOffset() < 0, v.BaseOffset() > maxOffset, v.LastOffsetDelta() < 0:
+			return kerr.CorruptMessage
+		case v.LastOffset() < end:
+			continue
+		case v.BaseOffset() < end:
+			return kerr.CorruptMessage
+		case (v.LeaderEpoch() > p.state.LeaderEpoch || v.LeaderEpoch() < epoch) && !plant.On(plant.R14):
+			return kerr.CorruptMessage
+		}
+		end, epoch = v.NextOffset(), v.LeaderEpoch()
+	}
+	return kerr.None
+}
+
+func (p *Partition) replicate(v records.View, lease *buf.Lease) {
+	p.Log.Replicate(v, lease)
+	p.fetchAt = -1
+	p.sizes.push(v.LastOffset(), int64(len(v)))
+	p.Stats.BytesIn += int64(len(v))
+	p.Stats.RecordsIn += int64(v.Count())
+	p.Stats.LastAppend = int64(p.env.Now.Wall)
+}
+
+// Truncate follows a leader's DivergingEpoch: the log is cut to where the epoch ends there or here, whichever is less (KIP-101). If the
+// epoch is not known here, to the end of the greatest one below it, and the next Fetch asks anew (KIP-279). FetchPoint is ready again when
+// the truncation counts. An answer to an older request changes nothing.
+func (p *Partition) Truncate(epoch int32, end int64) {
+	if p.answers() != kerr.None || epoch < 0 || end < 0 {
+		return
+	}
+	to := p.Log.End()
+	switch found, own := p.Log.EpochEnd(epoch); {
+	case own < 0, plant.On(plant.R2):
+		to = min(to, end)
+	case found != epoch:
+		to = min(to, own)
+	default:
+		to = min(to, own, end)
+	}
+	p.truncate(to, false)
+}
+
+// OutOfRange follows a leader's OFFSET_OUT_OF_RANGE: a log that ends before the leader's begins, or holds nothing and ends elsewhere,
+// becomes empty at the leader's start, with its high watermark (KAFKA-9491). Any other is cut by Truncate if need be: the next Fetch asks.
+func (p *Partition) OutOfRange(leaderStart int64) {
+	if p.answers() != kerr.None || leaderStart < 0 || leaderStart > maxOffset {
+		return
+	}
+	if end := p.Log.End(); leaderStart > end || p.Log.Start() == end && leaderStart < end {
+		p.truncate(leaderStart, true)
+	}
+}
+
+// truncate cuts the log, or with all makes it empty at offset to. The role waits until that counts.
+func (p *Partition) truncate(to int64, all bool) {
+	p.truncating, p.fetchAt = true, -1
+	if all && !plant.On(plant.R9) {
+		p.hw = to
+	}
+	p.hw = min(p.hw, to)
+	p.sizes.drop(to)
+	task.Go(p.env, func(t *task.Task) {
+		ok := false
+		if all {
+			ok = p.Log.TruncateFully(t, to)
+		} else {
+			ok = p.Log.TruncateTo(t, to)
+		}
+		if t.Stopped() {
+			return
+		}
+		p.truncating = false
+		if !ok {
+			return // the log has failed or is closed
+		}
+		p.hw = min(p.hw, p.Log.End()) // to may stand within a batch
+		p.sizes.drop(p.Log.End())
+		if p.role == idle {
+			p.settle(p.env.Now.Mono)
+			return
+		}
+		p.maybeReady()
+	})
+}

@@ -1,0 +1,146 @@
+package replica
+
+import (
+	"slices"
+
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/io/clock"
+)
+
+// Member is one replica of a proposed ISR, with the broker epoch under which it has fetched (KIP-903).
+type Member struct {
+	Node  int32
+	Epoch int64
+}
+
+// Proposal is what a leader asks the controller for in AlterPartition.
+type Proposal struct {
+	LeaderEpoch, PartitionEpoch int32
+	ISR                         []Member
+	Recovered                   bool // the leader has recovered from its unclean election, if it was one
+}
+
+// isr is the change of the ISR that is under way. One is, at most: until it is answered, or an image decides it, its members count as
+// committed and as proposed both.
+type isr struct {
+	pending []int32 // proposed and not decided; nil: none
+	asked   bool    // the Observer has a proposal that it has not answered
+	askedIn int32   // its leader epoch
+	again   bool    // the answer said nothing of what became of it: the same is to be asked once more
+}
+
+// inMaximalISR says whether a node is in the ISR or may be.
+func (p *Partition) inMaximalISR(node int32) bool {
+	return slices.Contains(p.state.ISR, node) || slices.Contains(p.isr.pending, node) && !plant.On(plant.R13)
+}
+
+// mayJoin says whether the controller would take a replica in: alive, and fetching in its present life.
+func (p *Partition) mayJoin(f *follower) bool {
+	known, alive := p.state.BrokerEpochs(f.node)
+	return alive && (f.epoch == known || plant.On(plant.R6)) && f.end >= 0
+}
+
+// isCaughtUp says whether a replica has, or had not long ago, all that the leader had.
+func (p *Partition) isCaughtUp(f *follower, now clock.Time) bool {
+	return f.end == p.Log.WrittenEnd() || f.caughtUp >= 0 && now.Sub(f.caughtUp) <= p.LagMax
+}
+
+// maybeExpand proposes a replica that has reached the high watermark and the begin of the leader's epoch: below that, the high watermark may
+// lag behind what an earlier leader has committed (KAFKA-7128).
+func (p *Partition) maybeExpand(f *follower) {
+	if p.isr.pending != nil || p.isr.asked || slices.Contains(p.state.ISR, f.node) || !p.mayJoin(f) {
+		return
+	}
+	if f.end < p.hw || f.end < p.epochStart && !plant.On(plant.R5) {
+		return
+	}
+	p.propose(append(slices.Clone(p.state.ISR), f.node))
+}
+
+// CheckLag proposes to take out of the ISR who has not caught up for replica.lag.time.max.ms. The shard calls it each half of that.
+func (p *Partition) CheckLag(now clock.Time) {
+	if p.role != leading || p.failed || p.closed {
+		return
+	}
+	p.repeatProposal()
+	if p.isr.pending == nil && !p.isr.asked {
+		var kept []int32
+		for _, node := range p.state.ISR {
+			if f := p.follower(node); f == nil || p.isCaughtUp(f, now) {
+				kept = append(kept, node)
+			}
+		}
+		if len(kept) < len(p.state.ISR) {
+			p.propose(kept)
+		}
+	}
+	p.maybeAdvance(now)
+}
+
+func (p *Partition) propose(isr []int32) {
+	p.isr.pending = isr
+	p.send()
+}
+
+// send hands the pending ISR to the Observer, which answers with Altered, once.
+func (p *Partition) send() {
+	if p.isr.asked {
+		p.isr.again = true
+		return
+	}
+	p.isr.asked, p.isr.again, p.isr.askedIn = true, false, p.state.LeaderEpoch
+	x := Proposal{LeaderEpoch: p.state.LeaderEpoch, PartitionEpoch: p.state.PartitionEpoch, Recovered: true}
+	for _, node := range p.isr.pending {
+		m := Member{Node: node, Epoch: -1}
+		if f := p.follower(node); f != nil {
+			m.Epoch = f.epoch
+		}
+		if m.Epoch < 0 || plant.On(plant.R6) { // a member that has not fetched in this leader epoch, or this broker
+			m.Epoch, _ = p.state.BrokerEpochs(node)
+		}
+		x.ISR = append(x.ISR, m)
+	}
+	p.Observer.AlterPartition(p, x)
+}
+
+// repeatProposal asks again after an answer that has left open what became of a proposal.
+func (p *Partition) repeatProposal() {
+	if p.isr.again && !p.isr.asked && p.isr.pending != nil {
+		p.send()
+	}
+}
+
+// Altered answers the proposal that is with the Observer: s is the state that the controller has made, if code is None. A code that says
+// that nothing was changed ends the proposal; one that says that this broker knows too little leaves it to the next image; any other, a
+// time-out say, leaves it open, and the same is asked again.
+func (p *Partition) Altered(code kerr.Code, s *State) {
+	p.isr.asked = false
+	if p.role != leading || p.isr.pending == nil || p.isr.askedIn != p.state.LeaderEpoch {
+		p.isr.again = p.isr.pending != nil // that was proposed later, and has not been sent
+		return
+	}
+	now := p.env.Now.Mono
+	switch code {
+	case kerr.None:
+		if s != nil && s.LeaderEpoch == p.state.LeaderEpoch && s.PartitionEpoch > p.state.PartitionEpoch {
+			p.state.ISR, p.state.PartitionEpoch, p.state.Recovering = s.ISR, s.PartitionEpoch, s.Recovering
+			p.isr.pending = nil
+			p.isrChanged(now)
+		}
+	case kerr.IneligibleReplica, kerr.OperationNotAttempted:
+		p.isr.pending = nil
+		p.maybeAdvance(now)
+	case kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InvalidRequest, kerr.NewLeaderElected, kerr.FencedLeaderEpoch, kerr.InvalidUpdateVersion:
+	default:
+		p.isr.again = true
+	}
+}
+
+// isrChanged follows a change of the committed ISR.
+func (p *Partition) isrChanged(now clock.Time) {
+	if p.underMinISR() {
+		refuse(p.all.take(nil, -1), kerr.NotEnoughReplicasAfterAppend)
+	}
+	p.maybeAdvance(now)
+}

@@ -1,0 +1,88 @@
+package oracle
+
+import (
+	"strings"
+
+	"github.com/seedlog/seedlog/sim/history"
+)
+
+// exercised notes what a run gave the oracles to look at. It goes by the history alone and shares nothing with the oracles' own ways, so
+// that one which lets everything pass, or is never called, is found dead.
+type exercised struct {
+	g    *ghosts
+	due  map[string]bool
+	long map[int32]bool // by process: its present operation began after healing
+	idem map[int]bool   // clients that are idempotent producers
+	heal bool
+}
+
+func newExercised(g *ghosts) *exercised {
+	return &exercised{g: g, due: map[string]bool{}, long: map[int32]bool{}, idem: map[int]bool{}}
+}
+
+// event is called once the oracles have seen it; answers of an operation that spans an excuse prove nothing.
+func (x *exercised) event(e *history.Event) {
+	stale := x.g.stale[e.Process]
+	if e.Type == history.Invoke {
+		x.long[e.Process] = x.heal
+	}
+	for i := range e.Ops {
+		o := &e.Ops[i]
+		switch {
+		case o.Kind == history.Phase:
+			x.heal = x.heal || o.Meta == "liveness"
+		case o.Kind == history.Send && e.Type == history.Invoke && o.PID >= 0:
+			x.idem[history.ClientOf(e.Process)] = true
+		case o.Kind == history.Own:
+			x.on("history:double-owner", true)
+			x.on("I:G2", !x.g.facts.OffsetsExpire && !stale)
+		case o.Kind == history.Probe && (e.Type == history.OK || e.Type == history.Fail):
+			x.on("exact-errors", !x.g.facts.ProducersExpire || !strings.HasPrefix(o.Meta, "sequence "))
+		case e.Type == history.OK:
+			x.answered(e, o, stale)
+		}
+	}
+	if x.heal && (e.Type == history.OK || e.Type == history.Fail) {
+		x.on("every-request-answered", true)
+	}
+}
+
+func (x *exercised) answered(e *history.Event, o *history.Op, stale bool) {
+	switch o.Kind {
+	case history.Poll:
+		x.polled(e, o, stale)
+	case history.Send:
+		n := len(o.Records) > 0
+		x.on("history:M1", n && o.Acks == -1)
+		x.on("history:M2", n && o.PID >= 0)
+		x.on("history:phantom-offset", n && o.Acks == -1)
+	case history.FetchOffsets:
+		x.on("I:G7", !x.g.facts.OffsetsExpire)
+		x.on("history:M3", !x.g.facts.Copies)
+	case history.InitProducerID:
+		x.on("producer-id-unique", true)
+		x.on("history:producer-id-reuse", true)
+	}
+}
+
+func (x *exercised) polled(e *history.Event, o *history.Op, stale bool) {
+	x.on("I:I13", true)
+	x.on("log-start", o.Start >= 0)
+	x.on("prompt-fetch", !stale && x.long[e.Process] && o.From >= 0 && o.Timestamp >= longWait)
+	if len(o.Records) == 0 {
+		return
+	}
+	for _, n := range [...]string{"history:M1", "history:inconsistent-offsets", "history:phantom-value", "history:precommitted-read"} {
+		x.on(n, true)
+	}
+	x.on("dense-offsets", o.From >= 0)
+	for _, r := range o.Records {
+		x.on("I:T1", x.idem[r.Value.Client()] && !x.g.facts.ProducersExpire && !stale)
+	}
+}
+
+func (x *exercised) on(name string, yes bool) {
+	if yes {
+		x.due[name] = true
+	}
+}

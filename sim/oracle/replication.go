@@ -1,0 +1,343 @@
+package oracle
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seedlog/seedlog/core/metadata"
+)
+
+// Metadata is a View of a cluster: what its nodes know of topics, leaders and replicas.
+type Metadata interface {
+	View
+	// Image is the newest image that any node ever had; ImageOf a node's own. nil: none yet.
+	Image() *metadata.Image
+	ImageOf(node int) *metadata.Image
+}
+
+// replicas is what the oracles of replication share: each partition's copies as last seen, and how far it was ever committed.
+// It is fed once a step, by the first of them.
+type replicas struct {
+	parts   map[partition]*copies
+	order   []partition // as first seen
+	image   *metadata.Image
+	changed bool        // the image did, in this step
+	touched []partition // whose copies did
+	p       Partition
+}
+
+type partition struct {
+	id     [16]byte
+	number int32
+}
+
+type copies struct {
+	name    string
+	trueHW  int64 // the highest end that a leader ever exposed
+	nodes   []copyOf
+	leaders map[int32]life // by leader epoch: who led in it
+}
+
+// copyOf is one node's copy, as its last process showed it.
+type copyOf struct {
+	life int // 0: never seen
+	p    Partition
+}
+
+type life struct{ node, incarnation int }
+
+func (r *replicas) step(v View) (Metadata, bool) {
+	m, ok := v.(Metadata)
+	if !ok || v.Nodes() == 1 {
+		return nil, false
+	}
+	r.changed, r.touched = m.Image() != r.image, r.touched[:0]
+	r.image = m.Image()
+	_ = eachTouched(v, &r.p, func(node int, p *Partition) error {
+		k := partition{p.TopicID, p.Partition}
+		c := r.parts[k]
+		if c == nil {
+			c = &copies{name: keyOf(p), nodes: make([]copyOf, v.Nodes()), leaders: map[int32]life{}}
+			if r.parts == nil {
+				r.parts = map[partition]*copies{}
+			}
+			r.parts[k] = c
+			r.order = append(r.order, k)
+		}
+		c.nodes[node] = copyOf{v.Incarnation(node), *p}
+		if p.Online && p.Leader {
+			c.trueHW = max(c.trueHW, p.HW)
+		}
+		r.touched = append(r.touched, k)
+		return nil
+	})
+	return m, r.image != nil
+}
+
+// state gives what the image says of a partition, or nil.
+func (r *replicas) state(k partition) *metadata.Partition {
+	if t := r.image.TopicByID(k.id); t != nil {
+		return t.Partition(k.number)
+	}
+	return nil
+}
+
+// due gives the partitions to look at: those that changed, or all.
+func (r *replicas) due() []partition {
+	if r.changed {
+		return r.order
+	}
+	return r.touched
+}
+
+// shown gives a node's copy, if the node is up and the copy is of its present process.
+func (c *copies) shown(v View, node int) *Partition {
+	x := &c.nodes[node]
+	if !v.Up(node) || x.life != v.Incarnation(node) || !x.p.Online {
+		return nil
+	}
+	return &x.p
+}
+
+// end is a copy's log end where the protocol counts it.
+func end(v View, p *Partition) int64 {
+	if v.Policy() == "ack" {
+		return p.Synced
+	}
+	return p.End
+}
+
+// candidates: each running member of ISR and ELR has all that was ever committed (I:I1), and so has the leader (I:I2).
+// Source: kip_966_properties.tla, LeaderCandidateCompleteness and LeaderCompleteness.
+type candidates struct {
+	quiet
+	r *replicas
+}
+
+func (c *candidates) Name() string { return "I:I1" }
+func (c *candidates) Due() bool    { return c.r.image != nil && len(c.r.order) > 0 }
+
+func (c *candidates) Step(v View) error {
+	if _, ok := c.r.step(v); !ok {
+		return nil
+	}
+	for _, k := range c.r.due() {
+		s := c.r.state(k)
+		if s == nil || s.Recovering {
+			continue
+		}
+		x := c.r.parts[k]
+		for _, list := range [...][]int32{s.ISR, s.ELR} {
+			for _, id := range list {
+				p := x.shown(v, int(id)-1)
+				if p == nil {
+					continue
+				}
+				c.checks++
+				if e := end(v, p); e < x.trueHW {
+					what := fmt.Sprintf("node %d may lead %s (ISR %v, ELR %v, leader %d, epoch %d)", id, x.name, s.ISR, s.ELR, s.Leader, s.LeaderEpoch)
+					if s.Leader == id {
+						return fail("I:I2", what, -1, "committed up to "+itoa(x.trueHW), "its log ends at "+itoa(e))
+					}
+					return fail(c.Name(), what, -1, "committed up to "+itoa(x.trueHW), "its log ends at "+itoa(e))
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// epochs: a replica's leader epoch only grows, and an epoch has one leader, in one life of it (I:I14).
+type epochs struct {
+	quiet
+	r    *replicas
+	seen map[partition][]epochSeen
+}
+
+type epochSeen struct {
+	life  int
+	epoch int32
+}
+
+func (e *epochs) Name() string { return "I:I14" }
+func (e *epochs) Due() bool    { return len(e.r.order) > 0 }
+
+func (e *epochs) Step(v View) error {
+	if v.Nodes() == 1 {
+		return nil
+	}
+	if e.seen == nil {
+		e.seen = map[partition][]epochSeen{}
+	}
+	for _, k := range e.r.touched {
+		x := e.r.parts[k]
+		if e.seen[k] == nil {
+			e.seen[k] = make([]epochSeen, v.Nodes())
+		}
+		for n := range x.nodes {
+			p := x.shown(v, n)
+			if p == nil {
+				continue
+			}
+			e.checks++
+			was := &e.seen[k][n]
+			now := life{n, v.Incarnation(n)}
+			if was.life == now.incarnation && p.Epoch < was.epoch {
+				return fail(e.Name(), fmt.Sprintf("leader epoch of %s on node %d", x.name, n+1), -1, was.epoch, p.Epoch)
+			}
+			*was = epochSeen{now.incarnation, p.Epoch}
+			if !p.Leader {
+				continue
+			}
+			if l, ok := x.leaders[p.Epoch]; ok && l != now {
+				return fail(e.Name(), fmt.Sprintf("leader of %s in epoch %d", x.name, p.Epoch), -1, fmt.Sprintf("node %d, start %d", l.node+1, l.incarnation),
+					fmt.Sprintf("node %d, start %d", n+1, now.incarnation))
+			}
+			x.leaders[p.Epoch] = now
+		}
+	}
+	return nil
+}
+
+// images: what nodes know of the cluster are states of one log (I:I10), each of them valid (I:I9).
+type images struct {
+	quiet
+	r      *replicas
+	last   []*metadata.Image
+	digest map[int64]uint64
+}
+
+func (i *images) Name() string { return "I:I9" }
+func (i *images) Due() bool    { return i.r.image != nil }
+
+func (i *images) Step(v View) error {
+	m, ok := v.(Metadata)
+	if !ok || v.Nodes() == 1 {
+		return nil
+	}
+	if i.last == nil {
+		i.last, i.digest = make([]*metadata.Image, v.Nodes()), map[int64]uint64{}
+	}
+	for n := range i.last {
+		img := m.ImageOf(n)
+		if img == nil || img == i.last[n] {
+			continue
+		}
+		i.last[n] = img
+		i.checks++
+		if d, ok := i.digest[img.Index()]; ok && d != img.Digest() {
+			return fail("I:I10", fmt.Sprintf("the metadata image of node %d at index %d", n+1, img.Index()), -1, d, img.Digest())
+		} else if !ok {
+			if text := img.Wrong(); text != "" {
+				return fail(i.Name(), "the metadata image at index "+itoa(img.Index()), -1, "a valid state", text)
+			}
+		}
+		i.digest[img.Index()] = img.Digest()
+	}
+	return nil
+}
+
+// matching: below the lower of their high watermarks, two copies of a partition are equal byte for byte (I:I4). It reads logs back at the end,
+// and now and then.
+type matching struct {
+	quiet
+	r     *replicas
+	steps int64
+	due   bool
+}
+
+// matchEvery is how many steps pass between two readings of the logs.
+const matchEvery = 20_000
+
+func (m *matching) Name() string { return "I:I4" }
+func (m *matching) Due() bool    { return m.due }
+
+func (m *matching) Step(v View) error {
+	if m.steps++; m.steps%matchEvery != 0 || v.Nodes() == 1 {
+		return nil
+	}
+	return m.compare(v)
+}
+
+func (m *matching) End(v View) error {
+	if v.Nodes() == 1 {
+		return nil
+	}
+	return m.compare(v)
+}
+
+// copied is one batch of a log.
+type copied struct {
+	base int64
+	b    []byte
+}
+
+func (m *matching) compare(v View) error {
+	for _, k := range m.r.order {
+		x := m.r.parts[k]
+		if m.r.image == nil || m.r.state(k) == nil {
+			continue
+		}
+		var first []copied
+		at, low := -1, int64(0)
+		for n := range x.nodes {
+			p := x.shown(v, n)
+			if p == nil || p.HW <= p.Start {
+				continue
+			}
+			log := m.read(v, n, p)
+			if at >= 0 {
+				m.due = true
+				if err := m.equal(x, at, n, first, log, min(low, p.HW)); err != nil {
+					return err
+				}
+			}
+			if at < 0 || p.HW > low {
+				first, at, low = log, n, p.HW
+			}
+		}
+	}
+	return nil
+}
+
+func (m *matching) read(v View, node int, p *Partition) (log []copied) {
+	topic, number := p.Topic, p.Partition
+	v.ReadBack(node, topic, number, p.Start, func(b []byte) bool {
+		base := baseOffset(b)
+		log = append(log, copied{base, slices.Clone(b)})
+		return base < p.HW
+	})
+	return log
+}
+
+// equal compares what both have below hw. One may have deleted more from its front than the other.
+func (m *matching) equal(x *copies, a, b int, la, lb []copied, hw int64) error {
+	i, j := 0, 0
+	for i < len(la) && j < len(lb) && la[i].base < hw && lb[j].base < hw {
+		switch {
+		case la[i].base < lb[j].base && j == 0:
+			i++
+			continue
+		case lb[j].base < la[i].base && i == 0:
+			j++
+			continue
+		}
+		m.checks++
+		if la[i].base != lb[j].base || !slices.Equal(la[i].b, lb[j].b) {
+			return fail(m.Name(), fmt.Sprintf("%s below %d on nodes %d and %d", x.name, hw, a+1, b+1), -1,
+				fmt.Sprintf("batch at %d, %d bytes, epoch %d", la[i].base, len(la[i].b), epochOf(la[i].b)), fmt.Sprintf("batch at %d, %d bytes, epoch %d", lb[j].base, len(lb[j].b), epochOf(lb[j].b)))
+		}
+		i, j = i+1, j+1
+	}
+	if i > 0 && i < len(la) && la[i].base < hw && j > 0 {
+		return m.missing(x, la[i].base, b, hw)
+	}
+	if j > 0 && j < len(lb) && lb[j].base < hw && i > 0 {
+		return m.missing(x, lb[j].base, a, hw)
+	}
+	return nil
+}
+
+func (m *matching) missing(x *copies, base int64, node int, hw int64) error {
+	return fail(m.Name(), fmt.Sprintf("%s below %d on node %d", x.name, hw, node+1), -1, "a batch at "+itoa(base), "none")
+}

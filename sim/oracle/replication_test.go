@@ -1,0 +1,173 @@
+package oracle
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/io/clock"
+)
+
+// three is a cluster of three nodes with one partition, whose state tests set by hand.
+type three struct {
+	img   *metadata.Image
+	own   [3]*metadata.Image
+	lives [3]int
+	parts [3]Partition
+	logs  [3][][]byte
+	s     *Suite
+}
+
+var topicID = [16]byte{7}
+
+func newThree() *three {
+	v := &three{s: NewSuite(), lives: [3]int{1, 1, 1}}
+	v.img = metadata.Empty()
+	records := []metadata.Record{&metadata.ClusterRecord{ClusterID: "c"}}
+	for n := int32(1); n <= 3; n++ {
+		records = append(records, &metadata.RegisterBrokerRecord{NodeID: n, Incarnation: [16]byte{byte(n)}, BrokerEpoch: -1,
+			Listeners: []metadata.Listener{{Name: "PLAINTEXT", Host: "h", Port: 1}}, LogDirs: [][16]byte{{byte(n)}}})
+	}
+	records = append(records, &metadata.TopicRecord{Name: "t", ID: topicID}, &metadata.PartitionRecord{TopicID: topicID, Replicas: []int32{1, 2, 3}, ISR: []int32{1, 2, 3}, Leader: 1,
+		Dirs: make([][16]byte, 3)})
+	v.img, _ = v.img.Apply(1, 1, metadata.Entry{Term: 1, Records: records})
+	for n := range v.parts {
+		v.own[n] = v.img
+		v.parts[n] = Partition{Topic: "t", TopicID: topicID, Online: true, HW: 2, Synced: 2, Written: 2, End: 2, Leader: n == 0}
+		v.logs[n] = [][]byte{batch(0, val(0)), batch(1, val(1))}
+	}
+	return v
+}
+
+func (v *three) Now() clock.Time                  { return 1 }
+func (v *three) Policy() string                   { return "ack" }
+func (v *three) Healed() (clock.Time, bool)       { return 0, false }
+func (v *three) Nodes() int                       { return 3 }
+func (v *three) Up(int) bool                      { return true }
+func (v *three) Incarnation(n int) int            { return v.lives[n] }
+func (v *three) Touched(int) ([]int, bool)        { return nil, true }
+func (v *three) Partitions(int) int               { return 1 }
+func (v *three) Partition(n, _ int, p *Partition) { *p = v.parts[n] }
+func (v *three) Image() *metadata.Image           { return v.img }
+func (v *three) ImageOf(n int) *metadata.Image    { return v.own[n] }
+func (v *three) ReadBack(n int, _ string, _ int32, from int64, each func([]byte) bool) bool {
+	for _, b := range v.logs[n] {
+		if int64(binary.BigEndian.Uint64(b)) >= from && !each(b) {
+			break
+		}
+	}
+	return true
+}
+
+// change folds a change of the partition into the image of all.
+func (v *three) change(r metadata.PartitionChangeRecord) {
+	r.TopicID = topicID
+	v.img, _ = v.img.Apply(v.img.Index()+1, 1, metadata.Entry{Term: 1, Records: []metadata.Record{&r}})
+	for n := range v.own {
+		v.own[n] = v.img
+	}
+}
+
+// clusterStories break one property each.
+var clusterStories = map[string]func(*three) error{
+	"I:I1 a member of the ISR lacks what was committed": func(v *three) error {
+		v.parts[2].Synced, v.parts[2].HW = 1, 1
+		return v.s.Step(v)
+	},
+	"I:I1 who lacks it comes into the ISR": func(v *three) error {
+		v.change(metadata.PartitionChangeRecord{Leader: metadata.Unchanged, ISR: []int32{1, 2}})
+		v.parts[2].Synced, v.parts[2].HW = 1, 1
+		if err := v.s.Step(v); err != nil {
+			return nil // not what this story is about
+		}
+		v.change(metadata.PartitionChangeRecord{Leader: metadata.Unchanged, ISR: []int32{1, 2, 3}})
+		return v.s.Step(v)
+	},
+	"I:I2 the leader lacks it": func(v *three) error {
+		_ = v.s.Step(v)
+		v.parts[1].Synced, v.parts[1].HW = 1, 1
+		v.change(metadata.PartitionChangeRecord{Leader: 2, ISR: []int32{2}})
+		return v.s.Step(v)
+	},
+	"I:I14 an epoch goes back": func(v *three) error {
+		v.parts[1].Epoch = 3
+		_ = v.s.Step(v)
+		v.parts[1].Epoch = 2
+		return v.s.Step(v)
+	},
+	"I:I14 two lead in one epoch": func(v *three) error {
+		_ = v.s.Step(v)
+		v.parts[1].Leader = true
+		return v.s.Step(v)
+	},
+	"I:I14 one leads twice in one epoch": func(v *three) error {
+		_ = v.s.Step(v)
+		v.lives[0] = 2
+		return v.s.Step(v)
+	},
+	"I:I9 the image is no valid state": func(v *three) error {
+		v.change(metadata.PartitionChangeRecord{Leader: metadata.Unchanged, ISR: []int32{2, 3}})
+		return v.s.Step(v)
+	},
+	"I:I10 two images of one index": func(v *three) error {
+		_ = v.s.Step(v)
+		other, _ := metadata.Empty().Apply(v.img.Index(), 1, metadata.Entry{Term: 1, Records: []metadata.Record{&metadata.ClusterRecord{ClusterID: "d"}}})
+		v.own[2] = other
+		return v.s.Step(v)
+	},
+	"I:I4 copies differ below the high watermark": func(v *three) error {
+		v.logs[1][1] = batch(1, val(9))
+		_ = v.s.Step(v)
+		return v.s.End(v)
+	},
+	"I:I4 a copy has a hole": func(v *three) error {
+		v.parts[1].End, v.logs[1] = 3, [][]byte{batch(0, val(0)), batch(2, val(2))}
+		v.parts[1].HW, v.parts[1].Synced, v.parts[1].Written = 3, 3, 3
+		_ = v.s.Step(v)
+		for _, o := range v.s.oracles {
+			if o.Name() == "I:I4" {
+				return o.End(v)
+			}
+		}
+		return nil
+	},
+}
+
+func TestASoundClusterBreaksNothing(t *testing.T) {
+	v := newThree()
+	require.NoError(t, v.s.Step(v))
+	v.change(metadata.PartitionChangeRecord{Leader: metadata.Unchanged, ISR: []int32{1, 2}})
+	require.NoError(t, v.s.Step(v))
+	require.NoError(t, v.s.End(v))
+	checks, _ := v.s.Checked()
+	for _, p := range []string{"I:I1", "I:I4", "I:I9", "I:I14"} {
+		require.Positive(t, checks[p], p)
+	}
+}
+
+func TestEveryOracleOfReplicationFindsItsStory(t *testing.T) {
+	for name, story := range clusterStories {
+		err := story(newThree())
+		var f *Failure
+		require.ErrorAs(t, err, &f, name)
+		require.Equal(t, property(name), f.Property, "%s: %v", name, f)
+	}
+}
+
+func TestAnOracleOfReplicationThatDoesNotLookIsFoundDead(t *testing.T) {
+	for i := range NewSuite().oracles {
+		v := newThree()
+		o := v.s.oracles[i]
+		d, ok := o.(Due)
+		if !ofClusters[o.Name()] || !ok {
+			continue
+		}
+		require.NoError(t, v.s.Step(v))
+		require.NoError(t, v.s.End(v))
+		require.NoError(t, v.s.Alive(), o.Name())
+		v.s.oracles[i] = deafDue{o, d}
+		require.ErrorContains(t, v.s.Alive(), o.Name())
+	}
+}
