@@ -18,9 +18,10 @@ const (
 )
 
 type listener struct {
-	name string
-	addr string // bound
-	fd   int
+	name  string
+	addr  string // bound
+	fd    int
+	inner bool
 }
 
 // bind opens a listening socket. Errors say what to do.
@@ -38,7 +39,7 @@ func bind(c Listener, backlog int) (*listener, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("listener %s: %w", c.Name, err)
 	}
-	return &listener{name: c.Name, addr: addrPort(sa).String(), fd: fd}, nil
+	return &listener{name: c.Name, addr: addrPort(sa).String(), fd: fd, inner: c.Inner}, nil
 }
 
 // listen binds to every address, of both families, if addr has no host and the machine knows IPv6.
@@ -87,10 +88,18 @@ func (ln *listener) close() {
 // startAccepting is called when the shard first says Accept. Shard 0's loop has the listeners, level-triggered.
 func (l *loop) startAccepting() {
 	l.accepting.Store(true)
+	l.watchListeners(false)
+}
+
+// watchListeners adds the listeners of one sort to shard 0's epoll: the inner ones at its start, the others when it accepts.
+func (l *loop) watchListeners(inner bool) {
 	if l.id != 0 {
 		return
 	}
 	for i, ln := range l.node.listeners {
+		if ln.inner != inner || ln.fd < 0 {
+			continue
+		}
 		ev := &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(i + 1)}
 		if err := unix.EpollCtl(l.ep, unix.EPOLL_CTL_ADD, ln.fd, ev); err != nil {
 			l.fail("listener "+ln.name+": epoll: "+err.Error()+"; raise the limit of open files", 1)
@@ -99,18 +108,21 @@ func (l *loop) startAccepting() {
 }
 
 // stopAccepting closes the listeners before the shards drain: a client that comes now is refused, which it retries elsewhere or later,
-// instead of being cut off in its first request, which some take for a mistake of their own.
+// instead of being cut off in its first request, which some take for a mistake of their own. Inner listeners stay.
 func (l *loop) stopAccepting() {
 	if l.id != 0 {
 		return
 	}
 	for _, ln := range l.node.listeners {
+		if ln.inner {
+			continue
+		}
 		_ = unix.EpollCtl(l.ep, unix.EPOLL_CTL_DEL, ln.fd, nil) // It may not be there yet, or be closed.
 		ln.close()
 	}
 }
 
-// accept takes waiting connections of a listener and deals them out in turn over the shards that accept.
+// accept takes waiting connections of a listener and deals them out in turn over the shards that accept, or keeps them if it is an inner one.
 func (l *loop) accept(i int) {
 	ln := l.node.listeners[i]
 	if ln.fd < 0 {
@@ -130,7 +142,11 @@ func (l *loop) accept(i int) {
 		}
 		l.tune(fd)
 		a := adopted{fd: fd, listener: i, peer: addrPort(sa)}
-		if to := l.nextShard(); to != l {
+		to := l
+		if !ln.inner {
+			to = l.nextShard()
+		}
+		if to != l {
 			to.box.adopt(a)
 		} else {
 			l.adopt(&a)
@@ -140,7 +156,7 @@ func (l *loop) accept(i int) {
 
 // nextShard gives the loops that accept in turn; l itself does.
 func (l *loop) nextShard() *loop {
-	loops := l.node.loops
+	loops := l.node.loops[:l.node.shards()]
 	for range loops {
 		l.turn = (l.turn + 1) % len(loops)
 		if loops[l.turn].accepting.Load() {

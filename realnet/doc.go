@@ -29,7 +29,8 @@
 // Bounds: Config.MaxFrame bytes a frame; Config.MaxUnsent bytes unsent a connection before it is not read; one read and maxSendRound bytes
 // a connection and round; maxPasses passes a round; maxLingering connections for lingerTime, maxDiscard bytes of each a round.
 //
-// Listeners belong to shard 0, which accepts and deals connections out in turn. SO_REUSEPORT would save that mail, once a connection, but hashes:
+// Listeners belong to shard 0, which accepts and deals connections out in turn, but keeps those of inner listeners. A lane is a loop without
+// connections: the quorum's actor, which any goroutine wakes by Post. It is stopped when all shards have, since they stop with its help. SO_REUSEPORT would save that mail, once a connection, but hashes:
 // few connections land unevenly (1.59 against 0.51 GB seen on two shards).
 //
 // Read next: node.go (the door), loop.go (the round), conn.go, framer.go (in), send.go (out), wait.go (sleeping).

@@ -50,7 +50,7 @@ func TestAPortInUseIsAnErrorOfNew(t *testing.T) {
 }
 
 func TestEveryKindOfListenerAddressIsBound(t *testing.T) {
-	n, err := node(t, []realnet.Listener{{"A", "127.0.0.1:0"}, {"B", ":0"}, {"C", "0.0.0.0:0"}, {"D", "localhost:0"}}, quiet{})
+	n, err := node(t, []realnet.Listener{{Name: "A", Addr: "127.0.0.1:0"}, {Name: "B", Addr: ":0"}, {Name: "C", Addr: "0.0.0.0:0"}, {Name: "D", Addr: "localhost:0"}}, quiet{})
 	noErr(t, err)
 	for _, a := range n.Addrs() {
 		_, port, err := net.SplitHostPort(a)

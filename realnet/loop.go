@@ -107,6 +107,7 @@ func (l *loop) run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	l.now = l.node.now()
+	l.watchListeners(true)
 	l.step(&step.Event{Kind: step.Start})
 	l.settle()
 	for !l.node.quit.Load() {
@@ -194,7 +195,10 @@ func (l *loop) onTime() {
 	}
 	if due(l.acceptAt) {
 		l.acceptAt = 0
-		l.startAccepting()
+		l.watchListeners(true)
+		if l.said.accept {
+			l.startAccepting()
+		}
 	}
 	if due(l.dialAt) {
 		l.expireDials()
@@ -325,7 +329,9 @@ func (l *loop) listen() {
 	}
 	if fx.Ready && !l.said.ready {
 		l.said.ready = true
-		l.node.shardReady()
+		if l.id < l.node.shards() {
+			l.node.shardReady()
+		}
 	}
 	if fx.Stopped && !l.said.stopped {
 		l.said.stopped = true

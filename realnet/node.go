@@ -18,12 +18,16 @@ import (
 type Listener struct {
 	Name string // of the configuration: PLAINTEXT, CONTROLLER …
 	Addr string // "host:port"; an empty host is every address of the machine
+	// Inner is a listener of the cluster's own: its connections are shard 0's, are accepted from the start, and until the node ends, since
+	// a node that recovers or drains is a member of its quorum all the while.
+	Inner bool
 }
 
 // Config describes a node. Zero limits mean the defaults.
 type Config struct {
 	Listeners []Listener
 	Shards    []step.Stepper
+	Lanes     int         // how many of Shards, the last, are lanes: they get no connections, and are stopped once all others have Stopped
 	Pools     []*buf.Pool // one a shard, used by its thread only; frames are leased from it
 	Disk      Disk
 	Log       func(step.LogLine) // called on the shards' threads
@@ -40,6 +44,9 @@ type Config struct {
 func (c *Config) setDefaults() error {
 	if len(c.Shards) == 0 || len(c.Pools) != len(c.Shards) || c.Disk == nil {
 		return errors.New("realnet: needs at least one shard, a pool for each, and a disk")
+	}
+	if c.Lanes < 0 || c.Lanes >= len(c.Shards) {
+		return errors.New("realnet: needs at least one shard beside its lanes")
 	}
 	if c.MaxFrame <= 0 {
 		c.MaxFrame = network.MaxFrame
@@ -152,14 +159,25 @@ func (n *Node) closeAll() {
 	}
 }
 
-// Stop asks each shard to drain: SIGTERM.
-func (n *Node) Stop() {
-	for _, l := range n.loops {
+// Stop asks each shard to drain: SIGTERM. Lanes are asked when all shards have.
+func (n *Node) Stop() { n.stopLoops(n.loops[:n.shards()]) }
+
+func (n *Node) stopLoops(loops []*loop) {
+	for _, l := range loops {
 		l.box.mu.Lock()
 		l.box.stop = true
 		l.box.mu.Unlock()
 		l.box.posted()
 	}
+}
+
+// shards is the number of loops that are no lanes.
+func (n *Node) shards() int { return len(n.loops) - n.cfg.Lanes }
+
+// Post sends m to the shard or lane m.To from Outside, without an answer.
+func (n *Node) Post(m step.Mail) {
+	m.From = step.Outside
+	n.loops[m.To].box.post(m)
 }
 
 // Ask sends m to the shard m.To on behalf of Outside, and waits for the Mail by which that shard answers. Ask chooses the token. The answer's
@@ -214,7 +232,7 @@ func (n *Node) shardReady() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.ready++
-	if n.ready == len(n.loops) {
+	if n.ready == n.shards() {
 		close(n.readied)
 	}
 }
@@ -223,10 +241,13 @@ func (n *Node) shardReady() {
 func (n *Node) shardStopped() {
 	n.mu.Lock()
 	n.stopped++
-	all := n.stopped == len(n.loops)
+	all, shards := n.stopped == len(n.loops), n.stopped == n.shards()
 	n.mu.Unlock()
-	if all {
+	switch {
+	case all:
 		n.end()
+	case shards:
+		n.stopLoops(n.loops[n.shards():])
 	}
 }
 

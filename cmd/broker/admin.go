@@ -40,7 +40,7 @@ func (f *figures) Status() (status, detail string) {
 func (f *figures) Snapshot() stats.Snapshot {
 	var all stats.Snapshot
 	for i := range f.shards {
-		if m, ok := f.r.net.Ask(step.Mail{Kind: broker.MailStats, To: int32(i)}, askTimeout); ok {
+		if m, ok := f.r.net.Load().Ask(step.Mail{Kind: broker.MailStats, To: int32(i)}, askTimeout); ok {
 			all.Merge(m.Body.(*stats.Snapshot))
 		}
 	}
@@ -91,7 +91,7 @@ func (f *figures) lag(all *stats.Snapshot) {
 	}
 	now := time.Now().UnixMilli()
 	for i := range f.shards {
-		m, ok := f.r.net.Ask(step.Mail{Kind: broker.MailTimes, To: int32(i), Body: asked}, askTimeout)
+		m, ok := f.r.net.Load().Ask(step.Mail{Kind: broker.MailTimes, To: int32(i), Body: asked}, askTimeout)
 		if !ok {
 			continue
 		}
@@ -116,7 +116,7 @@ func (r *running) serveAdmin(shards int) error {
 }
 
 func (r *running) clusterID() string {
-	m, ok := r.net.Ask(step.Mail{Kind: broker.MailStats}, askTimeout)
+	m, ok := r.net.Load().Ask(step.Mail{Kind: broker.MailStats}, askTimeout)
 	if !ok {
 		return ""
 	}

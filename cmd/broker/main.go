@@ -11,11 +11,15 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/seedlog/seedlog/core/broker"
 	"github.com/seedlog/seedlog/core/config"
+	"github.com/seedlog/seedlog/core/metadata/link"
+	"github.com/seedlog/seedlog/core/prng"
+	"github.com/seedlog/seedlog/core/quorum"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/io/buf"
 	"github.com/seedlog/seedlog/realdisk"
@@ -114,11 +118,16 @@ func shardCount(node *config.Node) int {
 func run(node *config.Node, began time.Time) int {
 	raiseFileLimit()
 	n := shardCount(node)
-	runtime.GOMAXPROCS(realnet.Threads(n))
+	lanes := 0
+	if node.Clustered {
+		lanes = 1
+	}
+	runtime.GOMAXPROCS(realnet.Threads(n + lanes))
 	var seed [8]byte
 	rand.Read(seed[:])
 	cfg := realnet.Config{
-		Disk:     realdisk.New(realdisk.Config{Shards: n}),
+		Disk:     realdisk.New(realdisk.Config{Shards: n + lanes}),
+		Lanes:    lanes,
 		Log:      logLine,
 		MaxFrame: int(node.SocketRequestMaxBytes),
 	}
@@ -129,16 +138,23 @@ func run(node *config.Node, began time.Time) int {
 			Node: node, Shard: i, Shards: n, Pool: pool, Seed: binary.BigEndian.Uint64(seed[:]) + uint64(i),
 		}))
 	}
+	r := &running{node: node, began: began}
+	if node.Clustered {
+		cfg.Pools = append(cfg.Pools, &buf.Pool{})
+		cfg.Shards = append(cfg.Shards, r.lane(n))
+	}
 	for _, l := range node.Listeners {
 		cfg.Listeners = append(cfg.Listeners, realnet.Listener{Name: l.Name, Addr: net.JoinHostPort(l.Host, strconv.Itoa(int(l.Port)))})
 	}
-	r := &running{node: node, began: began}
+	for _, l := range node.ControllerListeners {
+		cfg.Listeners = append(cfg.Listeners, realnet.Listener{Name: l.Name, Addr: net.JoinHostPort(l.Host, strconv.Itoa(int(l.Port))), Inner: true})
+	}
 	cfg.Ready = r.ready
 	nw, err := realnet.New(cfg)
 	if err != nil {
 		refuse(err)
 	}
-	r.net = nw
+	r.net.Store(nw)
 	if err := r.advertise(); err != nil {
 		refuse(err)
 	}
@@ -161,21 +177,36 @@ func run(node *config.Node, began time.Time) int {
 // running is what the ready line tells of.
 type running struct {
 	node    *config.Node
-	net     *realnet.Node
+	net     atomic.Pointer[realnet.Node] // nil until the listeners are bound
 	began   time.Time
 	admin   string
 	figures *figures
 }
 
+// lane makes the quorum's actor, whose goroutines wake it by mail.
+func (r *running) lane(shards int) *quorum.Node {
+	var seed [8]byte
+	rand.Read(seed[:])
+	return quorum.New(quorum.Options{
+		Node: r.node, Lane: shards, LogDir: r.node.LogDir, Held: true, Rand: prng.New(binary.BigEndian.Uint64(seed[:])),
+		Wake: func() { r.net.Load().Post(step.Mail{Kind: link.MailWake, To: int32(shards)}) },
+	})
+}
+
 // advertise fills in what the settings left to the system: the ports that were bound, and a host that a client can use.
 func (r *running) advertise() error {
-	for i, addr := range r.net.Addrs() {
+	for i, addr := range r.net.Load().Addrs() {
 		host, port, err := net.SplitHostPort(addr)
 		if err != nil {
 			return err
 		}
 		p, _ := strconv.Atoi(port)
-		a := &r.node.Advertised[i]
+		var a *config.Listener
+		if k := i - len(r.node.Advertised); k < 0 {
+			a = &r.node.Advertised[i]
+		} else {
+			a = &r.node.ControllerAdvertise[k]
+		}
 		if a.Port == 0 {
 			a.Port = int32(p)
 		}
@@ -202,7 +233,11 @@ func usableHost(host string) string {
 func (r *running) ready() {
 	r.figures.ready.Store(true)
 	var ls []string
-	for _, l := range r.node.Advertised {
+	shown := r.node.Advertised
+	if !r.node.Broker {
+		shown = r.node.ControllerAdvertise
+	}
+	for _, l := range shown {
 		ls = append(ls, l.Name+"://"+net.JoinHostPort(l.Host, strconv.Itoa(int(l.Port))))
 	}
 	fmt.Printf("ready node.id=%d cluster.id=%s listeners=%s admin=http://%s data=%s ms=%d\n",

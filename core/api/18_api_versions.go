@@ -18,7 +18,7 @@ const (
 
 func apiVersions(r *Request, req kmsg.Request) {
 	q := req.(*kmsg.ApiVersionsRequest)
-	resp := r.s.versions(r.Version)
+	resp := r.s.versions(r.Version, r.Client)
 	if r.Version >= 3 && !(softwareName(q.ClientSoftwareName) && softwareName(q.ClientSoftwareVersion)) {
 		resp = kmsg.NewPtrApiVersionsResponse()
 		resp.ErrorCode = code(kerr.InvalidRequest)
@@ -29,7 +29,7 @@ func apiVersions(r *Request, req kmsg.Request) {
 }
 
 // versions advertises the table, and the features that the cluster has finalized (KIP-584). Those whose APIs are not served are not named.
-func (s *State) versions(version int16) *kmsg.ApiVersionsResponse {
+func (s *State) versions(version int16, c *Client) *kmsg.ApiVersionsResponse {
 	resp := kmsg.NewPtrApiVersionsResponse()
 	resp.SupportedFeatures = append(resp.SupportedFeatures, kmsg.ApiVersionsResponseSupportedFeature{
 		Name: FeatureMetadata, MinVersion: metadataVersionMin, MaxVersion: MetadataVersion,
@@ -42,6 +42,9 @@ func (s *State) versions(version int16) *kmsg.ApiVersionsResponse {
 	resp.FinalizedFeaturesEpoch = s.Image.Index()
 	resp.Version = version
 	for i := range Table {
+		if !Table[i].servedAt(c) {
+			continue
+		}
 		resp.ApiKeys = append(resp.ApiKeys, kmsg.ApiVersionsResponseApiKey{ApiKey: Table[i].Key, MinVersion: Table[i].Min, MaxVersion: Table[i].Max})
 	}
 	return resp

@@ -89,7 +89,13 @@ func oneGroup(r *Request, req kmsg.Request) {
 func toController(r *Request, req kmsg.Request) {
 	r.finish = func(r *Request) { r.answer(r.resps[0]) }
 	r.remain++
-	r.cold(0, 0, &ColdCall{Req: req, ClientID: r.ClientID, Host: r.Client.Host, Group: -1})
+	if r.Client.Inner {
+		r.remain++
+		r.resps = append(r.resps[:0], nil)
+		r.s.Control.Decide(req, r.Client, &coldWaiter{r: r})
+	} else {
+		r.cold(0, 0, &ColdCall{Req: req, ClientID: r.ClientID, Host: r.Client.Host, Group: -1})
+	}
 	r.part()
 }
 

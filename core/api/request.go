@@ -17,6 +17,8 @@ type Client struct {
 	Host     string // address without port, as Kafka shows it: "/127.0.0.1"
 	Listener string
 	Software string // name and version of KIP-511, or empty
+	Inner    bool   // it came by the controller listener
+	Conn     network.Conn
 }
 
 // Request is one request from its frame to the end of its response. It is pooled: it goes back when its response has left, and nothing

@@ -10,6 +10,7 @@ import (
 	"github.com/seedlog/seedlog/core/group"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/metadata/link"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/stats"
@@ -62,8 +63,12 @@ type State struct {
 
 // Control is the controller, as handlers of its shard call it.
 type Control interface {
-	// Submit decides req; w is told once, after every shard of this broker has the image that resulted.
+	// Submit has req decided, here or by the active controller; w is told once, after every shard of this broker has the image that resulted.
 	Submit(req kmsg.Request, w coordinator.Waiter)
+	// Decide decides a request that came by the controller listener, or refuses it with NOT_CONTROLLER.
+	Decide(req kmsg.Request, from *Client, w coordinator.Waiter)
+	// Quorum gives the active controller's node id, -1 if none is known, and who agrees with it.
+	Quorum() (controller int32, members []link.Member)
 }
 
 // NewState makes a shard's state; the broker fills in the rest.

@@ -13,6 +13,33 @@ type Entry struct {
 	Name          string
 	hot           func(*Request)
 	cold          func(*Request, kmsg.Request)
+	where         listener // 0: clients
+	controllers   bool     // the controller decides it
+}
+
+// listener says by which listeners an API is served, as the "listeners" of Kafka's message definitions.
+type listener uint8
+
+const (
+	clients listener = 1 << iota // and brokers
+	inner                        // controllers, and brokers that ask them
+	both    = clients | inner
+)
+
+// servedAt says whether an API is served to a client.
+func (e *Entry) servedAt(c *Client) bool {
+	if c.Inner {
+		return e.where&inner != 0
+	}
+	return e.where == 0 || e.where&clients != 0
+}
+
+// ForClients says whether an API is served, and advertised, at the listeners of clients.
+func (e *Entry) ForClients() bool { return e.servedAt(&Client{}) }
+
+// IsControllers says whether requests of a key are decided by the controller.
+func IsControllers(key int16) bool {
+	return key >= 0 && int(key) < len(byKey) && byKey[key] != nil && byKey[key].controllers
 }
 
 // Table is all that is served, by key; ApiVersions advertises it. Versions as Apache Kafka 4.3.1. Produce 0-2 are advertised, since old
@@ -27,34 +54,47 @@ var byKey [maxKeys]*Entry
 
 func init() {
 	Table = []Entry{
-		{keyProduce, 0, 13, "Produce", produce, nil},
-		{keyFetch, 4, 18, "Fetch", fetch, nil},
-		{2, 1, 11, "ListOffsets", nil, listOffsets},
-		{3, 0, 13, "Metadata", nil, metadataRequest},
-		{8, 2, 10, "OffsetCommit", nil, oneGroup},
-		{9, 1, 10, "OffsetFetch", nil, offsetFetch},
-		{10, 0, 6, "FindCoordinator", nil, findCoordinator},
-		{11, 0, 9, "JoinGroup", nil, oneGroup},
-		{12, 0, 4, "Heartbeat", nil, oneGroup},
-		{13, 0, 5, "LeaveGroup", nil, oneGroup},
-		{14, 0, 5, "SyncGroup", nil, oneGroup},
-		{15, 0, 6, "DescribeGroups", nil, describeGroups},
-		{16, 0, 5, "ListGroups", nil, listGroups},
-		{keyApiVersions, 0, 4, "ApiVersions", nil, apiVersions},
-		{19, 2, 7, "CreateTopics", nil, toController},
-		{20, 1, 6, "DeleteTopics", nil, toController},
-		{21, 0, 2, "DeleteRecords", nil, deleteRecords},
-		{22, 0, 5, "InitProducerId", nil, initProducerID},
-		{23, 2, 4, "OffsetForLeaderEpoch", nil, offsetForLeaderEpoch},
-		{32, 1, 4, "DescribeConfigs", nil, describeConfigs},
-		{33, 0, 2, "AlterConfigs", nil, toController},
-		{35, 1, 5, "DescribeLogDirs", nil, describeLogDirs},
-		{37, 0, 3, "CreatePartitions", nil, toController},
-		{42, 0, 2, "DeleteGroups", nil, deleteGroups},
-		{44, 0, 1, "IncrementalAlterConfigs", nil, toController},
-		{47, 0, 0, "OffsetDelete", nil, oneGroup},
-		{60, 0, 2, "DescribeCluster", nil, describeCluster},
-		{75, 0, 0, "DescribeTopicPartitions", nil, describeTopicPartitions},
+		{Key: keyProduce, Min: 0, Max: 13, Name: "Produce", hot: produce},
+		{Key: keyFetch, Min: 4, Max: 18, Name: "Fetch", hot: fetch},
+		{Key: 2, Min: 1, Max: 11, Name: "ListOffsets", cold: listOffsets},
+		{Key: 3, Min: 0, Max: 13, Name: "Metadata", cold: metadataRequest},
+		{Key: 8, Min: 2, Max: 10, Name: "OffsetCommit", cold: oneGroup},
+		{Key: 9, Min: 1, Max: 10, Name: "OffsetFetch", cold: offsetFetch},
+		{Key: 10, Min: 0, Max: 6, Name: "FindCoordinator", cold: findCoordinator},
+		{Key: 11, Min: 0, Max: 9, Name: "JoinGroup", cold: oneGroup},
+		{Key: 12, Min: 0, Max: 4, Name: "Heartbeat", cold: oneGroup},
+		{Key: 13, Min: 0, Max: 5, Name: "LeaveGroup", cold: oneGroup},
+		{Key: 14, Min: 0, Max: 5, Name: "SyncGroup", cold: oneGroup},
+		{Key: 15, Min: 0, Max: 6, Name: "DescribeGroups", cold: describeGroups},
+		{Key: 16, Min: 0, Max: 5, Name: "ListGroups", cold: listGroups},
+		{Key: keyApiVersions, Min: 0, Max: 4, Name: "ApiVersions", cold: apiVersions, where: both},
+		{Key: 19, Min: 2, Max: 7, Name: "CreateTopics", cold: toController, where: both, controllers: true},
+		{Key: 20, Min: 1, Max: 6, Name: "DeleteTopics", cold: toController, where: both, controllers: true},
+		{Key: 21, Min: 0, Max: 2, Name: "DeleteRecords", cold: deleteRecords},
+		{Key: 22, Min: 0, Max: 5, Name: "InitProducerId", cold: initProducerID},
+		{Key: 23, Min: 2, Max: 4, Name: "OffsetForLeaderEpoch", cold: offsetForLeaderEpoch},
+		{Key: 32, Min: 1, Max: 4, Name: "DescribeConfigs", cold: describeConfigs, where: both},
+		{Key: 33, Min: 0, Max: 2, Name: "AlterConfigs", cold: toController, where: both, controllers: true},
+		{Key: 35, Min: 1, Max: 5, Name: "DescribeLogDirs", cold: describeLogDirs},
+		{Key: 37, Min: 0, Max: 3, Name: "CreatePartitions", cold: toController, where: both, controllers: true},
+		{Key: 42, Min: 0, Max: 2, Name: "DeleteGroups", cold: deleteGroups},
+		{Key: 43, Min: 0, Max: 2, Name: "ElectLeaders", cold: toController, where: both, controllers: true},
+		{Key: 44, Min: 0, Max: 1, Name: "IncrementalAlterConfigs", cold: toController, where: both, controllers: true},
+		{Key: 45, Min: 0, Max: 1, Name: "AlterPartitionReassignments", cold: toController, where: both, controllers: true},
+		{Key: 46, Min: 0, Max: 0, Name: "ListPartitionReassignments", cold: toController, where: both, controllers: true},
+		{Key: 47, Min: 0, Max: 0, Name: "OffsetDelete", cold: oneGroup},
+		{Key: 55, Min: 0, Max: 2, Name: "DescribeQuorum", cold: toController, where: both, controllers: true},
+		{Key: 56, Min: 2, Max: 3, Name: "AlterPartition", cold: toController, where: inner, controllers: true},
+		{Key: 58, Min: 0, Max: 0, Name: "Envelope", cold: toController, where: inner, controllers: true},
+		{Key: 60, Min: 0, Max: 2, Name: "DescribeCluster", cold: describeCluster, where: both},
+		{Key: 62, Min: 0, Max: 4, Name: "BrokerRegistration", cold: toController, where: inner, controllers: true},
+		{Key: 63, Min: 0, Max: 1, Name: "BrokerHeartbeat", cold: toController, where: inner, controllers: true},
+		{Key: 64, Min: 0, Max: 0, Name: "UnregisterBroker", cold: toController, where: both, controllers: true},
+		{Key: 67, Min: 0, Max: 0, Name: "AllocateProducerIds", cold: toController, where: inner, controllers: true},
+		{Key: 73, Min: 0, Max: 0, Name: "AssignReplicasToDirs", cold: toController, where: inner, controllers: true},
+		{Key: 75, Min: 0, Max: 0, Name: "DescribeTopicPartitions", cold: describeTopicPartitions},
+		{Key: 80, Min: 0, Max: 1, Name: "AddRaftVoter", cold: toController, where: both, controllers: true},
+		{Key: 81, Min: 0, Max: 0, Name: "RemoveRaftVoter", cold: toController, where: both, controllers: true},
 	}
 	for i := range Table {
 		byKey[Table[i].Key] = &Table[i]
@@ -69,12 +109,12 @@ func (s *State) Start(r *Request) {
 	}
 	if r.Key == keyApiVersions && r.Version > e.Max || r.Key == keyApiVersions && r.Version < 0 {
 		r.Version = 0
-		resp := s.versions(0)
+		resp := s.versions(0, r.Client)
 		resp.ErrorCode = code(kerr.UnsupportedVersion)
 		r.answer(resp)
 		return
 	}
-	if e == nil || r.Version < e.Min || r.Version > e.Max || r.Key == keyProduce && r.Version < 3 {
+	if e == nil || !e.servedAt(r.Client) || r.Version < e.Min || r.Version > e.Max || r.Key == keyProduce && r.Version < 3 {
 		r.Close()
 		return
 	}

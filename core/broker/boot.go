@@ -26,6 +26,10 @@ func (s *Shard) start() {
 		c.applied[i] = -1
 	}
 	s.control = c
+	if s.member != nil {
+		task.Go(s.env, s.bootMember)
+		return
+	}
 	task.Go(s.env, s.bootNode)
 }
 
@@ -57,14 +61,16 @@ func (s *Shard) bootNode(t *task.Task) {
 	c.store.Watchers = []metadata.Watcher{c, c.machine}
 	m.Log.SetCommitter(c.store)
 	s.state.Control = c
-	c.machine.Submit(s.registration(), &registered{s: s})
+	req := s.registration()
+	req.ClusterID = m.ClusterID
+	s.env.Rand.Fill(req.IncarnationID[:])
+	c.machine.Submit(req, &registered{s: s})
 }
 
-// registration is what this broker says of itself, under a new incarnation.
-func (s *Shard) registration() kmsg.Request {
+// registration is what this broker says of itself.
+func (s *Shard) registration() *kmsg.BrokerRegistrationRequest {
 	q := kmsg.NewPtrBrokerRegistrationRequest()
-	q.BrokerID, q.ClusterID = s.node.NodeID, s.dir.meta.ClusterID
-	s.env.Rand.Fill(q.IncarnationID[:])
+	q.BrokerID = s.node.NodeID
 	for _, l := range s.node.Advertised {
 		x := kmsg.NewBrokerRegistrationRequestListener()
 		x.Name, x.Host, x.Port, x.SecurityProtocol = l.Name, l.Host, uint16(l.Port), 0
@@ -74,8 +80,16 @@ func (s *Shard) registration() kmsg.Request {
 		rack := s.node.Rack
 		q.Rack = &rack
 	}
-	q.LogDirs = [][16]byte{s.dir.meta.DirectoryID}
+	q.LogDirs = [][16]byte{s.directoryID()}
 	return q
+}
+
+// directoryID names the log directory (KIP-858).
+func (s *Shard) directoryID() [16]byte {
+	if s.member != nil {
+		return s.member.dir.ID
+	}
+	return s.dir.meta.DirectoryID
 }
 
 // registered waits for the registration.
@@ -116,6 +130,9 @@ func (s *Shard) serve() {
 		task.Go(s.env, s.askSpace) // the reserve holds from the first record on
 	}
 	s.env.After(&s.timers[timerCheckpoint], checkpointEach)
+	if s.static.Clustered {
+		s.checkLag()
+	}
 	s.sweepIdle()
 	s.env.After(&s.timers[timerRetention], clock.MS(s.node.RetentionCheckMS))
 }

@@ -33,6 +33,7 @@ type conn struct {
 	queue      []network.Frame // lent by the shard while it is not empty
 	next       int             // queue[:next] has begun
 	held       bool
+	inner      bool       // it came in by the controller listener
 	closing    bool       // Close was emitted
 	gone       bool       // ConnClosed came
 	busy       bool       // begin is on the stack
@@ -48,16 +49,21 @@ func (s *Shard) connOf(id network.Conn) *conn {
 }
 
 func (s *Shard) opened(info *network.Info) {
+	if info.Dialled {
+		s.dialled(info)
+		return
+	}
+	inner := s.member != nil && s.static.IsControllerListener(info.Listener)
 	i := int(uint32(info.Conn))
 	for i >= len(s.conns) {
 		s.conns = append(s.conns, nil)
 	}
 	assert.That(s.conns[i] == nil, "broker: connection number in use")
-	if s.phase >= draining { // nobody would answer it
+	if s.phase >= draining && !inner { // nobody would answer it
 		s.env.Out.Close = append(s.env.Out.Close, info.Conn)
 		return
 	}
-	if s.nConns >= s.share(s.node.MaxConnections) {
+	if s.nConns >= s.share(s.node.MaxConnections) && !inner {
 		s.env.Out.Close = append(s.env.Out.Close, info.Conn)
 		s.refusedConn(info)
 		return
@@ -66,11 +72,13 @@ func (s *Shard) opened(info *network.Info) {
 	if k := strings.LastIndexByte(host, ':'); k >= 0 {
 		host = host[:k]
 	}
-	s.conns[i] = &conn{id: info.Conn, client: api.Client{Host: "/" + strings.Trim(host, "[]"), Listener: info.Listener}, used: s.env.Now.Mono}
+	client := api.Client{Host: "/" + strings.Trim(host, "[]"), Listener: info.Listener, Inner: inner, Conn: info.Conn}
+	s.conns[i] = &conn{id: info.Conn, client: client, inner: inner, used: s.env.Now.Mono}
 	s.nConns++
 	s.accepted++
 }
 
+<<<<<<< HEAD
 // refusalGap is the least time between two lines about refused connections: whoever is refused comes back at once.
 const refusalGap = 10 * clock.Second
 
@@ -85,6 +93,17 @@ func (s *Shard) refusedConn(info *network.Info) {
 }
 
 func (s *Shard) closed(id network.Conn) {
+=======
+func (s *Shard) closed(info *network.Info) {
+	if s.dialEnded(info) {
+		return
+	}
+	if s.member != nil {
+		s.member.streams.closed(info)
+		s.member.watch.lost(info.Conn)
+	}
+	id := info.Conn
+>>>>>>> main
 	c := s.connOf(id)
 	if c == nil {
 		return
@@ -108,11 +127,17 @@ func (s *Shard) closed(id network.Conn) {
 
 // frame takes in one request.
 func (s *Shard) frame(f *network.Frame) {
+	if s.dialFrame(f) {
+		return
+	}
 	c := s.connOf(f.Conn)
-	if c == nil || c.closing || s.phase >= draining && !greeting(f.Bytes) {
+	if c == nil || c.closing || s.phase >= draining && !c.inner && !greeting(f.Bytes) {
 		return
 	}
 	c.used = s.env.Now.Mono
+	if c.inner && s.innerFrame(c, f) {
+		return
+	}
 	if len(c.queue) > 0 || !s.mayBegin(c, f.Bytes) {
 		f.Lease.Retain()
 		if c.queue == nil {
@@ -270,7 +295,7 @@ func (s *Shard) sweepIdle() {
 		return
 	}
 	for _, c := range s.conns {
-		if c != nil && c.n == 0 && s.env.Now.Mono.Sub(c.used) >= clock.MS(limit) {
+		if c != nil && !c.inner && c.n == 0 && s.env.Now.Mono.Sub(c.used) >= clock.MS(limit) {
 			s.shut(c)
 		}
 	}
@@ -280,7 +305,7 @@ func (s *Shard) sweepIdle() {
 // inFlight counts the requests that are not answered.
 func (s *Shard) inFlight() (n int) {
 	for _, c := range s.conns {
-		if c != nil {
+		if c != nil && !c.inner {
 			n += c.n
 		}
 	}

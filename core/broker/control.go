@@ -3,9 +3,12 @@ package broker
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/coordinator"
+	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/metadata/link"
 	"github.com/seedlog/seedlog/core/metadata/solo"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/core/task"
@@ -15,14 +18,14 @@ import (
 // control is shard 0's part: the metadata log, the controller, and the image's way to the shards. It holds each answer back until every
 // shard of this broker follows the image that the answer speaks of, so that a client which goes on at once finds what it made.
 type control struct {
-	s       *Shard
-	log     *solo.Log
-	store   *metadata.Store
-	machine *controller.Machine
-	boot    *bootData // goes with the first image
-	applied []int64   // by shard: index of the image that its partitions follow
-	waiting []answer  // in the order of their images
-	served  bool
+	s        *Shard
+	log      *solo.Log // of a node that is alone
+	store    *metadata.Store
+	machine  *controller.Machine
+	boot     *bootData    // goes with the first image
+	applied  []int64      // by shard: index of the image that its partitions follow
+	waiting  []answer     // in the order in which they came
+	forwards []*forwarded // requests of clients that wait for the active controller
 }
 
 type answer struct {
@@ -31,31 +34,58 @@ type answer struct {
 	w     coordinator.Waiter
 }
 
-// Submit is api.Control.
+// Submit is api.Control: a client of this broker asks. A node of a cluster sends it on, unless it leads.
 func (c *control) Submit(req kmsg.Request, w coordinator.Waiter) {
-	c.machine.Submit(req, &held{c, w})
-}
-
-// held turns the controller's answer into one that waits for the shards.
-type held struct {
-	c *control
-	w coordinator.Waiter
-}
-
-// Decided is controller.Waiter.
-func (h *held) Decided(resp kmsg.Response, img *metadata.Image) {
-	c := h.c
-	if img.Index() <= c.slowest() {
-		h.w.Reply(resp)
+	if c.s.member != nil {
+		c.s.member.forward(req, w)
 		return
 	}
-	c.waiting = append(c.waiting, answer{img.Index(), resp, h.w})
+	c.decide(req, decidedAt(func(resp kmsg.Response, img *metadata.Image) { c.hold(img.Index(), resp, w) }))
+}
+
+// Decide is api.Control: a broker, or somebody at the controller listener, asks this controller. Who asked waits by himself until what was
+// decided has reached him.
+func (c *control) Decide(req kmsg.Request, from *api.Client, w coordinator.Waiter) {
+	if e, ok := req.(*kmsg.EnvelopeRequest); ok {
+		c.envelope(e, w)
+		return
+	}
+	c.s.member.watch.heard(req, from.Conn)
+	c.decide(req, decidedFunc(w.Reply))
+}
+
+// decide has the controller of this node decide a request, if it leads.
+func (c *control) decide(req kmsg.Request, w controller.Waiter) {
+	switch req.(type) {
+	case *kmsg.AddRaftVoterRequest, *kmsg.RemoveRaftVoterRequest:
+		c.s.changeVoters(req, w)
+	default:
+		c.machine.Submit(req, w)
+	}
+}
+
+// hold answers w when every shard follows the image of an index.
+func (c *control) hold(index int64, resp kmsg.Response, w coordinator.Waiter) {
+	if index <= c.slowest() || !c.s.static.Broker {
+		w.Reply(resp)
+		return
+	}
+	c.waiting = append(c.waiting, answer{index, resp, w})
 }
 
 // ImageChanged is metadata.Watcher: the image goes to every shard, to this one at once.
 func (c *control) ImageChanged(img *metadata.Image, _ metadata.Commit) {
-	m := &imageMail{img: img, boot: c.boot}
+	if c.s.member != nil {
+		c.s.member.imageChanged(img)
+		return
+	}
+	boot := c.boot
 	c.boot = nil
+	c.distribute(img, boot)
+}
+
+func (c *control) distribute(img *metadata.Image, boot *bootData) {
+	m := &imageMail{img: img, boot: boot}
 	c.s.broadcast(step.Mail{Kind: mailImage, Body: m})
 	c.s.image(m.img, m.boot)
 }
@@ -72,14 +102,22 @@ func (c *control) slowest() int64 {
 func (c *control) appliedBy(shard int, index int64) {
 	c.applied[shard] = max(c.applied[shard], index)
 	low := c.slowest()
-	n := 0
-	for n < len(c.waiting) && c.waiting[n].index <= low {
-		n++
+	var ready []answer
+	kept := c.waiting[:0]
+	for _, a := range c.waiting {
+		if a.index <= low {
+			ready = append(ready, a)
+		} else {
+			kept = append(kept, a)
+		}
 	}
-	ready := c.waiting[:n:n]
-	c.waiting = c.waiting[n:]
+	clear(c.waiting[len(kept):])
+	c.waiting = kept
 	for _, a := range ready {
 		a.w.Reply(a.resp)
+	}
+	if m := c.s.member; m != nil {
+		m.maybeServe()
 	}
 }
 
@@ -95,4 +133,83 @@ func (c *control) Failed(err disk.Err, what string) {
 	c.s.directoryFailed(what + ": " + err.Error())
 }
 
-func (c *control) close(t *task.Task) { c.log.Close(t) }
+func (c *control) close(t *task.Task) {
+	if c.log != nil {
+		c.log.Close(t)
+	}
+}
+
+// decides says whether a request is one that the controller decides. An Envelope holds no other.
+func decides(req kmsg.Request) bool {
+	_, nested := req.(*kmsg.EnvelopeRequest)
+	return req != nil && !nested && api.IsControllers(req.Key())
+}
+
+// Quorum is api.Control.
+func (c *control) Quorum() (int32, []link.Member) {
+	m := c.s.member
+	if m == nil {
+		return c.s.node.NodeID, nil
+	}
+	id, _, ok := link.NodeOf(m.remote.lead.ID)
+	if !ok {
+		id = -1
+	}
+	return id, m.remote.lead.Members
+}
+
+// refusedWith says whether a response is the refusal of the whole request with that code.
+func refusedWith(resp kmsg.Response, code kerr.Code) bool { return codeOf(resp) == int16(code) }
+
+// codeOf gives the error of a response as a whole, or that of the first thing that it answers: a refusal has the same everywhere.
+func codeOf(resp kmsg.Response) int16 {
+	switch r := resp.(type) {
+	case *kmsg.CreateTopicsResponse:
+		if len(r.Topics) > 0 {
+			return r.Topics[0].ErrorCode
+		}
+	case *kmsg.DeleteTopicsResponse:
+		if len(r.Topics) > 0 {
+			return r.Topics[0].ErrorCode
+		}
+	case *kmsg.CreatePartitionsResponse:
+		if len(r.Topics) > 0 {
+			return r.Topics[0].ErrorCode
+		}
+	case *kmsg.AlterConfigsResponse:
+		if len(r.Resources) > 0 {
+			return r.Resources[0].ErrorCode
+		}
+	case *kmsg.IncrementalAlterConfigsResponse:
+		if len(r.Resources) > 0 {
+			return r.Resources[0].ErrorCode
+		}
+	}
+	return codeOfWhole(resp)
+}
+
+func codeOfWhole(resp kmsg.Response) int16 {
+	switch r := resp.(type) {
+	case *kmsg.ElectLeadersResponse:
+		return r.ErrorCode
+	case *kmsg.AlterPartitionAssignmentsResponse:
+		return r.ErrorCode
+	case *kmsg.ListPartitionReassignmentsResponse:
+		return r.ErrorCode
+	case *kmsg.AllocateProducerIDsResponse:
+		return r.ErrorCode
+	case *kmsg.UnregisterBrokerResponse:
+		return r.ErrorCode
+	case *kmsg.DescribeQuorumResponse:
+		return r.ErrorCode
+	case *kmsg.AddRaftVoterResponse:
+		return r.ErrorCode
+	case *kmsg.RemoveRaftVoterResponse:
+		return r.ErrorCode
+	case *kmsg.AlterPartitionResponse:
+		return r.ErrorCode
+	case *kmsg.AssignReplicasToDirsResponse:
+		return r.ErrorCode
+	}
+	return 0
+}

@@ -23,6 +23,7 @@ const (
 	cleanName  = ".kafka_cleanshutdown"
 	pointsName = "recovery-point-offset-checkpoint"
 	startsName = "log-start-offset-checkpoint"
+	hwsName    = "replication-offset-checkpoint"
 	topicsName = "topic-id-checkpoint" // ours: whose offsets the other two hold
 )
 
@@ -85,7 +86,7 @@ func (s *Shard) saved() {
 func (s *Shard) gatherPoints(save bool) {
 	var starts []commitlog.Entry
 	m := &pointsMail{}
-	moved := s.dropped
+	moved, sum := s.dropped, int64(0)
 	s.dropped = false
 	for _, p := range s.state.Parts {
 		if p.Log == nil || p.Offline() {
@@ -99,13 +100,19 @@ func (s *Shard) gatherPoints(save bool) {
 		if n := len(m.topics); n == 0 || m.topics[n-1].ID != p.TopicID {
 			m.topics = append(m.topics, commitlog.TopicName{Topic: p.Topic, ID: p.TopicID})
 		}
+		if s.static.Clustered {
+			hw := p.HighWatermark()
+			m.hws = append(m.hws, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: hw})
+			sum += hw
+		}
 		if b > 0 {
 			starts = append(starts, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: b})
 		}
 	}
-	if !moved && !save {
+	if !moved && !save && sum == s.toldHW {
 		return
 	}
+	s.toldHW = sum
 	want := int64(0)
 	if save {
 		want = 1
@@ -193,11 +200,11 @@ func (s *Shard) space(free, total int64) {
 // writeCheckpoints writes log starts and recovery points, then whose they are: while the three do not agree, as after a crash on the way,
 // a topic that is new in them is recovered without, which takes longer and loses nothing.
 func (s *Shard) writeCheckpoints(t *task.Task) error {
-	var points, starts []commitlog.Entry
+	var points, starts, hws []commitlog.Entry
 	var topics []commitlog.TopicName
 	for i := int32(0); i < int32(s.shards); i++ {
 		if m := s.dir.points[i]; m != nil {
-			points, topics = append(points, m.points...), append(topics, m.topics...)
+			points, topics, hws = append(points, m.points...), append(topics, m.topics...), append(hws, m.hws...)
 		}
 		starts = append(starts, s.dir.starts[i]...)
 	}
@@ -207,6 +214,11 @@ func (s *Shard) writeCheckpoints(t *task.Task) error {
 	}
 	if err := commitlog.WriteCheckpoint(t, s.node.LogDir+"/"+pointsName, points); err != nil {
 		return err
+	}
+	if s.static.Clustered {
+		if err := commitlog.WriteCheckpoint(t, s.node.LogDir+"/"+hwsName, hws); err != nil {
+			return err
+		}
 	}
 	if slices.Equal(topics, s.dir.topics) {
 		return nil
@@ -268,16 +280,20 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 	} else if c.Err != disk.OK {
 		return nil, "cannot lock the data directory " + dir + " (" + c.Err.Error() + "); check the file system or choose another with --data"
 	}
-	b = &bootData{points: map[string]int64{}, starts: map[string]int64{}}
+	b = &bootData{points: map[string]int64{}, starts: map[string]int64{}, hws: map[string]int64{}}
 	names := t.Disk(disk.Request{Kind: disk.List, Path: dir})
 	if names.Err != disk.OK {
 		return nil, "cannot list the data directory " + dir + " (" + names.Err.Error() + "); check the disk"
 	}
+	b.epoch = -1
 	for _, n := range names.Names {
 		b.clean = b.clean || n == cleanName
 		if d, ok := strings.CutSuffix(n, "/"); ok {
 			b.dirs = append(b.dirs, d)
 		}
+	}
+	if b.clean {
+		b.epoch = s.readMarker(t)
 	}
 	if b.clean && !plant.On(plant.S1) {
 		// The marker goes before anything is loaded: a crash while loading must not look like a clean stop (KAFKA-10471).
@@ -288,7 +304,7 @@ func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
 	for _, x := range [...]struct {
 		name string
 		into map[string]int64
-	}{{pointsName, b.points}, {startsName, b.starts}} {
+	}{{pointsName, b.points}, {startsName, b.starts}, {hwsName, b.hws}} {
 		entries, err := commitlog.ReadCheckpoint(t, dir+"/"+x.name)
 		if err != nil {
 			// Without it more is read, nothing is lost: every log is scanned from its start.
@@ -321,6 +337,47 @@ func parentDir(dir string) string {
 	return "."
 }
 
+// markerLimit bounds what is read of the clean-shutdown marker.
+const markerLimit = 4096
+
+// readMarker gives the broker epoch that the clean-shutdown marker names (KIP-966), -1 if it names none.
+func (s *Shard) readMarker(t *task.Task) int64 {
+	f := s.env.File()
+	c := t.Disk(disk.Request{Kind: disk.Open, File: f, Path: s.node.LogDir + "/" + cleanName, Flags: disk.ReadOnly})
+	if c.Err != disk.OK {
+		s.env.FreeFile(f)
+		return -1
+	}
+	b := make([]byte, min(c.N, markerLimit))
+	c = t.Disk(disk.Request{Kind: disk.Read, File: f, Bytes: b})
+	n := c.N
+	t.Disk(disk.Request{Kind: disk.Close, File: f})
+	if t.Stopped() {
+		return -1
+	}
+	s.env.FreeFile(f)
+	return parseMarker(string(b[:n]))
+}
+
+// The marker's text is Kafka's: {"version":0,"brokerEpoch":7}.
+func markerText(epoch int64) string {
+	return `{"version":0,"brokerEpoch":` + strconv.FormatInt(epoch, 10) + `}`
+}
+
+func parseMarker(text string) int64 {
+	_, rest, ok := strings.Cut(text, `"brokerEpoch":`)
+	if !ok {
+		return -1
+	}
+	digits, _, _ := strings.Cut(rest, "}")
+	digits, _, _ = strings.Cut(digits, ",")
+	n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
+	if err != nil || n < 0 {
+		return -1
+	}
+	return n
+}
+
 func (s *Shard) dropMarker(t *task.Task) string {
 	dir := s.node.LogDir
 	if c := t.Disk(disk.Request{Kind: disk.Remove, Path: dir + "/" + cleanName}); c.Err != disk.OK {
@@ -332,12 +389,27 @@ func (s *Shard) dropMarker(t *task.Task) string {
 	return ""
 }
 
+// brokerEpoch is the epoch of this process's registration, -1 if there is none.
+func (s *Shard) brokerEpoch() int64 {
+	if s.member != nil {
+		return s.member.lease.epoch
+	}
+	if b := s.applied.Broker(s.node.NodeID); b != nil {
+		return b.Epoch
+	}
+	return -1
+}
+
 // markClean says that every log was closed with everything synced.
 func (s *Shard) markClean(t *task.Task) disk.Err {
 	f := s.env.File()
 	dir := s.node.LogDir
 	c := t.Disk(disk.Request{Kind: disk.Open, File: f, Path: dir + "/" + cleanName, Flags: disk.Create})
 	if c.Err != disk.OK {
+		return c.Err
+	}
+	text := markerText(s.brokerEpoch())
+	if c = t.Disk(disk.Request{Kind: disk.Write, File: f, Vec: [][]byte{[]byte(text)}}); c.Err != disk.OK {
 		return c.Err
 	}
 	if c = t.Disk(disk.Request{Kind: disk.Sync, File: f}); c.Err != disk.OK {

@@ -4,6 +4,7 @@ import (
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/metadata/link"
 	"github.com/seedlog/seedlog/core/step"
 )
 
@@ -23,6 +24,9 @@ const (
 	mailDrained                         // to shard 0: the sender's requests are answered
 	mailClose                           // to all: every shard is drained; close the logs
 	mailClosed                          // to shard 0: the sender has closed its logs, but for A of them
+	mailAlter                           // to shard 0: Body *alter, a proposal of the sender's
+	mailAltered                         // to a shard: Body *alter, its answer
+	mailDrain                           // to all, of a node of a cluster: its leaderships are handed over; drain
 	MailStats                           // from outside: answered with Body *stats.Snapshot
 	MailTimes                           // from outside: Body []TimeQuery, answered with Body []TimeQuery
 )
@@ -35,9 +39,11 @@ type imageMail struct {
 
 // bootData is what shard 0 read from the directory before any log was opened.
 type bootData struct {
-	clean  bool // the last run stopped cleanly
+	clean  bool  // the last run stopped cleanly
+	epoch  int64 // the broker epoch that it had, -1 not known
 	points map[string]int64
 	starts map[string]int64
+	hws    map[string]int64    // high watermarks, of a node of a cluster
 	named  bool                // the next one was there
 	topics map[string][16]byte // whose offsets points and starts are
 	dirs   []string            // all directories that are there
@@ -51,6 +57,7 @@ func (b *bootData) isOf(name string, id [16]byte) bool { return !b.named || b.to
 type pointsMail struct {
 	points []commitlog.Entry
 	topics []commitlog.TopicName
+	hws    []commitlog.Entry // high watermarks, of a node of a cluster
 }
 
 func (s *Shard) send(m step.Mail) {
@@ -71,6 +78,12 @@ func (s *Shard) broadcast(m step.Mail) {
 func (s *Shard) mailArrived(m *step.Mail) {
 	if m.Kind < api.MailBroker {
 		s.state.Mail(m)
+		return
+	}
+	if m.Kind >= link.MailState {
+		if s.phase < stopped {
+			s.member.fromLane(m)
+		}
 		return
 	}
 	switch m.Kind {
@@ -107,6 +120,12 @@ func (s *Shard) mailArrived(m *step.Mail) {
 		s.released(m.Body.(nameClaim))
 	case mailDrained:
 		s.othersDrained()
+	case mailAlter:
+		s.member.alters.add(m.Body.(*alter))
+	case mailAltered:
+		s.altered(m.Body.(*alter))
+	case mailDrain:
+		s.beginDrain()
 	case mailClose:
 		s.close()
 	case mailClosed:

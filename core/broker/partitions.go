@@ -60,6 +60,7 @@ func (s *Shard) image(img *metadata.Image, boot *bootData) {
 			s.followTopic(t)
 		}
 	}
+	s.followBrokers(old)
 	s.opening.next()
 	s.reportApplied()
 }
@@ -67,8 +68,15 @@ func (s *Shard) image(img *metadata.Image, boot *bootData) {
 // refreshConfigs hands every open log its settings anew: a broker's default changed.
 func (s *Shard) refreshConfigs() {
 	for _, p := range s.state.Parts {
-		if t := s.applied.TopicByID(p.TopicID); t != nil && p.Log != nil {
+		t := s.applied.TopicByID(p.TopicID)
+		if t == nil {
+			continue
+		}
+		if p.Log != nil {
 			p.Log.SetConfig(s.logConfig(t))
+		}
+		if s.static.Clustered && t.Partition(p.Number) != nil {
+			p.Apply(s.partitionState(t, p.Number), s.env.Now.Mono) // min.insync.replicas
 		}
 	}
 }
@@ -80,12 +88,13 @@ func (s *Shard) followTopic(t *metadata.Topic) {
 		if api.Owner(t.Name, number, s.shards) != s.env.Shard {
 			continue
 		}
+		if s.static.Clustered {
+			s.followPartition(t, number)
+			continue
+		}
 		r := s.state.Partition(t.ID, number)
 		if r == nil {
-			r = replica.New(s.env, t.Name, t.ID, number, p.LeaderEpoch, s.node.Flush == config.FlushAck)
-			r.Observer = s
-			s.state.AddPartition(r)
-			s.openLater(t, r)
+			s.openLater(t, s.newPartition(t, number))
 			continue
 		}
 		r.LeaderEpoch = p.LeaderEpoch
@@ -95,6 +104,18 @@ func (s *Shard) followTopic(t *metadata.Topic) {
 	}
 }
 
+// newPartition makes a partition known, before its log is open.
+func (s *Shard) newPartition(t *metadata.Topic, number int32) *replica.Partition {
+	p := replica.New(s.env, t.Name, t.ID, number, t.Partitions[number].LeaderEpoch, s.node.Flush == config.FlushAck)
+	p.Observer = s
+	p.LagMax = clock.MS(s.node.ReplicaLagTimeMaxMS)
+	if b := s.boot; b != nil && b.isOf(t.Name, t.ID) {
+		p.HWCheckpoint = b.hws[t.Name+"-"+strconv.Itoa(int(number))]
+	}
+	s.state.AddPartition(p)
+	return p
+}
+
 func (s *Shard) removeTopic(t *metadata.Topic) {
 	s.forgetTopic(t.Name)
 	for n := range t.Partitions {
@@ -102,10 +123,10 @@ func (s *Shard) removeTopic(t *metadata.Topic) {
 		if r == nil {
 			continue
 		}
-		s.unloadGroup(r, kerr.NotCoordinator)
-		r.Close(kerr.UnknownTopicOrPartition)
-		s.state.DropPartition(r)
-		s.dropped = true
+		if key := keyOf(r); s.follow.after[key] != nil {
+			delete(s.follow.after, key)
+		}
+		s.forget(r, kerr.UnknownTopicOrPartition)
 		if r.Log != nil { // else it waits for its opening, or open finds it dropped and removes it
 			s.removeLog(r.Log, t.ID)
 		}
@@ -169,7 +190,9 @@ func (s *Shard) open(t *task.Task, p *replica.Partition) {
 		// It is empty or as it was: nothing is lost by not closing it.
 	default:
 		p.Opened(l)
-		s.loadGroup(p)
+		if !s.static.Clustered {
+			s.loadGroup(p)
+		}
 	}
 	s.opening.next()
 	s.reportApplied()
@@ -228,7 +251,7 @@ func (s *Shard) openLog(t *task.Task, p *replica.Partition) (*commitlog.Log, err
 
 // reportApplied tells shard 0 that this shard's partitions follow the image, once nothing is left to open.
 func (s *Shard) reportApplied() {
-	if s.opening.running > 0 || len(s.opening.queue) > 0 || s.unclaimed > 0 {
+	if s.opening.running > 0 || len(s.opening.queue) > 0 || s.unclaimed > 0 || len(s.follow.after) > 0 {
 		return
 	}
 	if s.env.Shard == 0 {
@@ -265,15 +288,6 @@ func (s *Shard) HighWatermarkMoved(p *replica.Partition) {
 	}
 }
 
-// AlterPartition is replica.Observer.
-func (s *Shard) AlterPartition(*replica.Partition, replica.Proposal) {}
-
-// FollowerReady is replica.Observer.
-func (s *Shard) FollowerReady(*replica.Partition) {}
-
-// LeaderChanged is replica.Observer.
-func (s *Shard) LeaderChanged(*replica.Partition) {}
-
 // Failed is replica.Observer: a sync failed, or the disk answered with an error.
 func (s *Shard) Failed(_ *replica.Partition, err disk.Err, what string) {
 	s.directoryFailed(strings.TrimSuffix(what, ": ") + ": " + err.Error()) // what names the file, and ends with the driver's words if it has any
@@ -282,7 +296,7 @@ func (s *Shard) Failed(_ *replica.Partition, err disk.Err, what string) {
 // TakenBack is replica.Observer: the disk is full.
 func (s *Shard) TakenBack(p *replica.Partition, from int64) {
 	s.env.Warnf("%s is full: %s needs %d bytes more; free space there or lower retention.bytes", s.node.LogDir, p.Log.Dir(), p.Missing())
-	if g := s.groupOf(p); g != nil {
+	if g := s.groupOf(p); g != nil && p.IsLeader() {
 		g.Failed(from)
 		delete(s.state.Groups, p.Number)
 		s.loadGroup(p) // from what the log still has

@@ -1,12 +1,15 @@
 package broker
 
 import (
+	"strconv"
+
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/assert"
 	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/peer"
 	"github.com/seedlog/seedlog/core/prng"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/core/timer"
@@ -57,11 +60,15 @@ type Shard struct {
 	opening   opener
 	holds     map[[16]byte]*holding // names of topics, by topic id: directories that may be used
 	unclaimed int                   // of holds: not granted yet
+	toldHW    int64                 // sum of the high watermarks that shard 0 was told
 	dropped   bool                  // partitions went since the checkpoints were told
 	applied   *metadata.Image       // partitions follow this image
 	control   *control              // shard 0 only
-	saving    bool                  // this shard waits for a checkpoint of log starts
-	dir       directory             // shard 0 only: checkpoints and the clean-shutdown marker
+	member    *member               // shard 0 of a node of a cluster only
+	follow    followers
+	peers     *peer.Pool // connections to other brokers, and to the controller
+	saving    bool       // this shard waits for a checkpoint of log starts
+	dir       directory  // shard 0 only: checkpoints and the clean-shutdown marker
 	drainBy   clock.Time
 }
 
@@ -76,6 +83,11 @@ func New(o Options) *Shard {
 	s.state.Replier, s.state.Saver = s, s
 	s.opening.s, s.holds, s.dir.names = s, map[[16]byte]*holding{}, names{}
 	s.dir.points, s.dir.starts = map[int32]*pointsMail{}, map[int32][]commitlog.Entry{}
+	s.follow.begin()
+	s.peers = peer.NewPool(e, peer.Config{ClientID: "broker-" + strconv.Itoa(int(o.Node.NodeID))})
+	if o.Node.Clustered && o.Shard == 0 {
+		s.member = newMember(s)
+	}
 	for i := range s.timers {
 		s.timers[i].Owner, s.timers[i].Kind = s, uint8(i)
 	}
@@ -101,7 +113,7 @@ func (s *Shard) Step(now clock.Now, ev *step.Event, out *step.Effects) {
 	case step.ConnOpened:
 		s.opened(&ev.Conn)
 	case step.ConnClosed:
-		s.closed(ev.Conn.Conn)
+		s.closed(&ev.Conn)
 	case step.Start:
 		s.start()
 	case step.Stop:
@@ -124,6 +136,7 @@ const (
 	timerCheckpoint
 	timerDrain
 	timerIdle
+	timerLag
 	timerKinds
 )
 
@@ -136,6 +149,8 @@ func (s *Shard) TimerFired(t *timer.Timer) {
 		s.checkpoint()
 	case timerDrain:
 		s.drain()
+	case timerLag:
+		s.checkLag()
 	case timerIdle:
 		s.sweepIdle()
 	}

@@ -25,8 +25,20 @@ const drainTick = 10 * clock.Millisecond
 // groupTime is how long of it groups are served: a member that waits for others to join is not waited for.
 const groupTime = 500 * clock.Millisecond
 
-// stop begins the drain: long polls are answered at once, nothing new is taken in.
+// stop is SIGTERM. A node of a cluster hands over first what it leads (leave.go).
 func (s *Shard) stop() {
+	switch {
+	case s.phase >= draining:
+	case s.member != nil:
+		s.member.stop()
+	case !s.static.Clustered:
+		s.beginDrain()
+	default: // shard 0 says when
+	}
+}
+
+// beginDrain begins the drain: long polls are answered at once, nothing new is taken in.
+func (s *Shard) beginDrain() {
 	if s.phase >= draining {
 		return
 	}
@@ -44,7 +56,7 @@ func (s *Shard) stop() {
 	s.phase = draining
 	s.drainBy = s.env.Now.Mono.Add(drainTime)
 	for _, c := range s.conns {
-		if c == nil {
+		if c == nil || c.inner {
 			continue
 		}
 		c.busy = true
@@ -79,7 +91,7 @@ func (s *Shard) drain() {
 	}
 	s.phase = drained
 	for _, c := range s.conns {
-		if c != nil {
+		if c != nil && !c.inner {
 			s.shut(c)
 		}
 	}

@@ -29,42 +29,67 @@ func (n *Node) checkListeners() error {
 			n.Listeners = append(n.Listeners, l)
 		}
 	}
-	if len(n.Listeners) == 0 {
+	if n.Broker && len(n.Listeners) == 0 {
 		return fmt.Errorf("listeners=%s leaves no listener for clients; add one such as PLAINTEXT://127.0.0.1:9092", n.text("listeners"))
+	}
+	if !n.Broker && len(n.Listeners) > 0 {
+		return fmt.Errorf("listeners=%s has %s, and process.roles=controller serves no clients; delete it, or use process.roles=broker,controller", n.text("listeners"), n.Listeners[0].Name)
 	}
 	for _, l := range n.Listeners {
 		if l.Protocol != "PLAINTEXT" {
 			return fmt.Errorf("listener %s uses %s, which this build does not speak; map it to PLAINTEXT in listener.security.protocol.map", l.Name, l.Protocol)
 		}
 	}
-	if name := n.text("inter.broker.listener.name"); name != "" && n.find(n.Listeners, name) < 0 {
+	if err := n.checkInterBroker(); err != nil {
+		return err
+	}
+	given, err := parseListeners("advertised.listeners", n.text("advertised.listeners"), protocols, quorum)
+	if err != nil {
+		return err
+	}
+	if err := n.advertise(given, quorum); err != nil {
+		return err
+	}
+	return n.checkControllerListeners(given, quorum)
+}
+
+// checkInterBroker finds the listener that brokers use among themselves: the one that is named, or PLAINTEXT, or the first.
+func (n *Node) checkInterBroker() error {
+	name := n.text("inter.broker.listener.name")
+	if name != "" && n.find(n.Listeners, name) < 0 && n.Broker {
 		return fmt.Errorf("inter.broker.listener.name=%s is not in listeners; name one of them", name)
 	}
-	return n.advertise(protocols, quorum)
+	n.InterBroker = ""
+	switch {
+	case !n.Broker:
+	case name != "":
+		n.InterBroker = strings.ToUpper(name)
+	case n.find(n.Listeners, "PLAINTEXT") >= 0:
+		n.InterBroker = "PLAINTEXT"
+	default:
+		n.InterBroker = n.Listeners[0].Name
+	}
+	return nil
 }
 
 // advertise puts what clients are told beside each listener.
-func (n *Node) advertise(protocols map[string]string, quorum []string) error {
+func (n *Node) advertise(given []Listener, quorum []string) error {
 	n.Advertised = slices.Clone(n.Listeners)
 	for i := range n.Advertised {
 		if h := n.Advertised[i].Host; h == "0.0.0.0" || h == "::" {
 			n.Advertised[i].Host = ""
 		}
 	}
-	given, err := parseListeners("advertised.listeners", n.text("advertised.listeners"), protocols, quorum)
-	if err != nil {
-		return err
-	}
 	for _, l := range given {
+		if l.Host == "0.0.0.0" || l.Host == "::" {
+			return fmt.Errorf("advertised.listeners says %s, where nobody can connect to; give the host name that clients use", l.Host)
+		}
 		if slices.Contains(quorum, l.Name) {
 			continue
 		}
 		i := n.find(n.Listeners, l.Name)
 		if i < 0 {
 			return fmt.Errorf("advertised.listeners names %s, which listeners does not; use the same names in both", l.Name)
-		}
-		if l.Host == "0.0.0.0" || l.Host == "::" {
-			return fmt.Errorf("advertised.listeners says %s, where nobody can connect to; give the host name that clients use", l.Host)
 		}
 		n.Advertised[i] = l
 	}

@@ -287,15 +287,3 @@ func (n *Node) checkDirs() error {
 	n.LogDir = dirs[0]
 	return nil
 }
-
-func (n *Node) checkRoles() error {
-	roles := Split(n.text("process.roles"))
-	if len(roles) > 0 && !slices.Contains(roles, "broker") {
-		return fmt.Errorf("process.roles=%s leaves out broker, which this build always is; use process.roles=broker,controller", n.text("process.roles"))
-	}
-	n.QuorumServers = Split(n.text("controller.quorum.bootstrap.servers"))
-	if len(n.QuorumServers) > 1 {
-		return fmt.Errorf("controller.quorum.bootstrap.servers names %d nodes and this build runs one; name only this node, or delete the setting", len(n.QuorumServers))
-	}
-	return nil
-}

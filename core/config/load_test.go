@@ -42,7 +42,12 @@ func TestAnUnknownNameIsRefusedWithTheNearestKnownOne(t *testing.T) {
 		{"log.dirs=/a,/b", "log.dirs names 2 directories and this build uses one; name a single directory"},
 		{"listeners=SSL://:9093", "listener SSL uses SSL, which this build does not speak; map it to PLAINTEXT in listener.security.protocol.map"},
 		{"advertised.listeners=PLAINTEXT://0.0.0.0:1", "advertised.listeners says 0.0.0.0, where nobody can connect to; give the host name that clients use"},
-		{"controller.quorum.bootstrap.servers=a:1,b:2", "controller.quorum.bootstrap.servers names 2 nodes and this build runs one; name only this node, or delete the setting"},
+		{"controller.quorum.bootstrap.servers=a:1,b:2", "controller.quorum.bootstrap.servers names 2 nodes, and a quorum has 1, 3 or 5; name so many of them, the others follow as brokers"},
+		{"controller.quorum.bootstrap.servers=a:1,a:1,b:1", "controller.quorum.bootstrap.servers has a:1 twice; name each node once"},
+		{"controller.quorum.bootstrap.servers=a:0", "controller.quorum.bootstrap.servers has a:0: others cannot reach it; write host:port, such as 127.0.0.1:9093"},
+		{"controller.quorum.voters=a:1", "controller.quorum.voters has a:1; write id@host:port, such as 1@127.0.0.1:9093"},
+		{"controller.quorum.bootstrap.servers=a:1", "listeners=PLAINTEXT://127.0.0.1:9092 has no listener for the quorum; add one such as CONTROLLER://127.0.0.1:9093"},
+		{"process.roles=broker", "process.roles=broker needs a cluster; name its quorum in controller.quorum.bootstrap.servers, or use process.roles=broker,controller"},
 	} {
 		_, _, err := Load(Args{Set: []string{c.set}})
 		if err == nil || err.Error() != c.want {
@@ -64,5 +69,41 @@ func TestSetBeatsEnvironmentWhichBeatsFile(t *testing.T) {
 	}
 	if len(warn) != 1 || !strings.Contains(warn[0], "num.io.threads") || !strings.Contains(warn[0], "KAFKA_HEAP_OPTS") || strings.Contains(warn[0], "PATH") {
 		t.Errorf("%q", warn)
+	}
+}
+
+func TestANodeOfAClusterKnowsItsRolesAndListeners(t *testing.T) {
+	const quorum = "controller.quorum.bootstrap.servers=127.0.0.1:19093,127.0.0.1:29093,127.0.0.1:39093"
+	for _, c := range []struct {
+		name string
+		set  []string
+		want func(n *Node) bool
+	}{
+		{"broker and controller", []string{"process.roles=broker,controller", "listeners=PLAINTEXT://127.0.0.1:19092,CONTROLLER://127.0.0.1:19093", quorum}, func(n *Node) bool {
+			return n.Clustered && n.Broker && n.Controller && len(n.Listeners) == 1 && n.ControllerAddr() == "127.0.0.1:19093" && len(n.QuorumServers) == 3 &&
+				n.InterBroker == "PLAINTEXT" && n.IsControllerListener("CONTROLLER") && !n.IsControllerListener("PLAINTEXT")
+		}},
+		{"controller", []string{"process.roles=controller", "listeners=CONTROLLER://:19093", "advertised.listeners=CONTROLLER://one:19093", quorum}, func(n *Node) bool {
+			return n.Clustered && !n.Broker && n.Controller && len(n.Listeners) == 0 && len(n.Advertised) == 0 && n.ControllerAddr() == "one:19093"
+		}},
+		{"broker without a listener for the quorum", []string{"process.roles=broker", "listeners=IN://127.0.0.1:19092,OUT://127.0.0.1:19094", "listener.security.protocol.map=IN:PLAINTEXT,OUT:PLAINTEXT", "inter.broker.listener.name=OUT", quorum}, func(n *Node) bool {
+			return n.Clustered && n.Broker && !n.Controller && n.InterBroker == "OUT" && n.ControllerAddr() == "127.0.0.1:0"
+		}},
+		{"voters in the older form", []string{"process.roles=broker,controller", "listeners=PLAINTEXT://127.0.0.1:19092,CTL://127.0.0.1:19093", "controller.listener.names=CTL", "controller.quorum.voters=1@127.0.0.1:19093"}, func(n *Node) bool {
+			return n.Clustered && len(n.QuorumServers) == 1 && n.QuorumServers[0] == "127.0.0.1:19093" && n.IsControllerListener("CTL")
+		}},
+		{"alone", nil, func(n *Node) bool { return !n.Clustered && n.Broker && n.Controller && n.InterBroker == "PLAINTEXT" }},
+	} {
+		n, warn, err := Load(Args{Set: c.set})
+		if err != nil || len(warn) > 0 || !c.want(n) {
+			t.Errorf("%s: %v %q %+v", c.name, err, warn, n)
+		}
+	}
+}
+
+func TestAControllerServesNoClients(t *testing.T) {
+	_, _, err := Load(Args{Set: []string{"process.roles=controller", "listeners=PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2", "controller.quorum.bootstrap.servers=127.0.0.1:2"}})
+	if err == nil || !strings.Contains(err.Error(), "serves no clients; delete it") {
+		t.Error(err)
 	}
 }

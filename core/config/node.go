@@ -25,8 +25,13 @@ type Node struct {
 	RackAwareReads      bool   // replica.selector.class: consumers are sent to a replica in their rack (KIP-392)
 	Listeners           []Listener
 	Advertised          []Listener // one for each of Listeners, in their order; Host "" or Port 0: as the listener got it
-	ControllerListeners []Listener // those that controller.listener.names names
-	QuorumServers       []string   // controller.quorum.bootstrap.servers
+	ControllerListeners []Listener // those that controller.listener.names names; a clustered node has one, of port 0 if it was given none
+	ControllerAdvertise []Listener // one for each of ControllerListeners: where other nodes reach it
+	InterBroker         string     // the listener of Listeners that brokers use among themselves; "" without one
+	Clustered           bool       // the metadata log is agreed in a quorum; otherwise this node is sole
+	Broker              bool       // process.roles holds broker: it has partitions, and listeners for clients
+	Controller          bool       // process.roles holds controller: it may be a voter
+	QuorumServers       []string   // host:port of the founding members of the quorum, 1, 3 or 5, in the order given; none if not Clustered
 	LogDir              string
 	Admin               string // admin.listener, host:port
 	Flush               FlushPolicy
@@ -46,6 +51,22 @@ type Node struct {
 	RequestPartitionLimit  int32 // max.request.partition.size.limit
 	ProducerIDExpirationMS int64
 	RecoveryCheckpointMS   int64 // log.flush.offset.checkpoint.interval.ms
+
+	BrokerHeartbeatIntervalMS    int32
+	BrokerSessionTimeoutMS       int32
+	InitialRegistrationTimeoutMS int32
+	RequestTimeoutMS             int32
+	ControlledShutdown           bool
+	AutoLeaderRebalance          bool
+	LeaderImbalanceCheckMS       int64 // leader.imbalance.check.interval.seconds
+	UncleanElectionMS            int64 // unclean.leader.election.interval.ms
+	ReplicaFetchBackoffMS        int32
+	ReplicaFetchMaxBytes         int32
+	ReplicaFetchMinBytes         int32
+	ReplicaFetchResponseMaxBytes int32
+	ReplicaFetchWaitMaxMS        int32
+	ReplicaLagTimeMaxMS          int64
+	ReplicaSocketTimeoutMS       int32
 
 	OffsetsPartitions            int32
 	OffsetsReplicationFactor     int32

@@ -170,6 +170,15 @@ func (n *Node) derive() {
 	n.RequestPartitionLimit = n.int("max.request.partition.size.limit")
 	n.ProducerIDExpirationMS = n.long("producer.id.expiration.ms")
 	n.RecoveryCheckpointMS = n.long("log.flush.offset.checkpoint.interval.ms")
+	n.BrokerHeartbeatIntervalMS = max(1, n.int("broker.heartbeat.interval.ms"))
+	n.BrokerSessionTimeoutMS = max(1, n.int("broker.session.timeout.ms"))
+	n.InitialRegistrationTimeoutMS = n.int("initial.broker.registration.timeout.ms")
+	n.RequestTimeoutMS = n.int("request.timeout.ms")
+	n.ControlledShutdown = n.flag("controlled.shutdown.enable")
+	n.AutoLeaderRebalance = n.flag("auto.leader.rebalance.enable")
+	n.LeaderImbalanceCheckMS = n.long("leader.imbalance.check.interval.seconds") * 1000
+	n.UncleanElectionMS = n.long("unclean.leader.election.interval.ms")
+	n.deriveReplication()
 	n.OffsetsPartitions = n.int("offsets.topic.num.partitions")
 	n.OffsetsReplicationFactor = n.int("offsets.topic.replication.factor")
 	n.OffsetsSegmentBytes = n.int("offsets.topic.segment.bytes")
@@ -183,6 +192,16 @@ func (n *Node) derive() {
 	n.GroupMaxSize = n.int("group.max.size")
 	n.MetadataSnapshotBytes = n.long("metadata.log.max.record.bytes.between.snapshots")
 	n.Topic = n.resolve(nil)
+}
+
+func (n *Node) deriveReplication() {
+	n.ReplicaFetchBackoffMS = n.int("replica.fetch.backoff.ms")
+	n.ReplicaFetchMaxBytes = n.int("replica.fetch.max.bytes")
+	n.ReplicaFetchMinBytes = n.int("replica.fetch.min.bytes")
+	n.ReplicaFetchResponseMaxBytes = n.int("replica.fetch.response.max.bytes")
+	n.ReplicaFetchWaitMaxMS = n.int("replica.fetch.wait.max.ms")
+	n.ReplicaLagTimeMaxMS = n.long("replica.lag.time.max.ms")
+	n.ReplicaSocketTimeoutMS = n.int("replica.socket.timeout.ms")
 }
 
 // ValidateTopic checks what a topic would override as a whole: names, values, and values that contradict each other. The message

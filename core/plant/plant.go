@@ -26,9 +26,13 @@ const (
 	R6      // the ISR takes in an earlier life of a broker (KIP-903)
 	R8      // a slice that ends beyond the limit (KAFKA-9835)
 	R9      // a full truncation forgets the high watermark (KAFKA-9491)
+	R10     // the last member of the ISR is elected again after an unclean end (KIP-966)
+	R11     // an unclean end is not noticed (KAFKA-15586)
 	R12     // acks=all satisfied by an ISR that is too small (Jepsen 2013)
 	R13     // the high watermark over the committed ISR while a change is pending
 	R14     // an answer accepted after the leader epoch changed (KAFKA-7786)
+	R15     // a controller that was deposed answers AlterPartition as if it had happened (KAFKA-14154)
+	R16     // a fetch of what is no replica counts (KAFKA-13837)
 	R18     // data read before it is committed (Redpanda #14794)
 	R19     // offsets listed before the high watermark is known (KIP-207)
 	I1      // no duplicate detection; OUT_OF_ORDER to a retry (Redpanda #3039)
@@ -39,17 +43,13 @@ const (
 	K2      // entries, or the cut of conflicting ones, answered before they are synced
 	K3      // a vote answered before it is synced
 	M1      // an entry folded in another term than it was decided in
+	M2      // the controller fences on a mere connection reset
 	S1      // clean-shutdown marker handling (KAFKA-10471)
 	S3      // appends accepted after an I/O error (KAFKA-10778)
 	S7      // recovery keeps a batch with a bad CRC
 	B1      // lost wake-up on fetch (Bufstream)
 	B2      // an offset that defaults to 0 (Bufstream)
 	B3      // acknowledged before it is written (Bufstream)
-	R10     // the last member of the ISR is elected again after an unclean end (KIP-966)
-	R11     // an unclean end is not noticed (KAFKA-15586)
-	R15     // a controller that was deposed answers AlterPartition as if it had happened (KAFKA-14154)
-	R16     // a fetch of what is no replica counts (KAFKA-13837)
-	M2      // the controller fences on a mere connection reset
 	Count
 )
 
@@ -73,9 +73,13 @@ var Names = [Count]string{
 	R6:  "R6",
 	R8:  "R8",
 	R9:  "R9",
+	R10: "R10",
+	R11: "R11",
 	R12: "R12",
 	R13: "R13",
 	R14: "R14",
+	R15: "R15",
+	R16: "R16",
 	R18: "R18",
 	R19: "R19",
 	I1:  "I1",
@@ -86,15 +90,11 @@ var Names = [Count]string{
 	K2:  "K2",
 	K3:  "K3",
 	M1:  "M1",
+	M2:  "M2",
 	S1:  "S1",
 	S3:  "S3",
 	S7:  "S7",
 	B1:  "B1",
 	B2:  "B2",
 	B3:  "B3",
-	R10: "R10",
-	R11: "R11",
-	R15: "R15",
-	R16: "R16",
-	M2:  "M2",
 }

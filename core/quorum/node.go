@@ -20,6 +20,7 @@ type Options struct {
 	Node   *config.Node
 	Lane   int          // its shard number: the number of the node's shards
 	LogDir string       // link.Directory lies in it
+	Held   bool         // begin at MailOpen, since the directory is not locked before; otherwise at Start
 	Rand   *prng.Source // names this process in its proposals
 	// Wake is called by raft's goroutines, outside of Step, when there is something to Drain. It may be called under the node's locks, so it
 	// must neither wait nor call the node. nil: nobody needs to know.
@@ -76,7 +77,9 @@ func (n *Node) Step(_ clock.Now, ev *step.Event, out *step.Effects) {
 	n.out.enter()
 	switch ev.Kind {
 	case step.Start:
-		n.begin()
+		if !n.opt.Held {
+			n.begin()
+		}
 	case step.MailArrived:
 		n.mail(&ev.Mail)
 	case step.DiskDone:
@@ -109,6 +112,8 @@ func (n *Node) begin() {
 // mail takes what shard 0 sends. Mail that comes before the node is open, or after it has stopped, cannot be: shard 0 waits for State.
 func (n *Node) mail(m *step.Mail) {
 	switch m.Kind {
+	case link.MailOpen:
+		n.begin()
 	case link.MailStart:
 		assert.That(!n.asked, "quorum: MailStart twice")
 		n.asked = true

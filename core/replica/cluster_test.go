@@ -378,14 +378,14 @@ func (n *node) serve(from *node, epoch int32, brokerEpoch, at int64, last int32,
 	}
 	n.e.Now.Mono = c.now
 	if e, o, yes := p.Diverges(at, last); yes {
-		reply(func() { from.p.Truncate(e, o) })
+		reply(func() { from.p.Truncate(e, o, epoch) })
 		return
 	}
 	switch code := p.Fetched(from.id, brokerEpoch, at, start, c.now); code {
 	case kerr.None:
 	case kerr.OffsetOutOfRange:
-		first := p.Log.Start()
-		reply(func() { from.p.OutOfRange(first) })
+		first, last := p.Log.Start(), p.Log.End()
+		reply(func() { from.p.OutOfRange(first, last, epoch) })
 		return
 	default:
 		reply(func() {})

@@ -28,13 +28,13 @@ func (p *Partition) maybeReady() {
 
 // answers says whether a leader's answer may be acted on: the request began at the present log end, in the present leader epoch. Whoever drives
 // this follower calls FetchPoint for each request, and drops answers to older ones.
-func (p *Partition) answers() kerr.Code {
+func (p *Partition) answers(leaderEpoch int32) kerr.Code {
 	switch {
 	case p.role != following || p.truncating || p.closed:
 		return kerr.NotLeaderForPartition
 	case p.failed:
 		return kerr.KafkaStorageError
-	case p.fetchAt != p.Log.End() && !plant.On(plant.R14):
+	case (p.fetchAt != p.Log.End() || leaderEpoch != p.state.LeaderEpoch) && !plant.On(plant.R14):
 		return kerr.FencedLeaderEpoch
 	}
 	return kerr.None
@@ -44,10 +44,7 @@ func (p *Partition) answers() kerr.Code {
 // that in which the request was sent. A batch that is cut off at the end is left. CORRUPT_MESSAGE: a batch goes back, in offsets or in epochs;
 // FENCED_LEADER_EPOCH: the answer is to an older request. Then nothing was taken.
 func (p *Partition) Received(batches []byte, lease *buf.Lease, leaderHW, leaderStart int64, leaderEpoch int32) kerr.Code {
-	c := p.answers()
-	if c == kerr.None && leaderEpoch != p.state.LeaderEpoch && !plant.On(plant.R14) {
-		c = kerr.FencedLeaderEpoch
-	}
+	c := p.answers(leaderEpoch)
 	if c == kerr.None {
 		c = p.acceptable(batches)
 	}
@@ -98,10 +95,13 @@ func (p *Partition) replicate(v records.View, lease *buf.Lease) {
 
 // Truncate follows a leader's DivergingEpoch: the log is cut to where the epoch ends there or here, whichever is less (KIP-101). If the
 // epoch is not known here, to the end of the greatest one below it, and the next Fetch asks anew (KIP-279). FetchPoint is ready again when
-// the truncation counts. An answer to an older request changes nothing.
-func (p *Partition) Truncate(epoch int32, end int64) {
-	if p.answers() != kerr.None || epoch < 0 || end < 0 {
-		return
+// the truncation counts. FENCED_LEADER_EPOCH: the answer is to an older request, and nothing changes.
+func (p *Partition) Truncate(epoch int32, end int64, leaderEpoch int32) kerr.Code {
+	if c := p.answers(leaderEpoch); c != kerr.None {
+		return c
+	}
+	if epoch < 0 || end < 0 {
+		return kerr.InvalidRequest
 	}
 	to := p.Log.End()
 	switch found, own := p.Log.EpochEnd(epoch); {
@@ -113,17 +113,22 @@ func (p *Partition) Truncate(epoch int32, end int64) {
 		to = min(to, own, end)
 	}
 	p.truncate(to, false)
+	return kerr.None
 }
 
 // OutOfRange follows a leader's OFFSET_OUT_OF_RANGE: a log that ends before the leader's begins, or holds nothing and ends elsewhere,
 // becomes empty at the leader's start, with its high watermark (KAFKA-9491). Any other is cut by Truncate if need be: the next Fetch asks.
-func (p *Partition) OutOfRange(leaderStart int64) {
-	if p.answers() != kerr.None || leaderStart < 0 || leaderStart > maxOffset {
-		return
+func (p *Partition) OutOfRange(leaderStart, leaderEnd int64, leaderEpoch int32) kerr.Code {
+	if c := p.answers(leaderEpoch); c != kerr.None {
+		return c
+	}
+	if leaderStart < 0 || leaderStart > leaderEnd || leaderStart > maxOffset {
+		return kerr.InvalidRequest
 	}
 	if end := p.Log.End(); leaderStart > end || p.Log.Start() == end && leaderStart < end {
 		p.truncate(leaderStart, true)
 	}
+	return kerr.None
 }
 
 // truncate cuts the log, or with all makes it empty at offset to. The role waits until that counts.

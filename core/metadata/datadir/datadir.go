@@ -16,7 +16,7 @@ import (
 type Dir struct {
 	Path      string
 	NodeID    int32
-	ClusterID string
+	ClusterID string   // "": a member of a cluster that does not know its name yet
 	ID        [16]byte // directory.id (KIP-858)
 	Fresh     bool     // made just now
 }
@@ -26,6 +26,24 @@ const fileName = "meta.properties"
 // Open makes the directory if it is not there, and checks it against nodeID and clusterID; clusterID "" takes what the directory says,
 // or a random one. The caller holds the directory's lock. An error reads "WHAT; DO THIS".
 func Open(t *task.Task, e *env.Env, path string, nodeID int32, clusterID string) (*Dir, error) {
+	return openDir(t, e, path, nodeID, clusterID, false)
+}
+
+// OpenMember is Open for a node of a cluster, whose quorum names the cluster: until it has, the directory has no cluster id (Name).
+func OpenMember(t *task.Task, e *env.Env, path string, nodeID int32, clusterID string) (*Dir, error) {
+	return openDir(t, e, path, nodeID, clusterID, true)
+}
+
+// Name notes the name of the cluster that the directory belongs to from now on.
+func (d *Dir) Name(t *task.Task, e *env.Env, clusterID string) error {
+	d.ClusterID = clusterID
+	return d.write(t, e)
+}
+
+// NewClusterID draws a name for a cluster.
+func NewClusterID(r *prng.Source) string { return text64(randomID(r)) }
+
+func openDir(t *task.Task, e *env.Env, path string, nodeID int32, clusterID string, member bool) (*Dir, error) {
 	d := &Dir{Path: path, NodeID: nodeID, ClusterID: clusterID}
 	if c := t.Disk(disk.Request{Kind: disk.Mkdir, Path: path}); c.Err != disk.OK {
 		return nil, fmt.Errorf("cannot make the data directory %s: %s; choose another with --data", path, why(&c))
@@ -39,32 +57,34 @@ func Open(t *task.Task, e *env.Env, path string, nodeID int32, clusterID string)
 		if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: path}); c.Err != disk.OK {
 			return nil, fmt.Errorf("cannot sync the data directory %s: %s; check the disk", path, why(&c))
 		}
-		return d, d.check(text)
+		return d, d.check(text, member)
 	}
 	d.Fresh = true
 	d.ID = randomID(e.Rand)
-	if d.ClusterID == "" {
-		id := randomID(e.Rand)
-		d.ClusterID = text64(id)
+	if d.ClusterID == "" && !member {
+		d.ClusterID = NewClusterID(e.Rand)
+	}
+	if member {
+		d.ClusterID = "" // what CLUSTER_ID says is a wish until the quorum has committed it
 	}
 	return d, d.write(t, e)
 }
 
 // check compares what meta.properties says with what was configured, and takes the rest from it.
-func (d *Dir) check(text string) error {
+func (d *Dir) check(text string, member bool) error {
 	p := parse(text)
 	file := d.Path + "/" + fileName
 	if p["version"] != "1" {
 		return fmt.Errorf("%s has version=%q and this build reads version 1; choose another directory with --data", file, p["version"])
 	}
 	node, err := strconv.ParseInt(p["node.id"], 10, 32)
-	if err != nil || p["cluster.id"] == "" {
+	if err != nil || p["cluster.id"] == "" && !member {
 		return fmt.Errorf("%s is damaged: it has no node.id or no cluster.id; restore it, or choose another directory with --data", file)
 	}
 	if int32(node) != d.NodeID {
 		return fmt.Errorf("%s belongs to node.id=%d, not to node.id=%d; set node.id=%d, or choose another directory with --data", d.Path, node, d.NodeID, node)
 	}
-	if d.ClusterID != "" && d.ClusterID != p["cluster.id"] {
+	if d.ClusterID != "" && p["cluster.id"] != "" && d.ClusterID != p["cluster.id"] {
 		return fmt.Errorf("%s belongs to cluster %s, not to %s; unset CLUSTER_ID, or choose another directory with --data", d.Path, p["cluster.id"], d.ClusterID)
 	}
 	d.ClusterID = p["cluster.id"]

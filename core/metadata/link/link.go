@@ -18,6 +18,7 @@ const (
 	MailChange                // Token, Body *Change
 	MailTransfer              // give leadership away, then answer MailTransferred; a clean stop asks it
 	MailFreeze                // Token: take a snapshot now (tests); answered by MailChanged
+	MailOpen                  // the data directory is locked: open the stores, and answer MailState; sent once, first
 )
 
 // Kinds of mail from the actor to shard 0.

@@ -1,0 +1,141 @@
+package broker
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/seedlog/seedlog/core/api"
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/replica"
+	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/core/timer"
+)
+
+// alters are the changes of ISRs that this broker's partitions propose: those of all shards gather on shard 0 and go to the controller in
+// one AlterPartition at a time (KIP-497).
+//
+//	shard: AlterPartition ─ mailAlter ─▶ shard 0: queue ─▶ one request ─▶ answers ─ mailAltered ─▶ shard: Altered
+type alters struct {
+	m        *member
+	queue    []*alter
+	inFlight []*alter
+	timer    timer.Timer
+}
+
+// alter is one partition's proposal, and its answer.
+type alter struct {
+	key   api.PartKey
+	shard int32
+	x     replica.Proposal
+	code  kerr.Code
+	state *replica.State
+}
+
+// maxAlters bounds the partitions of one request.
+const maxAlters = 10_000
+
+// AlterPartition is replica.Observer.
+func (s *Shard) AlterPartition(p *replica.Partition, x replica.Proposal) {
+	s.toZero(step.Mail{Kind: mailAlter, Body: &alter{key: keyOf(p), shard: int32(s.env.Shard), x: x}})
+}
+
+// altered hands an answer to its partition.
+func (s *Shard) altered(a *alter) {
+	if p := s.state.Partition(a.key.ID, a.key.Number); p != nil {
+		p.Altered(a.code, a.state)
+	}
+}
+
+func (x *alters) add(a *alter) {
+	x.queue = append(x.queue, a)
+	if len(x.inFlight) == 0 && !x.timer.IsSet() {
+		x.m.s.env.Mark(x)
+	}
+}
+
+// Flush is env.Flusher: what this round has gathered leaves together.
+func (x *alters) Flush() { x.send() }
+
+// TimerFired is the heap's call: there may be a controller now.
+func (x *alters) TimerFired(*timer.Timer) { x.send() }
+
+func (x *alters) send() {
+	if len(x.inFlight) == 0 {
+		n := min(len(x.queue), maxAlters)
+		x.inFlight = x.queue[:n:n]
+		x.queue = append([]*alter(nil), x.queue[n:]...)
+	}
+	if len(x.inFlight) == 0 {
+		return
+	}
+	req := kmsg.NewPtrAlterPartitionRequest()
+	req.BrokerID, req.BrokerEpoch = x.m.s.static.NodeID, x.m.lease.epoch
+	for _, a := range x.inFlight {
+		req.Topics = appendAlter(req.Topics, a)
+	}
+	x.m.toController(req, 3, x.answered)
+}
+
+func appendAlter(ts []kmsg.AlterPartitionRequestTopic, a *alter) []kmsg.AlterPartitionRequestTopic {
+	p := kmsg.NewAlterPartitionRequestTopicPartition()
+	p.Partition, p.LeaderEpoch, p.PartitionEpoch = a.key.Number, a.x.LeaderEpoch, a.x.PartitionEpoch
+	if !a.x.Recovered {
+		p.LeaderRecoveryState = 1
+	}
+	for _, m := range a.x.ISR {
+		e := kmsg.NewAlterPartitionRequestTopicPartitionNewEpochISR()
+		e.BrokerID, e.BrokerEpoch = m.Node, m.Epoch
+		p.NewEpochISR = append(p.NewEpochISR, e)
+	}
+	for i := range ts {
+		if ts[i].TopicID == a.key.ID {
+			ts[i].Partitions = append(ts[i].Partitions, p)
+			return ts
+		}
+	}
+	t := kmsg.NewAlterPartitionRequestTopic()
+	t.TopicID, t.Partitions = a.key.ID, append(t.Partitions, p)
+	return append(ts, t)
+}
+
+// answered takes the controller's answer. Without one, or without a controller, the same is asked again.
+func (x *alters) answered(resp kmsg.Response) {
+	r, _ := resp.(*kmsg.AlterPartitionResponse)
+	if r == nil || r.ErrorCode == int16(kerr.NotController) || r.ErrorCode == int16(kerr.RequestTimedOut) {
+		x.m.s.env.After(&x.timer, retryEach)
+		return
+	}
+	batch := x.inFlight
+	x.inFlight = nil
+	for _, a := range batch {
+		a.code = kerr.UnknownServerError
+		if r.ErrorCode != 0 {
+			a.code = kerr.Code(r.ErrorCode)
+		}
+		for i := range r.Topics {
+			if r.Topics[i].TopidID == a.key.ID {
+				a.take(r.Topics[i].Partitions)
+			}
+		}
+		if a.shard == 0 {
+			x.m.s.altered(a)
+		} else {
+			x.m.s.send(step.Mail{Kind: mailAltered, To: a.shard, Body: a})
+		}
+	}
+	if len(x.queue) > 0 {
+		x.send()
+	}
+}
+
+func (a *alter) take(ps []kmsg.AlterPartitionResponseTopicPartition) {
+	for i := range ps {
+		p := &ps[i]
+		if p.Partition != a.key.Number {
+			continue
+		}
+		a.code = kerr.Code(p.ErrorCode)
+		if a.code == kerr.None {
+			a.state = &replica.State{Leader: p.LeaderID, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch, ISR: p.ISR, Recovering: p.LeaderRecoveryState != 0}
+		}
+	}
+}

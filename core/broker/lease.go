@@ -1,0 +1,174 @@
+package broker
+
+import (
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/timer"
+	"github.com/seedlog/seedlog/io/clock"
+)
+
+// lease is this broker's standing with the controller (KIP-631): one registration a process, heartbeats after it.
+//
+//	waiting ─ a controller is known, and the cluster's name ─▶ registering ─ ok ─▶ registered, fenced ─ caught up with the registration ─▶ unfenced
+//	   ▲                                                          │ refused for now, or no answer: again after a while
+//	   └──────────────────────────────────────────────────────────┘
+//	unfenced ─ no heartbeat got through in time, or the controller says so ─▶ fenced ─ heartbeats ─▶ unfenced
+//	any ─ stop ─▶ wants to shut down: heartbeats until the controller has moved what this broker led
+type lease struct {
+	m           *member
+	incarnation [16]byte
+	previous    int64 // the epoch that the clean marker of the last run names, -1 none
+	epoch       int64 // -1: not registered
+	busy        bool  // a request is under way
+	fenced      bool  // as the controller said last
+	leaving     bool
+	left        bool // it may shut down
+	since       clock.Time
+	heard       clock.Time // when the controller answered last
+	told        bool       // that there is no controller
+	timer       timer.Timer
+}
+
+// Time between attempts to register, and between heartbeats until the broker is unfenced or while it leaves.
+const leaseEach = 100 * clock.Millisecond
+
+func (l *lease) begin(m *member, previous int64) {
+	l.m, l.previous, l.epoch, l.fenced = m, previous, -1, true
+	m.s.env.Rand.Fill(l.incarnation[:])
+	l.since = m.s.env.Now.Mono
+	l.timer.Owner = l
+	l.TimerFired(nil)
+}
+
+// TimerFired is the heap's call: the next request is due.
+func (l *lease) TimerFired(*timer.Timer) { l.act() }
+
+// act sends what is to be sent now.
+func (l *lease) act() {
+	m := l.m
+	if l.busy || m == nil || m.s.phase >= closing {
+		return
+	}
+	l.again(leaseEach)
+	switch {
+	case !m.controllerKnown():
+		l.complain()
+	case l.epoch < 0:
+		l.register()
+	default:
+		l.heartbeat()
+	}
+}
+
+// again sets when act is called next.
+func (l *lease) again(d clock.Duration) { l.m.s.env.After(&l.timer, d) }
+
+// complain says once that nobody takes the registration.
+func (l *lease) complain() {
+	s := l.m.s
+	if l.epoch < 0 && !l.told && s.env.Now.Mono.Sub(l.since) > clock.MS(int64(s.static.InitialRegistrationTimeoutMS)) {
+		l.told = true
+		s.env.Warnf("there is no controller yet; start a majority of controller.quorum.bootstrap.servers")
+	}
+}
+
+func (l *lease) register() {
+	m := l.m
+	req := m.s.registration()
+	req.IncarnationID, req.PreviousBrokerEpoch, req.ClusterID = l.incarnation, l.previous, m.clusterID()
+	if req.ClusterID == "" {
+		req.ClusterID = m.founding.naming
+	}
+	if req.ClusterID == "" && m.leads() {
+		req.ClusterID = m.candidate
+	}
+	if req.ClusterID == "" {
+		return // somebody else names the cluster, and the next image tells how
+	}
+	l.busy = true
+	m.toController(req, 4, func(resp kmsg.Response) {
+		l.busy = false
+		r, _ := resp.(*kmsg.BrokerRegistrationResponse)
+		if r == nil {
+			l.again(leaseEach)
+			return
+		}
+		l.registered(r)
+	})
+}
+
+func (l *lease) registered(r *kmsg.BrokerRegistrationResponse) {
+	m := l.m
+	l.heard = m.s.env.Now.Mono
+	switch c := kerr.Code(r.ErrorCode); c {
+	case kerr.None:
+		l.epoch = r.BrokerEpoch
+		m.follow() // the image with it may have come first
+		l.again(0)
+	case kerr.DuplicateBrokerRegistration: // our last process's, or another's: its session must end first
+		if !l.told {
+			l.told = true
+			m.s.env.Warnf("node.id=%d is registered by another process; waiting for its session to end", m.s.static.NodeID)
+		}
+		l.again(leaseEach)
+	case kerr.InconsistentClusterID:
+		if m.dir.ClusterID == "" { // the cluster was given another name meanwhile
+			m.founding.naming = ""
+			l.again(leaseEach)
+			return
+		}
+		m.s.fatal(1, fmt.Sprintf("%s belongs to cluster %s, and the controller is of another; choose another directory with --data, or correct controller.quorum.bootstrap.servers", m.s.static.LogDir, m.clusterID()))
+	case kerr.NotController, kerr.RequestTimedOut, kerr.ThrottlingQuotaExceeded, kerr.KafkaStorageError:
+		l.again(leaseEach)
+	default:
+		m.s.env.Warnf("the controller does not register this broker: %v", c)
+		l.again(clock.Second)
+	}
+}
+
+func (l *lease) heartbeat() {
+	m := l.m
+	req := kmsg.NewPtrBrokerHeartbeatRequest()
+	req.BrokerID, req.BrokerEpoch, req.CurrentMetadataOffset = m.s.static.NodeID, l.epoch, m.s.control.slowest()
+	req.WantShutdown = l.leaving
+	if m.s.state.Offline {
+		req.OfflineLogDirs = [][16]byte{m.dir.ID}
+	}
+	l.busy = true
+	m.toController(req, 1, func(resp kmsg.Response) {
+		l.busy = false
+		r, _ := resp.(*kmsg.BrokerHeartbeatResponse)
+		l.beat(r)
+	})
+}
+
+// beat takes the answer to a heartbeat, nil: there was none.
+func (l *lease) beat(r *kmsg.BrokerHeartbeatResponse) {
+	m := l.m
+	switch {
+	case r == nil || kerr.Code(r.ErrorCode) == kerr.NotController || kerr.Code(r.ErrorCode) == kerr.RequestTimedOut:
+		l.again(leaseEach)
+		return
+	case r.ErrorCode != 0:
+		if !l.told {
+			l.told = true
+			m.s.env.Errorf("the controller refuses this broker's heartbeats: %v; start it again", kerr.Code(r.ErrorCode))
+		}
+		l.again(clock.Second)
+		return
+	}
+	l.told, l.heard = false, m.s.env.Now.Mono
+	l.fenced, l.left = r.IsFenced, r.ShouldShutdown
+	if l.left && l.leaving {
+		m.leave()
+		return
+	}
+	if l.fenced || l.leaving || m.s.phase == booting {
+		l.again(leaseEach)
+		return
+	}
+	l.again(clock.MS(int64(m.s.node.BrokerHeartbeatIntervalMS)))
+}

@@ -1,0 +1,271 @@
+package broker
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/seedlog/seedlog/core/api"
+	"github.com/seedlog/seedlog/core/controller"
+	"github.com/seedlog/seedlog/core/flight"
+	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/metadata/datadir"
+	"github.com/seedlog/seedlog/core/metadata/link"
+	"github.com/seedlog/seedlog/core/peer"
+	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/core/task"
+	"github.com/seedlog/seedlog/io/network"
+)
+
+// member is shard 0's part of a node of a cluster: it stands between the quorum's actor, the controller and this broker's shards.
+//
+//	lock ─▶ checkpoints ─▶ MailOpen ─▶ MailState ─▶ founding ─▶ a controller is known ─▶ registered ─▶ an image has the registration:
+//	the shards follow it and open their logs ─▶ heartbeats ─▶ unfenced in the image that all shards follow ─▶ serve
+//
+// A node that is a controller only goes from founding to serve as soon as a controller is known.
+type member struct {
+	s             *Shard
+	remote        remote
+	dir           *datadir.Dir
+	id            string      // raft's name of this node
+	state         *link.State // nil: not known yet
+	boot          *bootData   // goes with the first image that the shards follow
+	brings        *metadata.Image
+	candidate     string // the cluster's id if this node founds it
+	streams       streams
+	founding      founding
+	foundingPeers *peer.Pool
+	lease         lease
+	watch         watch
+	alters        alters
+	changes       flight.Table[func(why string)]
+	sorted        bool // directories that nobody knows were looked after
+	following     bool // the shards follow images
+	naming        bool // meta.properties is being written
+	stopping      stopping
+}
+
+// newMember makes the part of a node of a cluster.
+func newMember(s *Shard) *member {
+	m := &member{s: s}
+	m.remote.s = s
+	m.streams = streams{m: m, dials: map[dialToken]pendingStream{}, open: map[network.Conn]bool{}}
+	m.foundingPeers = peer.NewPool(s.env, peer.Config{ClientID: "founding"})
+	m.lease.epoch = -1
+	m.watch.begin(m)
+	m.alters.m, m.alters.timer.Owner = m, &m.alters
+	return m
+}
+
+// bootMember begins the life of a node of a cluster, on shard 0.
+func (s *Shard) bootMember(t *task.Task) {
+	m := s.member
+	boot, refusal := s.readDirectory(t)
+	if t.Stopped() {
+		return
+	}
+	if refusal != "" {
+		s.fatal(1, refusal)
+		return
+	}
+	d, err := datadir.OpenMember(t, s.env, s.node.LogDir, s.node.NodeID, s.node.ClusterID)
+	if t.Stopped() {
+		return
+	}
+	if err != nil {
+		s.fatal(1, err.Error())
+		return
+	}
+	m.dir, m.boot, m.id = d, boot, link.RaftID(s.node.NodeID, d.ID)
+	s.toLane(step.Mail{Kind: link.MailOpen})
+}
+
+// found takes the actor's state: the node knows who it is, and comes to its quorum.
+func (m *member) found(st *link.State) {
+	s, c := m.s, m.s.control
+	img := st.Image
+	if img == nil {
+		img = metadata.Empty()
+	}
+	m.state, m.remote.lead.Term = st, st.Term
+	if m.candidate = s.static.ClusterID; m.candidate == "" {
+		m.candidate = datadir.NewClusterID(s.env.Rand)
+	}
+	c.store = metadata.NewStore(img, c)
+	c.machine = controller.NewMachine(s.node, img, &m.remote, s.env.Rand, []metadata.FeatureLevelRecord{{Name: api.FeatureMetadata, Level: api.MetadataVersion}})
+	rebalance := s.node.LeaderImbalanceCheckMS
+	if !s.node.AutoLeaderRebalance {
+		rebalance = 0
+	}
+	c.machine.Cluster(s.env, controller.Options{SessionMS: int64(s.node.BrokerSessionTimeoutMS), RebalanceMS: rebalance, UncleanMS: s.node.UncleanElectionMS})
+	c.store.Watchers = []metadata.Watcher{c.machine, c}
+	s.state.Control = c
+	s.state.SetImage(img)
+	m.named(img)
+	m.founding.begin(m)
+	if s.static.Broker {
+		m.lease.begin(m, m.boot.epoch)
+	}
+}
+
+// clusterID is the cluster's id, as far as this node knows it.
+func (m *member) clusterID() string {
+	if c := m.s.control; c.store != nil {
+		if id := c.store.Image().ClusterID(); id != "" {
+			return id
+		}
+	}
+	if m.dir == nil {
+		return ""
+	}
+	return m.dir.ClusterID
+}
+
+// address is where other nodes reach this one: as the founding list names it, if it does.
+func (m *member) address() string {
+	for i, x := range m.founding.answers {
+		if x != nil && m.dir != nil && x.directory == m.dir.ID {
+			return m.s.static.QuorumServers[i]
+		}
+	}
+	return m.s.static.ControllerAddr()
+}
+
+// named notes the cluster's id in meta.properties once the quorum has committed it, and refuses a directory of another cluster.
+func (m *member) named(img *metadata.Image) {
+	id := img.ClusterID()
+	if id == "" || id == m.dir.ClusterID || m.naming {
+		return
+	}
+	s := m.s
+	if m.dir.ClusterID != "" {
+		s.fatal(1, s.static.LogDir+" belongs to cluster "+m.dir.ClusterID+", and its quorum to cluster "+id+"; choose another directory with --data, or correct controller.quorum.bootstrap.servers")
+		return
+	}
+	m.naming = true
+	task.Go(s.env, func(t *task.Task) {
+		err := m.dir.Name(t, s.env, id)
+		if t.Stopped() {
+			return
+		}
+		m.naming = false
+		if err != nil {
+			s.fatal(1, err.Error())
+		}
+	})
+}
+
+// imageChanged takes each newer image of the quorum.
+func (m *member) imageChanged(img *metadata.Image) {
+	m.named(img)
+	if !m.s.static.Broker {
+		m.s.state.SetImage(img)
+		m.s.node = controller.Effective(m.s.static, img)
+		m.s.state.Node = m.s.node
+		m.maybeServe()
+		return
+	}
+	m.follow()
+}
+
+// follow lets the shards follow the newest image, once it has this broker's registration under its present incarnation: before, what
+// it says of this broker's partitions is of another process (design.md, Replication).
+func (m *member) follow() {
+	s := m.s
+	img := s.control.store.Image()
+	if !m.following {
+		s.state.SetImage(img)
+		if m.lease.epoch < 0 || m.registration(img) == nil || m.sorted {
+			return
+		}
+		m.sorted = true
+		task.Go(s.env, func(t *task.Task) {
+			s.sortDirectories(t, m.boot.dirs, img)
+			if t.Stopped() {
+				return
+			}
+			m.following = true
+			m.follow()
+		})
+		return
+	}
+	b := m.boot
+	m.boot = nil
+	s.control.distribute(img, b)
+	m.maybeServe()
+}
+
+// maybeServe lets clients in once the controller does, and every shard follows the image that says so.
+func (m *member) maybeServe() {
+	s := m.s
+	if s.phase != booting {
+		return
+	}
+	img := s.control.store.Image()
+	if s.static.Broker {
+		b := m.registration(img)
+		if b == nil || b.Fenced || b.Epoch != m.lease.epoch || s.control.slowest() < img.Index() {
+			return
+		}
+	} else if img.ClusterID() == "" || !m.controllerKnown() {
+		return
+	}
+	s.broadcast(step.Mail{Kind: mailServe})
+	s.serve()
+}
+
+// controllerKnown says whether there is somebody to ask.
+func (m *member) controllerKnown() bool {
+	return m.leads() || m.remote.lead.ID != "" && m.remote.lead.ID != m.id && m.remote.lead.Address != ""
+}
+
+// leaderChanged goes on with what waited for a controller.
+func (m *member) leaderChanged() {
+	m.watch.leaderChanged()
+	if m.lease.m != nil && m.s.static.Broker {
+		m.lease.act()
+	}
+	m.retryForwards()
+	m.maybeServe()
+}
+
+// toController has the active controller decide a request of this broker's own. done gets the answer, nil if there is none.
+func (m *member) toController(req kmsg.Request, version int16, done func(resp kmsg.Response)) {
+	req.SetVersion(version)
+	if m.leads() {
+		m.s.control.machine.Submit(req, decidedFunc(done))
+		return
+	}
+	m.call(req, version, done)
+}
+
+// decidedFunc is controller.Waiter.
+type decidedFunc func(kmsg.Response)
+
+// Decided is controller.Waiter.
+func (f decidedFunc) Decided(resp kmsg.Response, _ *metadata.Image) { f(resp) }
+
+// noController is what Status says of a node without one.
+func (m *member) status() string {
+	switch {
+	case m.state == nil || m.following && m.s.phase == booting && m.s.control.slowest() < 0:
+		return "recovering"
+	case !m.controllerKnown():
+		return "no-controller"
+	case m.s.static.Broker && m.lease.epoch < 0:
+		return "no-controller"
+	case m.s.static.Broker && m.isFenced():
+		return "fenced"
+	case m.s.phase == booting:
+		return "recovering"
+	}
+	return "ready"
+}
+
+func (m *member) isFenced() bool {
+	b := m.registration(m.s.control.store.Image())
+	return b == nil || b.Fenced || m.lease.fenced
+}
+
+// warnForeign says that a node of another cluster came.
+func (m *member) warnForeign(id, cluster string) {
+	m.s.env.Warnf("node %s of cluster %s reached this one, which is of cluster %s: the connection is closed; correct controller.quorum.bootstrap.servers there", id, cluster, m.clusterID())
+}
