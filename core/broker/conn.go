@@ -78,7 +78,6 @@ func (s *Shard) opened(info *network.Info) {
 	s.accepted++
 }
 
-<<<<<<< HEAD
 // refusalGap is the least time between two lines about refused connections: whoever is refused comes back at once.
 const refusalGap = 10 * clock.Second
 
@@ -92,8 +91,6 @@ func (s *Shard) refusedConn(info *network.Info) {
 	s.env.Warnf("a connection from %s is closed: %d are open, as many as max.connections allows (%d refused since the start); raise it or close idle ones", info.Peer, s.nConns, s.refused)
 }
 
-func (s *Shard) closed(id network.Conn) {
-=======
 func (s *Shard) closed(info *network.Info) {
 	if s.dialEnded(info) {
 		return
@@ -103,7 +100,6 @@ func (s *Shard) closed(info *network.Info) {
 		s.member.watch.lost(info.Conn)
 	}
 	id := info.Conn
->>>>>>> main
 	c := s.connOf(id)
 	if c == nil {
 		return
