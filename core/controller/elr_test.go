@@ -118,11 +118,14 @@ func TestWhatLeftAnISRThatIsLargeEnoughIsInNoList(t *testing.T) {
 
 func TestADiskThatIsNotTheOneThatSyncedDoesNotCount(t *testing.T) {
 	for what, mod := range map[string]func(c *cluster, q *kmsg.BrokerRegistrationRequest){
-		"an older disk":    func(c *cluster, q *kmsg.BrokerRegistrationRequest) { SetSyncedEpoch(q, c.epoch[1]-1) },
-		"a wiped one":      func(c *cluster, q *kmsg.BrokerRegistrationRequest) { q.LogDirs = [][16]byte{{1, 9}} },
-		"under os":         func(*cluster, *kmsg.BrokerRegistrationRequest) {},
-		"one of nowhere":   func(c *cluster, q *kmsg.BrokerRegistrationRequest) { SetSyncedEpoch(q, 1<<60) },
-		"a new directory ": func(c *cluster, q *kmsg.BrokerRegistrationRequest) { SetSyncedEpoch(q, c.epoch[1]); q.LogDirs = [][16]byte{{1, 9}} },
+		"an older disk":  func(c *cluster, q *kmsg.BrokerRegistrationRequest) { SetSyncedEpoch(q, c.epoch[1]-1) },
+		"a wiped one":    func(c *cluster, q *kmsg.BrokerRegistrationRequest) { q.LogDirs = [][16]byte{{1, 9}} },
+		"under os":       func(*cluster, *kmsg.BrokerRegistrationRequest) {},
+		"one of nowhere": func(c *cluster, q *kmsg.BrokerRegistrationRequest) { SetSyncedEpoch(q, 1<<60) },
+		"a new directory ": func(c *cluster, q *kmsg.BrokerRegistrationRequest) {
+			SetSyncedEpoch(q, c.epoch[1])
+			q.LogDirs = [][16]byte{{1, 9}}
+		},
 	} {
 		c := newCluster(t, 2)
 		c.topic("a", []int32{1, 2}, "min.insync.replicas", "2")
