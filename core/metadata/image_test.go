@@ -228,6 +228,9 @@ func TestTheFoldDoesWhatPlainMapsDoAndLeavesOldImagesAlone(t *testing.T) {
 		var before []old
 		for i := range rapid.IntRange(1, 15).Draw(t, "entries") {
 			records := rapid.SliceOfN(rapid.Custom(drawRecord), 0, 12).Draw(t, "records")
+			if i == 0 { // something to change
+				records = append([]Record{&TopicRecord{"t1", [16]byte{0: 1, 15: 1}}, &PartitionRecord{TopicID: [16]byte{0: 1, 15: 1}, Leader: 1, Replicas: []int32{1, 2}, ISR: []int32{1}}}, records...)
+			}
 			term := int64(rapid.IntRange(1, 2).Draw(t, "term"))
 			next, applied := img.Apply(int64(i), term, Entry{Term: 1, Records: records})
 			if applied != (term == 1) {
