@@ -57,6 +57,9 @@ func (s *Shard) checkpoint() {
 		s.writePoints()
 		task.Go(s.env, s.askSpace)
 	}
+	if s.anyCapped() {
+		s.SaveStarts()
+	}
 	s.env.After(&s.timers[timerCheckpoint], checkpointEach)
 }
 
@@ -67,16 +70,32 @@ func (s *Shard) SaveStarts() {
 	}
 	s.saving = true
 	s.state.SaveBegun()
+	for _, p := range s.state.Parts {
+		p.SaveBegun()
+	}
 	s.gatherPoints(true)
 	if s.env.Shard == 0 {
 		s.writePoints()
 	}
 }
 
+// anyCapped says whether a truncation waits for the checkpoints to be written.
+func (s *Shard) anyCapped() bool {
+	for _, p := range s.state.Parts {
+		if p.Log != nil && p.Log.Capped() && !p.Offline() {
+			return true
+		}
+	}
+	return false
+}
+
 // saved says that the checkpoint has what this shard's last SaveStarts gathered.
 func (s *Shard) saved() {
 	s.saving = false
 	s.state.SaveDone()
+	for _, p := range s.state.Parts {
+		p.SaveDone()
+	}
 	if s.state.Unsaved() {
 		s.SaveStarts()
 	}
