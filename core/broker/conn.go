@@ -18,6 +18,7 @@ const keyProduce = 0
 
 // Those that a client asks first.
 const (
+	keyFetch       = 1
 	keyMetadata    = 3
 	keyApiVersions = 18
 )
@@ -120,6 +121,9 @@ func (s *Shard) frame(f *network.Frame) {
 	if c.inner && s.innerFrame(c, f) {
 		return
 	}
+	if len(c.queue) == 0 && apiKey(f.Bytes) == keyFetch && c.n > 0 {
+		s.state.Overtake(c.tail)
+	}
 	if len(c.queue) > 0 || !s.mayBegin(c, f.Bytes) {
 		f.Lease.Retain()
 		if c.queue == nil {
@@ -131,6 +135,14 @@ func (s *Shard) frame(f *network.Frame) {
 	}
 	s.begin(c, f)
 	s.flushConn(c)
+}
+
+// apiKey is a request's API key, -1 of a frame too short.
+func apiKey(b []byte) int {
+	if len(b) < 2 {
+		return -1
+	}
+	return int(b[0])<<8 | int(b[1])
 }
 
 // greeting says whether a request is one that a new connection begins with: it is answered while the broker drains, since clients take an end

@@ -31,7 +31,7 @@ func (f *followers) begin() {
 	f.of, f.removing, f.after = map[api.PartKey]int32{}, map[api.PartKey]bool{}, map[api.PartKey]*openAgain{}
 }
 
-func keyOf(p *replica.Partition) api.PartKey { return api.PartKey{ID: p.TopicID, Number: p.Number} }
+func partKey(p *replica.Partition) api.PartKey { return api.PartKey{ID: p.TopicID, Number: p.Number} }
 
 // followPartition gives a partition of a cluster the role that the image has for this broker.
 func (s *Shard) followPartition(t *metadata.Topic, number int32) {
@@ -42,7 +42,7 @@ func (s *Shard) followPartition(t *metadata.Topic, number int32) {
 	case p == nil && mine:
 		p = s.newPartition(t, number)
 		p.Apply(s.partitionState(t, number), s.env.Now.Mono)
-		if key := keyOf(p); s.follow.removing[key] {
+		if key := partKey(p); s.follow.removing[key] {
 			s.follow.after[key] = &openAgain{t, p}
 			return
 		}
@@ -79,13 +79,13 @@ func (s *Shard) brokerEpochs(node int32) (epoch int64, alive bool) {
 // removePartition removes a partition whose replicas are elsewhere now, with its log.
 func (s *Shard) removePartition(p *replica.Partition) {
 	s.forget(p, kerr.NotLeaderForPartition)
-	if key := keyOf(p); s.follow.after[key] != nil && s.follow.after[key].p == p {
+	if key := partKey(p); s.follow.after[key] != nil && s.follow.after[key].p == p {
 		delete(s.follow.after, key)
 	}
 	if p.Log == nil { // it waits for its opening, or open finds it dropped and removes it
 		return
 	}
-	key := keyOf(p)
+	key := partKey(p)
 	s.follow.removing[key] = true
 	task.Go(s.env, func(t *task.Task) {
 		err := p.Log.Remove(t, func() { s.partitionGone(p) })
@@ -97,7 +97,7 @@ func (s *Shard) removePartition(p *replica.Partition) {
 
 // partitionGone opens anew what came back while its log was being removed.
 func (s *Shard) partitionGone(p *replica.Partition) {
-	key := keyOf(p)
+	key := partKey(p)
 	delete(s.follow.removing, key)
 	s.logGone(p.TopicID)
 	if x := s.follow.after[key]; x != nil {
@@ -131,20 +131,41 @@ func (s *Shard) LeaderChanged(p *replica.Partition) {
 		s.unfetch(p)
 		return
 	}
-	if was, fetched := s.follow.of[keyOf(p)]; fetched && was != leader {
+	if was, fetched := s.follow.of[partKey(p)]; fetched && was != leader {
 		s.unfetch(p)
 	}
 	f := s.fetcherOf(leader)
 	if f == nil {
 		return // a leader that is not registered: the next image says more
 	}
-	s.follow.of[keyOf(p)] = leader
-	f.Add(fetcher.Key{ID: p.TopicID, Number: p.Number}, p.Topic, epoch, p)
+	s.follow.of[partKey(p)] = leader
+	f.Add(fetcher.Key{ID: p.TopicID, Number: p.Number}, p.Topic, epoch, followed{p})
+}
+
+// followed is fetcher.Follower: what a leader said in an older epoch changes nothing.
+type followed struct{ *replica.Partition }
+
+// Truncate is fetcher.Follower.
+func (f followed) Truncate(epoch int32, end int64, leaderEpoch int32) kerr.Code {
+	if leaderEpoch != f.State().LeaderEpoch {
+		return kerr.FencedLeaderEpoch
+	}
+	f.Partition.Truncate(epoch, end)
+	return kerr.None
+}
+
+// OutOfRange is fetcher.Follower.
+func (f followed) OutOfRange(leaderStart, _ int64, leaderEpoch int32) kerr.Code {
+	if leaderEpoch != f.State().LeaderEpoch {
+		return kerr.FencedLeaderEpoch
+	}
+	f.Partition.OutOfRange(leaderStart)
+	return kerr.None
 }
 
 // FollowerReady is replica.Observer.
 func (s *Shard) FollowerReady(p *replica.Partition) {
-	if leader, ok := s.follow.of[keyOf(p)]; ok {
+	if leader, ok := s.follow.of[partKey(p)]; ok {
 		if f := s.fetcherOf(leader); f != nil {
 			f.Ready(fetcher.Key{ID: p.TopicID, Number: p.Number})
 		}
@@ -153,11 +174,11 @@ func (s *Shard) FollowerReady(p *replica.Partition) {
 
 // unfetch stops fetching a partition, and drops a fetcher that has none left.
 func (s *Shard) unfetch(p *replica.Partition) {
-	leader, ok := s.follow.of[keyOf(p)]
+	leader, ok := s.follow.of[partKey(p)]
 	if !ok {
 		return
 	}
-	delete(s.follow.of, keyOf(p))
+	delete(s.follow.of, partKey(p))
 	for i, f := range s.follow.fetchers {
 		if f.Leader() != leader {
 			continue
@@ -227,7 +248,7 @@ func (s *Shard) followBrokers(old *metadata.Image) {
 	}
 	for _, p := range s.state.Parts {
 		if _, _, ok := p.Following(); ok {
-			if _, fetched := s.follow.of[keyOf(p)]; !fetched {
+			if _, fetched := s.follow.of[partKey(p)]; !fetched {
 				s.LeaderChanged(p)
 			}
 		}

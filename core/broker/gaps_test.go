@@ -62,4 +62,3 @@ func TestLogsAreClosedSideBySide(t *testing.T) {
 		t.Fatalf("stopped %v, marker %v: %v", n.stopped(), n.hasFile(cleanName), n.log)
 	}
 }
-

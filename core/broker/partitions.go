@@ -123,7 +123,7 @@ func (s *Shard) removeTopic(t *metadata.Topic) {
 		if r == nil {
 			continue
 		}
-		if key := keyOf(r); s.follow.after[key] != nil {
+		if key := partKey(r); s.follow.after[key] != nil {
 			delete(s.follow.after, key)
 		}
 		s.forget(r, kerr.UnknownTopicOrPartition)

@@ -260,7 +260,7 @@ func TestAssignmentsToFencedBrokersOnlyAreRefused(t *testing.T) {
 }
 
 func TestInternalTopicsWaitForTheListedQuorum(t *testing.T) {
-	n, _, err := config.Load(config.Args{Set: []string{"controller.quorum.bootstrap.servers=a:1"}})
+	n, _, err := config.Load(config.Args{Set: []string{"node.id=1", "controller.quorum.bootstrap.servers=a:1", "listeners=PLAINTEXT://h:1,CONTROLLER://a:1"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ type fataler interface {
 
 func newCluster(t fataler, brokers int, set ...string) *cluster {
 	t.Helper()
-	n, _, err := config.Load(config.Args{Set: append([]string{"controller.quorum.bootstrap.servers=a:1"}, set...)})
+	n, _, err := config.Load(config.Args{Set: append([]string{"node.id=1", "controller.quorum.bootstrap.servers=a:1", "listeners=PLAINTEXT://h:1,CONTROLLER://a:1"}, set...)})
 	if err != nil {
 		t.Fatalf("config: %v", err)
 	}

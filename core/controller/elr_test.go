@@ -118,11 +118,14 @@ func TestWhatLeftAnISRThatIsLargeEnoughIsInNoList(t *testing.T) {
 
 func TestADiskThatIsNotTheOneThatSyncedDoesNotCount(t *testing.T) {
 	for what, mod := range map[string]func(c *cluster, q *kmsg.BrokerRegistrationRequest){
-		"an older disk":    func(c *cluster, q *kmsg.BrokerRegistrationRequest) { SetSyncedEpoch(q, c.epoch[1]-1) },
-		"a wiped one":      func(c *cluster, q *kmsg.BrokerRegistrationRequest) { q.LogDirs = [][16]byte{{1, 9}} },
-		"under os":         func(*cluster, *kmsg.BrokerRegistrationRequest) {},
-		"one of nowhere":   func(c *cluster, q *kmsg.BrokerRegistrationRequest) { SetSyncedEpoch(q, 1<<60) },
-		"a new directory ": func(c *cluster, q *kmsg.BrokerRegistrationRequest) { SetSyncedEpoch(q, c.epoch[1]); q.LogDirs = [][16]byte{{1, 9}} },
+		"an older disk":  func(c *cluster, q *kmsg.BrokerRegistrationRequest) { SetSyncedEpoch(q, c.epoch[1]-1) },
+		"a wiped one":    func(c *cluster, q *kmsg.BrokerRegistrationRequest) { q.LogDirs = [][16]byte{{1, 9}} },
+		"under os":       func(*cluster, *kmsg.BrokerRegistrationRequest) {},
+		"one of nowhere": func(c *cluster, q *kmsg.BrokerRegistrationRequest) { SetSyncedEpoch(q, 1<<60) },
+		"a new directory ": func(c *cluster, q *kmsg.BrokerRegistrationRequest) {
+			SetSyncedEpoch(q, c.epoch[1])
+			q.LogDirs = [][16]byte{{1, 9}}
+		},
 	} {
 		c := newCluster(t, 2)
 		c.topic("a", []int32{1, 2}, "min.insync.replicas", "2")
@@ -179,6 +182,38 @@ func TestTheLastLeaderIsElectedUncleanlyOnlyWhenNobodyElseCanBe(t *testing.T) {
 	want(t, "recovered", c.alter("a", 1, 2), kerr.None)
 	if c.part("a").Recovering {
 		t.Fatal("still recovering")
+	}
+}
+
+func TestTheLastLeaderIsNotElectedWhileSomebodyHoldsMore(t *testing.T) {
+	c := newCluster(t, 2)
+	c.topic("a", []int32{1, 2}, "min.insync.replicas", "2")
+	c.kill(2)
+	epoch := c.epoch[2]
+	c.crash(1, false)
+	c.beat(1, nil)
+	c.register(2, -1, func(q *kmsg.BrokerRegistrationRequest) { SetSyncedEpoch(q, epoch) })
+	c.is("a", nobodyLeads, nil, nil, []int32{2})
+	c.beat(2, nil)
+	c.is("a", 2, []int32{2})
+	if c.part("a").Recovering {
+		t.Fatal("that election was clean")
+	}
+}
+
+func TestTheLastLeaderIsNotElectedWhileSomebodyHoldsMore(t *testing.T) {
+	c := newCluster(t, 2)
+	c.topic("a", []int32{1, 2}, "min.insync.replicas", "2")
+	c.kill(2)
+	epoch := c.epoch[2]
+	c.crash(1, false)
+	c.beat(1, nil)
+	c.register(2, -1, func(q *kmsg.BrokerRegistrationRequest) { SetSyncedEpoch(q, epoch) })
+	c.is("a", nobodyLeads, nil, nil, []int32{2})
+	c.beat(2, nil)
+	c.is("a", 2, []int32{2})
+	if c.part("a").Recovering {
+		t.Fatal("that election was clean")
 	}
 }
 

@@ -55,6 +55,16 @@ func TestASecondBrokerWithAnIdIsRefusedWhileTheFirstLives(t *testing.T) {
 	want(t, "its session is over", c.register(1, -1), kerr.None)
 }
 
+func TestAfterAFailoverABrokerThatStartsAgainNeedNotWaitForTheSessionThatItsFormerSelfWasGranted(t *testing.T) {
+	c := newCluster(t, 2)
+	c.q.term++
+	c.store.LeaderChanged()
+	want(t, "another machine under its id", c.register(1, -1, func(q *kmsg.BrokerRegistrationRequest) { q.LogDirs = [][16]byte{{1, 7}} }), kerr.DuplicateBrokerRegistration)
+	want(t, "the broker itself", c.register(1, -1), kerr.None)
+	c.beat(2, nil)
+	want(t, "one that was heard", c.register(2, -1), kerr.DuplicateBrokerRegistration)
+}
+
 func TestTheSameIncarnationOnceMoreKeepsItsEpoch(t *testing.T) {
 	c := newCluster(t, 0)
 	q := c.registration(1)

@@ -190,7 +190,7 @@ func (m *Machine) one(img *metadata.Image, req kmsg.Request) (kmsg.Response, []m
 	case *kmsg.AllocateProducerIDsRequest:
 		return pair(AllocateProducerIDs(c, req))
 	case *kmsg.BrokerRegistrationRequest:
-		return pair(RegisterBroker(c, req, m.features, m.sessions != nil && m.sessions.alive(req.BrokerID)))
+		return pair(RegisterBroker(c, req, m.features, m.sessions != nil && m.sessions.alive(req)))
 	case *kmsg.BrokerHeartbeatRequest:
 		return pair(BrokerHeartbeat(c, req, m.seen(req.BrokerID)))
 	case *kmsg.UnregisterBrokerRequest:

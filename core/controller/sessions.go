@@ -227,10 +227,14 @@ func (s *sessions) seen(id int32) Seen {
 	return out
 }
 
-// alive says whether a broker is unfenced and its session runs.
-func (s *sessions) alive(id int32) bool {
-	b := s.m.img.Broker(id)
-	return b != nil && !b.Fenced && !s.expired(id)
+// alive says whether the broker whose id a registration claims is unfenced and its session runs. Who comes with the same directories while
+// nobody was heard since this node leads is the same broker, started again: it need not wait for a session that was only granted to it.
+func (s *sessions) alive(req *kmsg.BrokerRegistrationRequest) bool {
+	b, c := s.m.img.Broker(req.BrokerID), s.contact(req.BrokerID)
+	if b == nil || c == nil || b.Fenced || s.expired(req.BrokerID) {
+		return false
+	}
+	return c.lastMS >= 0 || !slices.Equal(b.LogDirs, req.LogDirs)
 }
 
 func (s *sessions) expired(id int32) bool {

@@ -12,7 +12,7 @@ import (
 // It is ready once all that the last Fetch brought is written, under flush.policy=ack synced: what it says is counted by the leader. If it
 // is not, Observer.FollowerReady tells when.
 func (p *Partition) FetchPoint() (offset int64, lastEpoch int32, logStart int64, ready bool) {
-	if p.role != following || p.truncating || p.failed || p.closed || p.ownEnd() < p.Log.End() {
+	if p.role != following || p.truncating || p.failed || p.closed || p.retry.IsSet() || p.ownEnd() < p.Log.End() {
 		return -1, -1, -1, false
 	}
 	p.fetchAt = p.Log.End()
@@ -21,7 +21,7 @@ func (p *Partition) FetchPoint() (offset int64, lastEpoch int32, logStart int64,
 
 // maybeReady tells that FetchPoint is ready.
 func (p *Partition) maybeReady() {
-	if p.role == following && !p.truncating && !p.failed && !p.closed && p.ownEnd() >= p.Log.End() {
+	if p.role == following && !p.truncating && !p.failed && !p.closed && !p.retry.IsSet() && p.ownEnd() >= p.Log.End() {
 		p.Observer.FollowerReady(p)
 	}
 }
