@@ -49,7 +49,7 @@ func TestADirectoryOfTheFirstReleaseReadsAsItDidThen(t *testing.T) {
 			got += fmt.Sprint(x.Name, p.Leader, p.LeaderEpoch, p.PartitionEpoch, p.ISR, p.ELR, p.LastLeader, " ")
 		}
 	}
-	if want := "a1 1 1[1] [] 0 a1 1 1[1] [] 0 a1 1 1[1] [] 0 c1 0 0[1] [] 0 c1 0 0[1] [] 0 d1 0 0[1] [] 0 "; got != want {
+	if want := "a1 1 1 [1] [] 0 a1 1 1 [1] [] 0 a1 1 1 [1] [] 0 c1 0 0 [1] [] 0 c1 0 0 [1] [] 0 d1 0 0 [1] [] 0 "; got != want {
 		t.Fatalf("got  %s\nwant %s", got, want)
 	}
 	if text := img.Wrong(); text != "" {
