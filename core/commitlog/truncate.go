@@ -106,18 +106,22 @@ func (l *Log) TruncateFully(t *task.Task, start int64) bool {
 	return l.saveEpochs(t)
 }
 
-// removeAll unlinks every segment and snapshot, the newest first.
+// removeAll unlinks every snapshot, and once they cannot come back every segment, the newest first: a snapshot without what it was taken of
+// would look like a loss.
 func (r *recovery) removeAll(old []*segment) error {
+	for _, o := range r.forgotten {
+		if c := r.t.Disk(disk.Request{Kind: disk.Remove, Path: r.path(o, suffixSnapshot)}); c.Err != disk.OK && c.Err != disk.ErrNotExist {
+			return wrap("remove "+r.path(o, suffixSnapshot), &c)
+		}
+	}
+	if err := r.syncDir(); err != nil {
+		return err
+	}
 	for i := len(old) - 1; i >= 0 && !r.t.Stopped(); i-- {
 		s := *old[i]
 		s.file = 0 // leave has closed it, or a response holds it
 		if err := r.removeSegment(&s); err != nil {
 			return err
-		}
-	}
-	for _, o := range r.forgotten {
-		if c := r.t.Disk(disk.Request{Kind: disk.Remove, Path: r.path(o, suffixSnapshot)}); c.Err != disk.OK && c.Err != disk.ErrNotExist {
-			return wrap("remove "+r.path(o, suffixSnapshot), &c)
 		}
 	}
 	return r.syncDir()

@@ -92,7 +92,7 @@ func (m *twin) interrupted(power bool, to int64, full bool) {
 		m.batches = m.batches[:k-1]
 	}
 	m.check(full || len(m.batches) == 0 || m.l.End() >= m.batches[max(0, min(m.at(to), len(m.batches))-1)].NextOffset() || m.at(to) == 0, "an interrupted truncation to %d ends at %d", to, m.l.End())
-	if m.l.Size() == 0 { // which producers are known depends on what was removed: it is done again, as the protocol does
+	if full || m.l.Size() == 0 { // which producers are known depends on what was removed: it is done again, as the protocol does
 		m.batches, m.cut = nil, 0
 		m.w.do(func(t *task.Task) { m.check(m.l.TruncateFully(t, m.l.End()), "emptied again") })
 	}
