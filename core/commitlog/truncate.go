@@ -22,7 +22,7 @@ const capRetry = clock.Second
 
 // TruncateTo makes the log end at an offset, or before it if that stands within a batch (KIP-101: what a leader does not have).
 // Nothing may be appended until it returns, and reads find nothing meanwhile. Responses that hold bytes behind the offset have left before
-// anything is cut. False: the log has failed, is being closed or the task was stopped.
+// anything is cut. Producers all of whose records were deleted before may be forgotten, if a loss of power has taken older snapshots. False: the log has failed, is being closed or the task was stopped.
 func (l *Log) TruncateTo(t *task.Task, to int64) bool {
 	assert.That(!l.cutting, "commitlog: two truncations at a time")
 	if to >= l.end { // no batch goes, but maybe an epoch that was begun and never used
