@@ -198,8 +198,8 @@ func (s *Shard) askSpace(t *task.Task) {
 	if t.Stopped() || free.Err != disk.OK {
 		return
 	}
-	s.space(free.N)
-	s.broadcast(step.Mail{Kind: mailSpace, A: free.N})
+	s.space(free.N, free.Total)
+	s.broadcast(step.Mail{Kind: mailSpace, A: free.N, B: free.Total})
 	reserve := s.node.DiskReserveBytes
 	if low := free.N < reserve; low != s.dir.low {
 		s.dir.low = low
@@ -211,8 +211,10 @@ func (s *Shard) askSpace(t *task.Task) {
 	}
 }
 
-// space takes in how many bytes are free.
-func (s *Shard) space(free int64) { s.state.FreeBytes, s.state.SinceFree = free, 0 }
+// space takes in how many bytes are free, of how many.
+func (s *Shard) space(free, total int64) {
+	s.state.FreeBytes, s.state.TotalBytes, s.state.SinceFree = free, total, 0
+}
 
 // writeCheckpoints writes log starts and recovery points, then whose they are: while the three do not agree, as after a crash on the way,
 // a topic that is new in them is recovered without, which takes longer and loses nothing.
