@@ -9,8 +9,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/seedlog/seedlog/sim/cluster"
+	"github.com/seedlog/seedlog/sim/engine"
 	"github.com/seedlog/seedlog/sim/plan"
 )
 
@@ -51,10 +53,26 @@ func alone(o *options, p *plan.Plan) (*outcome, error) {
 	err = cmd.Run()
 	var r report
 	if b, missing := os.ReadFile(file); missing != nil || json.Unmarshal(b, &r) != nil {
+		if o := died(p, errs.String()); o != nil {
+			return o, nil
+		}
 		return nil, fmt.Errorf("the process of seed %d left no outcome: %w\n%s", p.Seed, errors.Join(err, missing), tail(errs.Bytes()))
 	}
 	r.Line.Plan, r.Line.Replay = p.Sum(), o.replay(p.Seed)
 	return &outcome{line: r.Line, res: &r.Result, hits: r.Hits, sub: &subject{}}, nil
+}
+
+// died is the outcome of a process that a panic ended: one of a goroutine that is not the simulator's own cannot be caught in the process.
+// nil: something else ended it.
+func died(p *plan.Plan, errs string) *outcome {
+	for _, l := range strings.Split(errs, "\n") {
+		if strings.HasPrefix(l, "panic: ") || strings.HasPrefix(l, "fatal error: ") {
+			v := &engine.Violation{Property: "assert", Was: "no panic", Is: l}
+			return &outcome{line: line{Seed: p.Seed, Plan: p.Sum(), Verdict: broken, Property: v.Property, Nodes: p.Nodes},
+				res: &cluster.Result{Violation: v, Stack: string(tail([]byte(errs)))}, sub: &subject{}}
+		}
+	}
+	return nil
 }
 
 // tail is the end of what a process said.

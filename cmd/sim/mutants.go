@@ -50,7 +50,7 @@ var catalogues = map[string]func() []catalogued{
 		var all []catalogued
 		for _, name := range quorumsim.Mutants {
 			if m, ok := mutant.Find(name); ok {
-				all = append(all, catalogued{name: name, bug: m.Bug, draw: func(seed uint64) *plan.Plan { return quorumsim.Plan(seed, "") }})
+				all = append(all, catalogued{name: name, bug: m.Bug, draw: func(seed uint64) *plan.Plan { return quorumsim.Plan(5*seed, "") }})
 			}
 		}
 		return all

@@ -121,7 +121,11 @@ func tell(o *options, p *plan.Plan, r *outcome) {
 	if h := r.sub.history; h != nil {
 		keepHistory(w, filepath.Join(o.out, fmt.Sprintf("%d.history.jsonl", p.Seed)), h())
 	}
-	fmt.Fprintf(w, "plan:   %s (%d faults, %d classes, %d clients); make sim PLAN=%s\n", path, len(q.Faults), len(q.Swarm), q.Clients, path)
+	fmt.Fprintf(w, "plan:   %s (%d faults, %d classes, %d clients); make sim PLAN=%s", path, len(q.Faults), len(q.Swarm), q.Clients, path)
+	if o.system != defaultSystem {
+		fmt.Fprintf(w, " SYSTEM=%s", o.system)
+	}
+	fmt.Fprintln(w)
 }
 
 // keepHistory writes what clients asked and were told in the failing run, for sim check and for people.

@@ -38,7 +38,7 @@ type subject struct {
 const defaultSystem = "broker"
 
 var systems = map[string]system{
-	"broker": {plan: run.Draw, prepare: brokerPrepare, workloads: run.Workloads},
+	"broker": {plan: run.Draw, prepare: brokerPrepare, quorum: run.Quorum, workloads: run.Workloads},
 	"toy":    {plan: toyPlan, prepare: toyPrepare},
 	"quorum": {plan: quorumsim.Plan, prepare: quorumPrepare, quorum: func(*plan.Plan) bool { return true }},
 }

@@ -165,7 +165,7 @@ func (c *call) take(it *Item, sl commitlog.Slice, where commitlog.Where) {
 			return
 		}
 		it.Ext, it.Next = sl.Ext, sl.Next
-		it.log.Pin(it.Ext.File)
+		it.log.PinExtent(it.Ext)
 		c.limit -= n
 		c.some = true
 	}
@@ -306,6 +306,13 @@ func (s *State) Abandon(r *Request) {
 	}
 }
 
+// Overtake ends the wait of a follower that has sent its next Fetch: it asks for more partitions than the one that waits.
+func (s *State) Overtake(r *Request) {
+	if r != nil && r.fetch.reads.follows() {
+		s.Abandon(r)
+	}
+}
+
 func (s *State) unpinItems(c *call) {
 	for _, i := range c.idx {
 		if it := &c.items[i]; it.Ext.Len > 0 {
@@ -427,11 +434,11 @@ func (r *Request) describeFetched(i int, res *wire.FetchPartResult, nodes []wire
 			res.Diverging, res.DivergingEpoch, res.DivergingEndOffset = true, it.REpoch, it.ROff
 		}
 		return nodes
-	case it.Code == kerr.OffsetOutOfRange && f.reads.follows():
-		res.LastStableOffset = -1
-		return nodes
 	}
-	res.HighWatermark, res.LastStableOffset, res.LogStartOffset = -1, -1, -1 // as Kafka: nothing is said of a log beside an error
+	res.LastStableOffset = -1
+	if it.Code != kerr.OffsetOutOfRange || !f.reads.follows() { // as Kafka: nothing is said of a log beside an error
+		res.HighWatermark, res.LogStartOffset = -1, -1
+	}
 	if r.Version >= fetchLeaderHints && (it.Code == kerr.NotLeaderForPartition || it.Code == kerr.FencedLeaderEpoch) {
 		res.CurrentLeader = r.s.leaderHint(f.parts[i].id, it.Number)
 		nodes = r.s.endpoint(nodes, res.CurrentLeader, r.Client.Listener)

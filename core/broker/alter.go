@@ -35,7 +35,7 @@ const maxAlters = 10_000
 
 // AlterPartition is replica.Observer.
 func (s *Shard) AlterPartition(p *replica.Partition, x replica.Proposal) {
-	s.toZero(step.Mail{Kind: mailAlter, Body: &alter{key: keyOf(p), shard: int32(s.env.Shard), x: x}})
+	s.toZero(step.Mail{Kind: mailAlter, Body: &alter{key: partKey(p), shard: int32(s.env.Shard), x: x}})
 }
 
 // altered hands an answer to its partition.

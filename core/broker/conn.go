@@ -18,6 +18,7 @@ const keyProduce = 0
 
 // Those that a client asks first.
 const (
+	keyFetch       = 1
 	keyMetadata    = 3
 	keyApiVersions = 18
 )
@@ -65,6 +66,7 @@ func (s *Shard) opened(info *network.Info) {
 	}
 	if s.nConns >= s.share(s.node.MaxConnections) && !inner {
 		s.env.Out.Close = append(s.env.Out.Close, info.Conn)
+		s.refusedConn(info)
 		return
 	}
 	host := info.Peer
@@ -75,6 +77,19 @@ func (s *Shard) opened(info *network.Info) {
 	s.conns[i] = &conn{id: info.Conn, client: client, inner: inner, used: s.env.Now.Mono}
 	s.nConns++
 	s.accepted++
+}
+
+// refusalGap is the least time between two lines about refused connections: whoever is refused comes back at once.
+const refusalGap = 10 * clock.Second
+
+// refusedConn counts a connection above max.connections, and says so now and then.
+func (s *Shard) refusedConn(info *network.Info) {
+	s.refused++
+	if s.refusalAt != 0 && s.env.Now.Mono < s.refusalAt {
+		return
+	}
+	s.refusalAt = s.env.Now.Mono.Add(refusalGap)
+	s.env.Warnf("a connection from %s is closed: %d are open, as many as max.connections allows (%d refused since the start); raise it or close idle ones", info.Peer, s.nConns, s.refused)
 }
 
 func (s *Shard) closed(info *network.Info) {
@@ -120,6 +135,9 @@ func (s *Shard) frame(f *network.Frame) {
 	if c.inner && s.innerFrame(c, f) {
 		return
 	}
+	if len(c.queue) == 0 && apiKey(f.Bytes) == keyFetch && c.n > 0 {
+		s.state.Overtake(c.tail)
+	}
 	if len(c.queue) > 0 || !s.mayBegin(c, f.Bytes) {
 		f.Lease.Retain()
 		if c.queue == nil {
@@ -131,6 +149,14 @@ func (s *Shard) frame(f *network.Frame) {
 	}
 	s.begin(c, f)
 	s.flushConn(c)
+}
+
+// apiKey is a request's API key, -1 of a frame too short.
+func apiKey(b []byte) int {
+	if len(b) < 2 {
+		return -1
+	}
+	return int(b[0])<<8 | int(b[1])
 }
 
 // greeting says whether a request is one that a new connection begins with: it is answered while the broker drains, since clients take an end

@@ -31,7 +31,7 @@ func (f *followers) begin() {
 	f.of, f.removing, f.after = map[api.PartKey]int32{}, map[api.PartKey]bool{}, map[api.PartKey]*openAgain{}
 }
 
-func keyOf(p *replica.Partition) api.PartKey { return api.PartKey{ID: p.TopicID, Number: p.Number} }
+func partKey(p *replica.Partition) api.PartKey { return api.PartKey{ID: p.TopicID, Number: p.Number} }
 
 // followPartition gives a partition of a cluster the role that the image has for this broker.
 func (s *Shard) followPartition(t *metadata.Topic, number int32) {
@@ -42,7 +42,7 @@ func (s *Shard) followPartition(t *metadata.Topic, number int32) {
 	case p == nil && mine:
 		p = s.newPartition(t, number)
 		p.Apply(s.partitionState(t, number), s.env.Now.Mono)
-		if key := keyOf(p); s.follow.removing[key] {
+		if key := partKey(p); s.follow.removing[key] {
 			s.follow.after[key] = &openAgain{t, p}
 			return
 		}
@@ -79,13 +79,13 @@ func (s *Shard) brokerEpochs(node int32) (epoch int64, alive bool) {
 // removePartition removes a partition whose replicas are elsewhere now, with its log.
 func (s *Shard) removePartition(p *replica.Partition) {
 	s.forget(p, kerr.NotLeaderForPartition)
-	if key := keyOf(p); s.follow.after[key] != nil && s.follow.after[key].p == p {
+	if key := partKey(p); s.follow.after[key] != nil && s.follow.after[key].p == p {
 		delete(s.follow.after, key)
 	}
 	if p.Log == nil { // it waits for its opening, or open finds it dropped and removes it
 		return
 	}
-	key := keyOf(p)
+	key := partKey(p)
 	s.follow.removing[key] = true
 	task.Go(s.env, func(t *task.Task) {
 		err := p.Log.Remove(t, func() { s.partitionGone(p) })
@@ -97,7 +97,7 @@ func (s *Shard) removePartition(p *replica.Partition) {
 
 // partitionGone opens anew what came back while its log was being removed.
 func (s *Shard) partitionGone(p *replica.Partition) {
-	key := keyOf(p)
+	key := partKey(p)
 	delete(s.follow.removing, key)
 	s.logGone(p.TopicID)
 	if x := s.follow.after[key]; x != nil {
@@ -131,33 +131,42 @@ func (s *Shard) LeaderChanged(p *replica.Partition) {
 		s.unfetch(p)
 		return
 	}
-	if was, fetched := s.follow.of[keyOf(p)]; fetched && was != leader {
+	if was, fetched := s.follow.of[partKey(p)]; fetched && was != leader {
 		s.unfetch(p)
 	}
 	f := s.fetcherOf(leader)
 	if f == nil {
 		return // a leader that is not registered: the next image says more
 	}
-	s.follow.of[keyOf(p)] = leader
+	s.follow.of[partKey(p)] = leader
 	f.Add(fetcher.Key{ID: p.TopicID, Number: p.Number}, p.Topic, epoch, p)
 }
 
 // FollowerReady is replica.Observer.
 func (s *Shard) FollowerReady(p *replica.Partition) {
-	if leader, ok := s.follow.of[keyOf(p)]; ok {
+	if leader, ok := s.follow.of[partKey(p)]; ok {
 		if f := s.fetcherOf(leader); f != nil {
 			f.Ready(fetcher.Key{ID: p.TopicID, Number: p.Number})
 		}
 	}
 }
 
+// restFetching leaves a partition out of what is fetched for a while, if it is.
+func (s *Shard) restFetching(p *replica.Partition) {
+	if leader, ok := s.follow.of[partKey(p)]; ok {
+		if f := s.fetcherOf(leader); f != nil {
+			f.Rest(fetcher.Key{ID: p.TopicID, Number: p.Number})
+		}
+	}
+}
+
 // unfetch stops fetching a partition, and drops a fetcher that has none left.
 func (s *Shard) unfetch(p *replica.Partition) {
-	leader, ok := s.follow.of[keyOf(p)]
+	leader, ok := s.follow.of[partKey(p)]
 	if !ok {
 		return
 	}
-	delete(s.follow.of, keyOf(p))
+	delete(s.follow.of, partKey(p))
 	for i, f := range s.follow.fetchers {
 		if f.Leader() != leader {
 			continue
@@ -173,12 +182,15 @@ func (s *Shard) unfetch(p *replica.Partition) {
 
 // fetcherOf gives the fetcher of a leader, nil if nobody knows where that is.
 func (s *Shard) fetcherOf(leader int32) *fetcher.Fetcher {
+	addr := s.brokerAddr(leader)
 	for _, f := range s.follow.fetchers {
 		if f.Leader() == leader {
+			if addr != "" {
+				f.SetPeer(s.peers.Get(addr)) // it may have come back elsewhere
+			}
 			return f
 		}
 	}
-	addr := s.brokerAddr(leader)
 	if addr == "" {
 		return nil
 	}
@@ -227,7 +239,7 @@ func (s *Shard) followBrokers(old *metadata.Image) {
 	}
 	for _, p := range s.state.Parts {
 		if _, _, ok := p.Following(); ok {
-			if _, fetched := s.follow.of[keyOf(p)]; !fetched {
+			if _, fetched := s.follow.of[partKey(p)]; !fetched {
 				s.LeaderChanged(p)
 			}
 		}

@@ -70,15 +70,15 @@ func TestAFollowersFetchSaysWhatItHasAndReadsWhatIsWritten(t *testing.T) {
 // Requests are pooled: what one has counted must not be taken for the next.
 func TestEachFetchOfAFollowerCounts(t *testing.T) {
 	n := bootNode(t, newMemDisk(), 1)
-	c, f := n.connect(0), n.connect(0)
+	c := n.connect(0)
 	n.mustCreate(c, "t", 1)
-	p := led(n, 1, 2)
-	for i := range int64(5) {
-		f.ask(replicaFetch(n, 2, i, -1, 100)) // a long poll that ends with nothing
+	p := led(n, 1, 2, 3)
+	for end := int64(1); end < 5; end++ {
 		c.ask(produceTo("t", 0, 1, batchOf(1, 100)))
-		f.ask(replicaFetch(n, 2, i+1, p.LeaderEpoch, 0))
-		if hw := p.HighWatermark(); hw != i+1 {
-			t.Fatalf("the high watermark is %d, want %d", hw, i+1)
+		c.ask(replicaFetch(n, 3, end, p.LeaderEpoch, 100)) // a long poll that ends with nothing
+		c.ask(replicaFetch(n, 2, end, p.LeaderEpoch, 0))
+		if hw := p.HighWatermark(); hw != end {
+			t.Fatalf("the high watermark is %d, want %d", hw, end)
 		}
 	}
 }
@@ -96,7 +96,7 @@ func TestAFollowersFetchIsRefusedAsKafkaRefusesIt(t *testing.T) {
 		want kerr.Code
 	}{
 		{replicaFetch(n, 9, 0, -1, 1000), kerr.NotLeaderForPartition}, // no replica
-		{late, kerr.NotLeaderForPartition},                           // an earlier life
+		{late, kerr.NotLeaderForPartition},                            // an earlier life
 		{withEpoch(replicaFetch(n, 2, 0, -1, 1000), p.LeaderEpoch-1), kerr.FencedLeaderEpoch},
 		{withEpoch(replicaFetch(n, 2, 0, -1, 1000), p.LeaderEpoch+1), kerr.UnknownLeaderEpoch},
 	} {
@@ -210,6 +210,34 @@ func TestAFollowerWaitsForTheHighWatermarkWhereConsumersReadFromIt(t *testing.T)
 		if r := fetched(t, f2.answer(long)); r.HighWatermark != 3 {
 			t.Fatalf("%+v", r)
 		}
+	}
+}
+
+func TestAFollowersNextFetchEndsTheWaitOfTheLast(t *testing.T) {
+	for _, shards := range []int{1, 2} {
+		n := bootNode(t, newMemDisk(), shards)
+		c := n.connect(shards - 1)
+		n.mustCreate(c, "t", 1)
+		p := led(n, 1, 2)
+		first := c.send(replicaFetch(n, 2, 0, -1, 500))
+		n.run()
+		second := c.send(replicaFetch(n, 2, 0, p.LeaderEpoch, 500))
+		n.run()
+		if c.answer(first) == nil || c.answer(second) != nil {
+			t.Fatalf("answered: %v, %v", c.answer(first) != nil, c.answer(second) != nil)
+		}
+		n.wait(clock.Second)
+		if c.answer(second) == nil {
+			t.Fatal("the second is not answered")
+		}
+		consumer := func() *kmsg.FetchRequest { return fetchFrom("t", 0, 0, 500, 1) }
+		first = c.send(consumer())
+		c.send(consumer())
+		n.run()
+		if c.answer(first) != nil {
+			t.Fatal("a consumer's next fetch waits its turn")
+		}
+		n.wait(2 * clock.Second)
 	}
 }
 

@@ -548,7 +548,8 @@ func (r *recovery) makeDurable() error {
 			return wrap("remove "+r.path(o, suffixSnapshot), &c)
 		}
 	}
-	if !r.limited && (r.opt.Clean && !r.torn || end == 0) {
+	// A torn tail is cut durably even if nothing is left: what it held must not come back in the middle of what is written there next.
+	if !r.limited && !r.torn && (r.opt.Clean || end == 0) {
 		r.born = r.opt.Clean && end > 0
 		return nil
 	}

@@ -224,10 +224,14 @@ func (l *Log) trim() {
 // recentKept is how many marks an idle log keeps.
 const recentKept = 32
 
-// Pin holds the file of an extent that is on its way out.
-func (l *Log) Pin(f disk.File) {
-	if s := l.byFile(f); s != nil {
+// Pin holds a file of which something is on its way out: no truncation cuts it before Unpin.
+func (l *Log) Pin(f disk.File) { l.PinExtent(disk.Extent{File: f, Off: 1 << 31}) }
+
+// PinExtent is Pin for a known extent: a truncation behind it need not wait.
+func (l *Log) PinExtent(x disk.Extent) {
+	if s := l.byFile(x.File); s != nil {
 		s.pins++
+		s.pinnedTo = max(s.pinnedTo, x.Off+int64(x.Len))
 	}
 }
 
@@ -235,7 +239,9 @@ func (l *Log) Pin(f disk.File) {
 func (l *Log) Unpin(f disk.File) {
 	if s := l.byFile(f); s != nil {
 		assert.That(s.pins > 0, "commitlog: unpinned more often than pinned")
-		s.pins--
+		if s.pins--; s.pins == 0 {
+			s.pinnedTo = 0
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ type segment struct {
 	firstTimestamp             int64 // of the first batch, -1 none: rolling by time counts from it
 	created                    clock.Wall
 	pins                       int32
+	pinnedTo                   int64  // greatest position that a response holds since pins was 0
 	used                       int32  // tick of the last read, for closing the least used
 	opened                     bool   // the file exists and can be written
 	sealed                     bool   // no batch will be added

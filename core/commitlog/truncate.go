@@ -39,7 +39,7 @@ func (l *Log) TruncateTo(t *task.Task, to int64) bool {
 	if !l.quiet(t, to) {
 		return false
 	}
-	c := lowered{point: min(l.synced, l.boundaryBelow(to)), start: noCap}
+	c := lowered{point: min(l.synced, l.boundaryBelow(to).offset), start: noCap}
 	start := l.start
 	if to < start {
 		start, c.start = to, to
@@ -63,13 +63,14 @@ func (l *Log) TruncateTo(t *task.Task, to int64) bool {
 }
 
 // boundaryBelow gives a place at or below an offset at which a batch begins, the nearest that is known without reading.
-func (l *Log) boundaryBelow(offset int64) int64 {
+func (l *Log) boundaryBelow(offset int64) mark {
 	for _, r := range [...]*marks{&l.recent, &l.coarse} {
 		if i := r.after(offset); i > 0 {
-			return r.at(i - 1).offset
+			return *r.at(i - 1)
 		}
 	}
-	return l.segs[l.segmentAt(offset)].base
+	s := l.segs[l.segmentAt(offset)]
+	return mark{offset: s.base, ord: s.ord}
 }
 
 // TruncateFully makes the log empty: it begins and ends at start, as that of a replica whose leader has nothing that this log has.
@@ -144,8 +145,13 @@ func (l *Log) quiet(t *task.Task, to int64) bool {
 
 // holds says whether a response holds the segment in which the log is cut; those after it are unlinked, and their bytes stay while held.
 func (l *Log) holds(to int64) bool {
+	m := l.boundaryBelow(to)
 	for _, s := range l.segs {
-		if s.pins > 0 && s.base < to && to < s.end && !plant.On(plant.P4) {
+		pos := int64(0)
+		if m.ord == s.ord {
+			pos = int64(m.pos)
+		}
+		if s.pins > 0 && s.base < to && to < s.end && s.pinnedTo > pos && !plant.On(plant.P4) {
 			return true
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 // Answered is peer.Waiter.
 func (f *Fetcher) Answered(body []byte, lease *buf.Lease, ok bool, why peer.Reason) {
-	f.inFlight = false
+	f.answered++
 	if f.closed {
 		return
 	}
@@ -41,19 +41,20 @@ func (f *Fetcher) Answered(body []byte, lease *buf.Lease, ok bool, why peer.Reas
 func (f *Fetcher) advanceSession() {
 	switch {
 	case f.resp.SessionID == 0:
+		f.sessions = f.sessions && !f.beginning
 		f.session, f.full = 0, true
 	case f.beginning:
-		f.session, f.epoch = f.resp.SessionID, 1
-	default:
-		if f.epoch++; f.epoch <= 0 {
-			f.epoch = 1
-		}
+		f.session, f.epoch, f.sessions = f.resp.SessionID, 1, true
 	}
+	f.beginning = false
 }
 
 // failed waits before it tries again; what the leader has of the session is not known.
 func (f *Fetcher) failed(why string) {
-	f.full = true
+	f.full, f.beginning = true, false
+	if f.pause.IsSet() { // the other request in flight
+		return
+	}
 	f.failures++
 	if f.failures == 1 && len(f.list) > 0 {
 		f.env.Warnf("fetcher: no answer from broker %d at %s: %s; %d partitions are fetched again when it answers", f.leader, f.peer.Addr(), why, len(f.list))
@@ -63,6 +64,7 @@ func (f *Fetcher) failed(why string) {
 
 // refused handles a code that is said of the whole request.
 func (f *Fetcher) refused(c kerr.Code) {
+	f.beginning = false
 	switch c {
 	case kerr.FetchSessionIDNotFound:
 		f.session, f.full = 0, true
@@ -81,8 +83,8 @@ func (f *Fetcher) refused(c kerr.Code) {
 
 // answered takes in what the leader says of a partition, if it is what was asked for.
 func (p *part) answered(x *wire.FetchedPart, lease *buf.Lease) {
-	if p.state != fetching || !p.told {
-		return
+	if p.state != fetching || !p.told || p.askedIn > p.f.answered {
+		return // it was asked for anew since
 	}
 	if at, ready := p.point(); !ready || at.offset != p.asked.offset || at.lastSeen != p.asked.lastSeen || at.epoch != p.asked.epoch {
 		p.look()
@@ -98,8 +100,12 @@ func (p *part) answered(x *wire.FetchedPart, lease *buf.Lease) {
 	case code == kerr.OffsetOutOfRange && x.LogStartOffset >= 0: // our leaders say with it what they have
 		code = p.follower.OutOfRange(x.LogStartOffset, x.HighWatermark, p.epoch)
 	}
-	if code != kerr.None {
+	if x.Code != kerr.None && code == x.Code {
 		p.refused(code)
+		return
+	}
+	if code != kerr.None {
+		p.declined(code)
 		return
 	}
 	if at, ready := p.point(); ready && at == p.asked { // it would be told the same again
@@ -114,15 +120,21 @@ func (p *part) refused(c kerr.Code) {
 	switch c {
 	case kerr.FencedLeaderEpoch:
 		p.leave()
-		p.set(stale) // a newer image is on its way
+		p.set(stale) // a newer image is on its way; the timer is for one that was lost on it
+		p.f.env.After(&p.timer, 10*p.f.backoff(maxFailures))
 	case kerr.NotLeaderForPartition, kerr.UnknownLeaderEpoch, kerr.UnknownTopicID, kerr.UnknownTopicOrPartition, kerr.InconsistentTopicID:
 		p.rest() // the leader may not have our image yet
 	default:
-		if p.failures == 0 {
-			p.f.env.Warnf("fetcher: %s-%d from broker %d: %s; it is fetched again", p.topic, p.key.Number, p.f.leader, c)
-		}
-		p.rest()
+		p.declined(c)
 	}
+}
+
+// declined tries again later what this follower did not take, or what the leader cannot read.
+func (p *part) declined(c kerr.Code) {
+	if p.failures == 0 {
+		p.f.env.Warnf("fetcher: %s-%d from broker %d: %s; it is fetched again", p.topic, p.key.Number, p.f.leader, c)
+	}
+	p.rest()
 }
 
 // take hands over the records.
@@ -137,7 +149,7 @@ func (p *part) take(x *wire.FetchedPart, lease *buf.Lease) {
 		b, lease = nil, nil
 	}
 	if c := p.follower.Received(b, lease, x.HighWatermark, x.LogStartOffset, p.epoch); c != kerr.None {
-		p.refused(c)
+		p.declined(c)
 		return
 	}
 	p.failures = 0

@@ -12,6 +12,9 @@
 // what arrives at the leader meanwhile is the group commit. Partitions that take longer than the grace are left out of the session, and
 // put back when Ready is called, so that one slow file does not hold up the others.
 //
+// One request is in flight, as a rule. A partition that comes, or comes back after an error, does not wait until the leader has records of
+// others: a second request overtakes the first, whose wait the leader ends.
+//
 // An idle partition costs nothing here: an incremental request names only what changed, and so does its answer.
 //
 // It decides nothing about the log: what may be appended, truncated or served is the Follower's. A Follower may be called again only for

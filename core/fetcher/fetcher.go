@@ -11,8 +11,8 @@ import (
 	"github.com/seedlog/seedlog/io/clock"
 )
 
-// Follower is one partition that follows: replica.Partition. leaderEpoch is that in which the request was sent; a code other than None means
-// that the answer was not, or not wholly, acted on.
+// Follower is one partition that follows: replica.Partition. It is told only of answers to the request for which its FetchPoint was asked last.
+// leaderEpoch is that in which the request was sent; a code other than None means that nothing was done.
 type Follower interface {
 	// FetchPoint gives where to go on: the offset that counts as this replica's end, the epoch of the record before it (-1: none), and the
 	// log's start. ready is false while what was received, or a truncation, is under way; Fetcher.Ready ends that.
@@ -51,6 +51,8 @@ const (
 	grace = 10 * clock.Millisecond
 	// firstPause is the shortest pause after an error; each further one in a row doubles it.
 	firstPause = 20 * clock.Millisecond
+	// maxFailures is from where on pauses do not double any more.
+	maxFailures = 16
 )
 
 // Key names a partition.
@@ -72,7 +74,7 @@ const (
 	unsynced              // the next request waits for it
 	left                  // the next request goes without it
 	resting               // until its timer fires
-	stale                 // until a newer image says who leads it
+	stale                 // until a newer image says who leads it, or for long
 )
 
 // point is what a request says of a partition.
@@ -92,6 +94,7 @@ type part struct {
 	at       int   // index in Fetcher.list
 	told     bool  // the leader's session has it
 	asked    point // as the leader's session knows it; meaningful while told
+	askedIn  int64 // the request that said so
 	dirty    bool  // it is in Fetcher.dirty
 	failures int   // errors in a row
 	timer    timer.Timer
@@ -111,14 +114,17 @@ type Fetcher struct {
 
 	session   int32 // id; 0: none
 	epoch     int32 // that the next incremental request carries
+	request   int64 // number of the last request
+	answered  int64 // number of the request that was answered last
 	full      bool  // the next request names everything, and begins a new session
 	dirty     []*part
 	forgotten []Key
 	waiting   []*part // that became unsynced since the last request
-	inFlight  bool
+	written   bool    // the last request's bytes have left
 	sentAt    clock.Time
 	failures  int
 	beginning bool // the request in flight begins a session
+	sessions  bool // the leader has given a session to the last request that asked for one
 	marked    bool
 	closed    bool
 	pause     timer.Timer
@@ -136,7 +142,7 @@ const (
 
 // New makes the fetcher of a leader.
 func New(e *env.Env, cfg Config, leader int32, p *peer.Peer) *Fetcher {
-	f := &Fetcher{env: e, cfg: cfg, peer: p, leader: leader, parts: map[Key]*part{}, full: true}
+	f := &Fetcher{env: e, cfg: cfg, peer: p, leader: leader, parts: map[Key]*part{}, full: true, sessions: true}
 	f.pause.Owner, f.pause.Kind = f, timerPause
 	f.grace.Owner, f.grace.Kind = f, timerGrace
 	return f
@@ -177,7 +183,7 @@ func (f *Fetcher) Add(key Key, topic string, leaderEpoch int32, w Follower) {
 // hung ends a connection on which a request waits for longer than the leader would let it: the leader's machine may have come back without
 // knowing of it.
 func (f *Fetcher) hung() {
-	if f.inFlight && f.env.Now.Mono.Sub(f.sentAt) > clock.MS(int64(f.cfg.MaxWaitMS))+clock.Second {
+	if f.inFlight() > 0 && f.env.Now.Mono.Sub(f.sentAt) > clock.MS(int64(f.cfg.MaxWaitMS))+clock.Second {
 		f.peer.Close()
 	}
 }
@@ -229,7 +235,7 @@ func (f *Fetcher) Close() {
 // set moves a partition to a state.
 func (p *part) set(s state) {
 	f := p.f
-	if p.state == resting {
+	if p.state == resting || p.state == stale {
 		f.env.Timers.Cancel(&p.timer)
 	}
 	f.n[p.state]--
@@ -290,7 +296,7 @@ func (p *part) rest() {
 
 // backoff doubles with each failure in a row, up to the limit, and lies within a fifth of that.
 func (f *Fetcher) backoff(failures int) clock.Duration {
-	d := int64(min(firstPause<<min(failures-1, 16), max(f.cfg.Backoff, firstPause)))
+	d := int64(min(firstPause<<min(failures-1, maxFailures), max(f.cfg.Backoff, firstPause)))
 	return clock.Duration(f.env.Rand.Between(d*4/5, d*6/5))
 }
 
@@ -320,10 +326,19 @@ func (f *Fetcher) mark() {
 	}
 }
 
+// inFlight is the number of requests that are not answered, 2 at most.
+func (f *Fetcher) inFlight() int64 { return f.request - f.answered }
+
+// overtakes says whether a second request may leave while one is in flight: a partition came, or came back, and the leader may be waiting for
+// records of the others. The leader then ends that wait.
+func (f *Fetcher) overtakes() bool {
+	return f.inFlight() == 1 && f.written && !f.full && !f.beginning && len(f.dirty) > 0
+}
+
 // Flush is env.Flusher: the next request leaves if it may.
 func (f *Fetcher) Flush() {
 	f.marked = false
-	if f.closed || f.inFlight || f.pause.IsSet() || f.n[fetching] == 0 {
+	if f.closed || f.pause.IsSet() || f.n[fetching] == 0 || f.inFlight() > 0 && !f.overtakes() {
 		return
 	}
 	if f.n[unsynced] > 0 {
@@ -344,25 +359,35 @@ func (f *Fetcher) send() {
 	if f.n[left] > 0 { // they must not wait for what is idle
 		q.MaxWaitMS = min(q.MaxWaitMS, int32(grace/clock.Millisecond))
 	}
+	f.request++
 	f.beginning, f.full = f.full, false
 	if f.beginning {
 		f.startSession()
 	} else {
 		q.SessionEpoch = f.epoch
+		if f.epoch++; f.epoch <= 0 {
+			f.epoch = 1
+		}
 		f.addChanged()
 	}
 	clear(f.waiting)
 	f.waiting = f.waiting[:0]
-	f.inFlight, f.sentAt = true, f.env.Now.Mono
+	f.written, f.sentAt = false, f.env.Now.Mono
 	f.peer.Call(peer.Call{Key: keyFetch, Version: version, Body: f, Timeout: clock.MS(int64(q.MaxWaitMS)) + f.cfg.Timeout, Waiter: f})
 }
 
 // AppendTo is peer.Body.
-func (f *Fetcher) AppendTo(dst []byte) []byte { return f.req.AppendTo(dst, version) }
+func (f *Fetcher) AppendTo(dst []byte) []byte {
+	f.written = true
+	return f.req.AppendTo(dst, version)
+}
 
-// startSession names everything that is fetched.
+// startSession names everything that is fetched. The leader does not wait, since what comes meanwhile cannot be told before there is a session.
 func (f *Fetcher) startSession() {
 	f.req.SessionEpoch = 0
+	if f.sessions {
+		f.req.MaxWaitMS = 0
+	}
 	f.forgotten = f.forgotten[:0]
 	for _, p := range f.dirty {
 		p.dirty = false
@@ -401,7 +426,7 @@ func (f *Fetcher) addChanged() {
 func (f *Fetcher) ask(p *part) {
 	at, ready := p.point()
 	assert.That(ready, "fetcher: a partition is not ready, and nobody said so")
-	p.asked, p.told = at, true
+	p.asked, p.askedIn, p.told = at, f.request, true
 	n := len(f.req.Parts)
 	f.req.Parts = append(f.req.Parts, wire.FetchPart{
 		TopicID: p.key.ID, NewTopic: n == 0 || f.req.Parts[n-1].TopicID != p.key.ID, Partition: p.key.Number,

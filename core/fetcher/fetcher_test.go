@@ -20,11 +20,11 @@ func TestAFollowerCatchesUpAndThenNamesOnlyWhatChanged(t *testing.T) {
 	}
 	w.addAll()
 	w.trip()
-	if n := len(w.last.Parts); n != 5 || w.last.SessionEpoch != 0 || w.last.MinBytes != 1 || w.last.MaxWaitMS != 500 {
+	if n := len(w.last.Parts); n != 5 || w.last.SessionEpoch != 0 || w.last.MinBytes != 1 || w.last.MaxWaitMS != 0 {
 		t.Fatalf("first request: %+v", w.last)
 	}
 	w.trip()
-	if len(w.last.Parts) != 5 || w.last.SessionEpoch != 1 || w.last.Parts[0].FetchOffset != 2 || w.last.Parts[0].LastFetchedEpoch != 1 {
+	if len(w.last.Parts) != 5 || w.last.SessionEpoch != 1 || w.last.Parts[0].FetchOffset != 2 || w.last.Parts[0].LastFetchedEpoch != 1 || w.last.MaxWaitMS != 500 {
 		t.Fatalf("second request: %+v", w.last)
 	}
 	w.append(w.keys[3], 1)
@@ -293,6 +293,107 @@ func TestAPartitionThatComesBackIsNotForgotten(t *testing.T) {
 	w.trip()
 	w.trip()
 	if len(w.last.Forgotten) != 1 {
+		t.Fatalf("%+v", w.last)
+	}
+}
+
+func TestAPartitionThatComesDoesNotWaitForTheRecordsOfOthers(t *testing.T) {
+	w := newWorld(t, 3, true)
+	w.add(w.keys[0])
+	w.round()
+	w.trip()
+	if len(w.requests) != 1 {
+		t.Fatalf("%d requests wait at the leader, want 1", len(w.requests))
+	}
+	w.add(w.keys[1])
+	w.add(w.keys[2])
+	w.round()
+	if len(w.requests) != 2 {
+		t.Fatalf("%d requests are at the leader, want one that waits and one that overtakes it", len(w.requests))
+	}
+	w.f.Remove(w.keys[2])
+	w.add(w.keys[2])
+	w.round()
+	if len(w.requests) != 2 {
+		t.Fatal("a third request in flight")
+	}
+	w.serve()
+	w.serve()
+	if len(w.last.Parts) != 2 || w.last.SessionEpoch != 2 {
+		t.Fatalf("%+v", w.last)
+	}
+	for _, k := range w.keys {
+		w.append(k, 1)
+	}
+	for range 5 {
+		for len(w.answers) > 0 {
+			w.deliver(nil)
+		}
+		w.trip()
+	}
+	if !w.same() {
+		t.Fatal("not the same")
+	}
+}
+
+// Two answers may be on their way: what the first says of a partition that the second request names anew is of an earlier epoch.
+func TestAnAnswerToAnEarlierRequestIsNotTakenForTheLater(t *testing.T) {
+	w := newWorld(t, 2, false)
+	k := w.keys[0]
+	w.addAll()
+	w.trip()
+	w.append(k, 1)
+	w.serve()
+	l := w.leaders[k]
+	l.cut(0)
+	l.epoch = 3
+	w.add(k)
+	w.round()
+	if len(w.requests) != 1 {
+		t.Fatalf("%d requests", len(w.requests))
+	}
+	w.deliver(nil)
+	if p := w.followers[k]; p.end() != 0 {
+		t.Fatal("records of epoch 1 were taken in epoch 3")
+	}
+	w.append(k, 1)
+	for range 3 {
+		w.trip()
+	}
+	if !w.same() {
+		t.Fatal("not the same")
+	}
+}
+
+func TestNothingOvertakesARequestThatHasNotLeftOrBeginsASession(t *testing.T) {
+	w := newWorld(t, 3, false)
+	for i, k := range w.keys {
+		w.add(k)
+		w.round()
+		if n := w.pool.InFlight(); n != 1 {
+			t.Fatalf("%d requests after partition %d", n, i)
+		}
+		if i == 0 {
+			continue
+		}
+		for len(w.dials) > 0 {
+			w.connect(true)
+		}
+	}
+	w.trip()
+	w.trip()
+	if len(w.last.Parts) != 2 || w.last.SessionEpoch != 1 {
+		t.Fatalf("%+v", w.last)
+	}
+}
+
+func TestALeaderWithoutRoomForASessionIsNotAskedWithoutEnd(t *testing.T) {
+	w := newWorld(t, 1, false)
+	w.noSession = true
+	w.addAll()
+	w.trip()
+	w.trip()
+	if w.last.SessionEpoch != 0 || w.last.MaxWaitMS != 500 {
 		t.Fatalf("%+v", w.last)
 	}
 }

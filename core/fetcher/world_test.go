@@ -399,7 +399,8 @@ func (w *world) read(k Key, q wire.FetchPart) (r wire.FetchPartResult, b []byte)
 		}
 	}
 	if q.FetchOffset < l.start || q.FetchOffset > l.end() {
-		r.Code, r.LogStartOffset, r.HighWatermark = kerr.OffsetOutOfRange, l.start, l.end()
+		r.Code, r.LogStartOffset = kerr.OffsetOutOfRange, l.start
+		r.HighWatermark = l.end()
 		return r, nil
 	}
 	r.HighWatermark, r.LastStableOffset, r.LogStartOffset = l.hw, l.hw, l.start

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/metadata/link"
+	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/io/disk"
 )
 
@@ -214,4 +215,46 @@ func TestATransferIsAnsweredOnceAnotherLeads(t *testing.T) {
 			t.Error("the same leads")
 		}
 	})
+}
+
+func TestPartitionsAndKillsLoseNothingThatWasAcknowledged(t *testing.T) {
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			inWorld(t, 5, 300+seed, func(w *world) {
+				for _, h := range w.hosts {
+					h.trail = 3
+				}
+				w.found()
+				var all []int
+				next := 0
+				for range 10 {
+					var acked []int
+					acked, next = w.acknowledged(next, 5)
+					all = append(all, acked...)
+					away, dead := w.hosts[w.rand.Intn(5)], w.hosts[w.rand.Intn(5)]
+					w.isolate(away.n, true)
+					dead.crash(w.rand.Permille(500))
+					if h := w.hosts[w.rand.Intn(5)]; h != dead {
+						h.mail(step.Mail{Kind: link.MailFreeze, Token: 1 << 40})
+					}
+					time.Sleep(time.Duration(w.rand.Between(0, 1500)) * time.Millisecond)
+					w.isolate(away.n, false)
+					dead.launch(link.Start{})
+				}
+				w.until(20*time.Second, "all agree", func() bool {
+					for _, h := range w.hosts {
+						for _, n := range all {
+							if !has(h.image(), n) {
+								return false
+							}
+						}
+						if h.image().Digest() != w.hosts[0].image().Digest() {
+							return false
+						}
+					}
+					return true
+				})
+			})
+		})
+	}
 }

@@ -12,7 +12,7 @@ import (
 // It is ready once all that the last Fetch brought is written, under flush.policy=ack synced: what it says is counted by the leader. If it
 // is not, Observer.FollowerReady tells when.
 func (p *Partition) FetchPoint() (offset int64, lastEpoch int32, logStart int64, ready bool) {
-	if p.role != following || p.truncating || p.failed || p.closed || p.ownEnd() < p.Log.End() {
+	if p.role != following || p.truncating || p.failed || p.closed || p.retry.IsSet() || p.ownEnd() < p.Log.End() {
 		return -1, -1, -1, false
 	}
 	p.fetchAt = p.Log.End()
@@ -21,7 +21,7 @@ func (p *Partition) FetchPoint() (offset int64, lastEpoch int32, logStart int64,
 
 // maybeReady tells that FetchPoint is ready.
 func (p *Partition) maybeReady() {
-	if p.role == following && !p.truncating && !p.failed && !p.closed && p.ownEnd() >= p.Log.End() {
+	if p.role == following && !p.truncating && !p.failed && !p.closed && !p.retry.IsSet() && p.ownEnd() >= p.Log.End() {
 		p.Observer.FollowerReady(p)
 	}
 }
@@ -134,6 +134,9 @@ func (p *Partition) OutOfRange(leaderStart, leaderEnd int64, leaderEpoch int32) 
 // truncate cuts the log, or with all makes it empty at offset to. The role waits until that counts.
 func (p *Partition) truncate(to int64, all bool) {
 	p.truncating, p.fetchAt = true, -1
+	if to < p.hw && p.Log.Start() < p.hw {
+		p.env.Warnf("%s-%d is cut at %d, below its high watermark %d: its leader was elected without all that was committed", p.Topic, p.Number, to, p.hw)
+	}
 	if all && !plant.On(plant.R9) {
 		p.hw = to
 	}

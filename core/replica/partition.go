@@ -7,6 +7,7 @@ import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/io/buf"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/io/disk"
@@ -29,7 +30,7 @@ type Observer interface {
 	// Failed says that p's directory cannot be trusted any more.
 	Failed(p *Partition, err disk.Err, what string)
 	// TakenBack says that the batches from offset from on did not fit on the disk and are gone; they were never readable.
-	// A follower fetches again what was taken back; whoever drives it waits a while first.
+	// A follower says by FollowerReady when it fetches them again.
 	TakenBack(p *Partition, from int64)
 	// AlterPartition has the controller asked for another ISR. The answer comes by p.Altered, once for each call and not from within it.
 	AlterPartition(p *Partition, x Proposal)
@@ -59,28 +60,31 @@ type Partition struct {
 	LagMax       clock.Duration // replica.lag.time.max.ms
 	HWCheckpoint int64          // of replication-offset-checkpoint, read before the log is opened; 0: none
 
-	env                   *env.Env
-	state                 State
-	role                  role
-	followers             []follower // leading: the other replicas
-	isr                   isr
-	epochStart            int64 // leading: the log end at which the epoch began
-	leaderHW, leaderStart int64 // following: what the leader said last, -1 nothing
-	fetchAt               int64 // following: the log end that FetchPoint gave, -1 if it is not that any more
-	truncating            bool  // a task cuts the log; the role rests until it ends
-	unsized               int64 // batches below are not in sizes
-	hw                    int64 // never goes back, but for a truncation
-	leader                queue // acks=1, by last offset
-	all                   queue // acks=all, by last offset
-	sizes                 sizes // batches above the high watermark, so that watches can count bytes
-	watches               []*Watch
-	tails                 []*Watch // of replicas: they wait for the written end
-	firing                []*Watch // scratch of tell
-	failed                bool
-	closed                bool
-	told                  bool // the checkpoints have the next two
-	toldPoint, toldStart  int64
-	missing               int64 // bytes that the last taken-back batches would have needed
+	env                      *env.Env
+	state                    State
+	role                     role
+	followers                []follower // leading: the other replicas
+	isr                      isr
+	epochStart               int64       // leading: the log end at which the epoch began
+	leaderHW, leaderStart    int64       // following: what the leader said last, -1 nothing
+	fetchAt                  int64       // following: the log end that FetchPoint gave, -1 if it is not that any more
+	truncating               bool        // a task cuts the log; the role rests until it ends
+	retry                    timer.Timer // following: after a full disk
+	unsized                  int64       // batches below are not in sizes
+	hw                       int64       // never goes back, but for a truncation
+	leader                   queue       // acks=1, by last offset
+	all                      queue       // acks=all, by last offset
+	sizes                    sizes       // batches above the high watermark, so that watches can count bytes
+	watches                  []*Watch
+	tails                    []*Watch // of replicas: they wait for the written end
+	firing                   []*Watch // scratch of tell
+	failed                   bool
+	closed                   bool
+	told                     bool // the checkpoints have the next two
+	saving                   bool
+	savingPoint, savingStart int64
+	toldPoint, toldStart     int64
+	missing                  int64 // bytes that the last taken-back batches would have needed
 }
 
 // Stats are plain counters; whoever shows them reads them between steps.
@@ -252,7 +256,19 @@ func (p *Partition) LogFull(_ *commitlog.Log, from int64) {
 	lost := p.all.take(p.leader.take(nil, from), from)
 	p.Observer.TakenBack(p, from)
 	refuse(lost, kerr.KafkaStorageError)
+	p.leader.release(p.Log.WrittenEnd()) // a duplicate that stood behind one of them
+	p.all.release(p.hw)
+	if p.role == following && !p.retry.IsSet() {
+		p.retry.Owner = p
+		p.env.After(&p.retry, fullPause)
+	}
 }
+
+// fullPause is how long a follower waits after its disk was full before it fetches again.
+const fullPause = clock.Second
+
+// TimerFired is the shard's call: the disk may have space again.
+func (p *Partition) TimerFired(*timer.Timer) { p.maybeReady() }
 
 // LogFailed is the log's call: nothing may be assumed of the directory any more.
 func (p *Partition) LogFailed(_ *commitlog.Log, err disk.Err, what string) {
@@ -319,6 +335,21 @@ func (p *Partition) Told(point, start int64) bool {
 	news := p.toldPoint != point || p.toldStart != start || !p.told
 	p.toldPoint, p.toldStart, p.told = point, start, true
 	return news
+}
+
+// SaveBegun notes what the checkpoints are being given of the log, and SaveDone that they have it: a truncation leaves a mark until then.
+func (p *Partition) SaveBegun() {
+	if p.saving = p.Log != nil; p.saving {
+		p.savingPoint, p.savingStart = p.Log.RecoveryPoint(), p.Log.Start()
+	}
+}
+
+// SaveDone is described at SaveBegun.
+func (p *Partition) SaveDone() {
+	if p.saving {
+		p.saving = false
+		p.Log.Checkpointed(p.savingPoint, p.savingStart)
+	}
 }
 
 // CheckInvariants asserts what must hold between two steps.

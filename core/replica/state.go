@@ -68,7 +68,10 @@ func (p *Partition) Apply(s State, now clock.Time) {
 func (p *Partition) settle(now clock.Time) {
 	was := p.role
 	p.role, p.fetchAt = idle, -1
-	if was != idle {
+	switch {
+	case was == leading && p.state.Leader == p.state.Me: // its log stays as it is, so whoever waits goes on waiting
+		p.fireAll()
+	case was != idle:
 		p.end(kerr.NotLeaderForPartition)
 	}
 	switch {

@@ -30,6 +30,8 @@ type world struct {
 	back    int64 // where the last taken-back range began, -1 none
 	failed  bool
 	moved   int
+	readied int
+	made    map[string]bool // files that there are
 }
 
 // appended is one append and what the twin knows of it.
@@ -94,11 +96,18 @@ func (w *world) TakenBack(_ *Partition, from int64) {
 }
 
 func (w *world) AlterPartition(*Partition, Proposal) {}
-func (w *world) FollowerReady(*Partition)            {}
+func (w *world) FollowerReady(*Partition)            { w.readied++ }
 func (w *world) LeaderChanged(*Partition)            {}
 
 func newWorld(t *rapid.T) *world {
-	w := &world{t: t, e: env.New(0, &buf.Pool{Mangle: true}, prng.New(1)), flush: rapid.Bool().Draw(t, "ack"), back: -1}
+	w := &world{t: t, flush: rapid.Bool().Draw(t, "ack")}
+	w.open()
+	return w
+}
+
+func (w *world) open() {
+	w.made = map[string]bool{}
+	w.e, w.back = env.New(0, &buf.Pool{Mangle: true}, prng.New(1)), -1
 	w.e.Out = &step.Effects{}
 	w.e.Now = clock.Now{Mono: 1e9, Wall: 1_700_000_000_000}
 	w.p = New(w.e, "t", [16]byte{1}, 0, 5, w.flush)
@@ -116,7 +125,6 @@ func newWorld(t *rapid.T) *world {
 		w.round()
 		w.complete(0, disk.OK)
 	}
-	return w
 }
 
 func (w *world) round() {
@@ -142,7 +150,11 @@ func (w *world) complete(i int, err disk.Err) {
 		for _, b := range r.Vec {
 			c.N += int64(len(b))
 		}
-	case r.Kind == disk.List, r.Kind == disk.Open && r.Flags&disk.Create == 0:
+	case r.Kind == disk.Open && r.Flags&disk.Create != 0:
+		w.made[r.Path] = true
+	case r.Kind == disk.Rename:
+		w.made[r.NewPath] = true
+	case r.Kind == disk.List, r.Kind == disk.Open && !w.made[r.Path]:
 		c.Err = disk.ErrNotExist
 	}
 	w.e.Done(&c)

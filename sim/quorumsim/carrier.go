@@ -187,7 +187,7 @@ func (c *carrier) propose() {
 	if c.rand.Permille(100) {
 		v += string(make([]byte, c.rand.Between(1, 4000)))
 	}
-	r := &metadata.ConfigRecord{ResourceType: 2, Name: fmt.Sprintf("t%d", c.n%7), Key: "retention.ms", Value: &v}
+	r := &metadata.ConfigRecord{ResourceType: metadata.ResourceBroker, Name: fmt.Sprint(c.n % 7), Key: "k", Value: &v}
 	c.seen.proposed()
 	c.decided = c.lead.Term
 	if c.rand.Permille(30) { // as if leadership had changed on the way

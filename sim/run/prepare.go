@@ -36,8 +36,11 @@ func Prepare(p *plan.Plan) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Run{Judge: j, Options: cluster.Options{Quorum: p.Nodes > 1, Factory: factory(p), Clients: set.Clients, Judge: j, Begin: j.begin}}, nil
+	return &Run{Judge: j, Options: cluster.Options{Quorum: Quorum(p), Factory: factory(p), Clients: set.Clients, Judge: j, Begin: j.begin}}, nil
 }
+
+// Quorum says whether a plan's nodes agree through raft. Such a plan has a process of its own.
+func Quorum(p *plan.Plan) bool { return p.Nodes > 1 }
 
 // factory makes the broker's shards. Settings were checked by Prepare.
 func factory(p *plan.Plan) cluster.NodeFactory {

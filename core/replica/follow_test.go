@@ -1,0 +1,215 @@
+package replica
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/io/buf"
+	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/io/disk"
+)
+
+// inGroup gives a world whose partition has the given role in a group of three, under flush.policy=ack.
+func inGroup(t *rapid.T, leader int32) *world {
+	w := &world{t: t, flush: true}
+	w.open()
+	w.apply(leader, 1)
+	w.drain()
+	return w
+}
+
+func (w *world) apply(leader, epoch int32) {
+	w.p.Apply(State{Leader: leader, LeaderEpoch: epoch, PartitionEpoch: epoch, ISR: []int32{0, 1, 2}, Replicas: []int32{0, 1, 2}, MinISR: 2,
+		BrokerEpochs: func(int32) (int64, bool) { return 7, true }}, w.e.Now.Mono)
+	w.round()
+}
+
+func (w *world) drain() {
+	for len(w.disk) > 0 {
+		w.complete(0, disk.OK)
+	}
+}
+
+// find completes the first request of a kind.
+func (w *world) find(kind disk.Kind) {
+	for i, r := range w.disk {
+		if r.Kind == kind {
+			w.complete(i, disk.OK)
+			return
+		}
+	}
+	w.t.Fatalf("no request of kind %d among %d", kind, len(w.disk))
+}
+
+type waker struct{ fired int }
+
+func (k *waker) Fired(*Watch) { k.fired++ }
+
+func TestARecordOnAnIdlePartitionIsFetchedWhileTheLeaderSyncsAndAnsweredAtTheNextFetch(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := inGroup(t, 0)
+		w.append(AcksAll, 1, -1, -1, nil) // the first one makes the log's names durable
+		w.drain()
+		for _, id := range []int32{1, 2} {
+			w.p.Fetched(id, 7, 1, 0, w.e.Now.Mono)
+		}
+		k := &waker{}
+		watch := &Watch{Owner: k, Need: 1, Replica: true}
+		watch.Add(w.p)
+		w.append(AcksAll, 1, -1, -1, nil)
+		a := w.appends[1]
+		w.find(disk.Write)
+		if k.fired != 1 || w.p.Log.SyncedEnd() != 1 || w.p.ReadableEnd(true) != 2 || w.p.ReadableEnd(false) != 1 {
+			t.Fatalf("replicas are not woken by the write: fired %d, synced %d", k.fired, w.p.Log.SyncedEnd())
+		}
+		leaderFirst := rapid.Bool().Draw(t, "the leader's sync is faster")
+		if leaderFirst {
+			w.find(disk.Sync)
+		}
+		for _, id := range []int32{1, 2} { // their next fetches, once they have synced
+			if a.count != 0 {
+				t.Fatal("answered before every member has it")
+			}
+			if c := w.p.Fetched(id, 7, 2, 0, w.e.Now.Mono); c != kerr.None {
+				t.Fatal(c)
+			}
+		}
+		if !leaderFirst {
+			if a.count != 0 {
+				t.Fatal("answered before the leader has synced")
+			}
+			w.find(disk.Sync)
+		}
+		if a.count != 1 || a.r.Code != kerr.None {
+			t.Fatalf("answered %d times", a.count)
+		}
+	})
+}
+
+func TestAFollowerIsReadyOnceWhatItTookIsSyncedAndRefusesAnswersToOlderRequests(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := inGroup(t, 1)
+		at, last, _, ready := w.p.FetchPoint()
+		if at != 0 || last != -1 || !ready {
+			t.Fatalf("begins at %d of epoch %d, ready %v", at, last, ready)
+		}
+		if c := w.p.Received(w.batch(0, 1), nil, 1, 0, 0); c != kerr.FencedLeaderEpoch {
+			t.Fatalf("an answer of another epoch: %s", c)
+		}
+		w.readied = 0
+		lease := w.e.Pool.Get(1000)
+		b := lease.Bytes[:copy(lease.Bytes, append(w.batch(0, 1), w.batch(5, 1)...))]
+		if c := w.p.Received(b, lease, 6, 0, 1); c != kerr.None {
+			t.Fatal(c)
+		}
+		lease.Release()
+		if c := w.p.Received(b, nil, 6, 0, 1); c != kerr.FencedLeaderEpoch {
+			t.Fatalf("the same answer again: %s", c)
+		}
+		for range 100 {
+			w.round()
+			_, _, _, ready := w.p.FetchPoint()
+			if synced := w.p.Log.SyncedEnd() == 6; ready != synced || ready != (w.readied > 0) {
+				t.Fatalf("ready %v, told %d times, synced to %d", ready, w.readied, w.p.Log.SyncedEnd())
+			}
+			if w.p.HighWatermark() > w.p.Log.SyncedEnd() {
+				t.Fatal("the high watermark is beyond what is synced")
+			}
+			if len(w.disk) == 0 {
+				break
+			}
+			w.complete(0, disk.OK)
+		}
+		if w.p.HighWatermark() != 6 || w.p.Log.End() != 6 {
+			t.Fatalf("ends at %d, high watermark %d", w.p.Log.End(), w.p.HighWatermark())
+		}
+		if at, last, _, _ := w.p.FetchPoint(); at != 6 || last != 1 {
+			t.Fatalf("goes on at %d of epoch %d", at, last)
+		}
+		for _, bad := range [][]byte{w.batch(6, 2), w.batch(6, 0), append(w.batch(6, 1), w.batch(6, 1)[:40]...)[:0], w.batch(1<<62+1, 1)} {
+			if c := w.p.Received(bad, nil, 6, 0, 1); (c == kerr.None) != (len(bad) == 0) {
+				t.Fatalf("a batch that cannot follow: %s", c)
+			}
+		}
+	})
+}
+
+// batch is one of a leader.
+func (w *world) batch(base int64, epoch int32) []byte {
+	b := records.NewBuilder(records.Options{})
+	b.Add(nil, []byte("v"), 1)
+	v := append(records.View(nil), b.Build()...)
+	v.SetBaseOffset(base)
+	v.SetLeaderEpoch(epoch)
+	return v
+}
+
+func TestAFollowerWhoseDiskIsFullFetchesAgainAfterAWhile(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := inGroup(t, 1)
+		w.p.FetchPoint()
+		if c := w.p.Received(w.batch(0, 1), nil, 1, 0, 1); c != kerr.None {
+			t.Fatal(c)
+		}
+		w.round()
+		w.complete(0, disk.ErrNoSpace)
+		w.drain()
+		if _, _, _, ready := w.p.FetchPoint(); ready || w.p.Log.End() != 0 {
+			t.Fatalf("ready %v, ends at %d", ready, w.p.Log.End())
+		}
+		w.readied = 0
+		w.e.Now.Mono += clock.Time(2 * clock.Second)
+		w.round()
+		if at, _, _, ready := w.p.FetchPoint(); !ready || at != 0 || w.readied != 1 {
+			t.Fatalf("at %d, ready %v, told %d times", at, ready, w.readied)
+		}
+	})
+}
+
+func TestOldAndEqualStatesChangeNothingAndALeaderThatStaysKeepsItsWaiters(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := inGroup(t, 0)
+		w.apply(0, 3)
+		w.append(AcksAll, 1, -1, -1, nil)
+		w.drain()
+		w.apply(1, 2)
+		if !w.p.IsLeader() || w.p.LeaderEpoch != 3 {
+			t.Fatal("an older state was applied")
+		}
+		w.apply(0, 4)
+		if w.appends[0].count != 0 {
+			t.Fatalf("a leader in a new epoch has answered %v", w.appends[0].r)
+		}
+		w.apply(2, 5)
+		if w.appends[0].count != 1 || w.appends[0].r.Code != kerr.NotLeaderForPartition {
+			t.Fatalf("a follower has answered %d times, %v", w.appends[0].count, w.appends[0].r)
+		}
+	})
+}
+
+func TestWhatFollowersAndLeadersDoForEachFetchAllocatesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := inGroup(t, 0)
+		w.append(AcksLeader, 1, -1, -1, nil)
+		w.drain()
+		if n := testing.AllocsPerRun(100, func() {
+			w.p.Fetched(1, 7, 1, 0, w.e.Now.Mono)
+			w.p.Diverges(1, 1)
+		}); n > 0 {
+			t.Fatalf("%v allocations a fetch at the leader", n)
+		}
+		f := inGroup(t, 1)
+		var lease *buf.Lease
+		b := f.batch(0, 1)
+		if n := testing.AllocsPerRun(100, func() {
+			f.p.FetchPoint()
+			f.p.acceptable(b)
+			f.p.Received(nil, lease, 0, 0, 1)
+		}); n > 0 {
+			t.Fatalf("%v allocations an answer at the follower", n)
+		}
+	})
+}
