@@ -66,7 +66,7 @@ func (r *Request) metadata(q *kmsg.MetadataRequest) kmsg.Response {
 	resp := kmsg.NewPtrMetadataResponse()
 	resp.Brokers = r.brokers()
 	id := img.ClusterID()
-	resp.ClusterID, resp.ControllerID = &id, s.Node.NodeID
+	resp.ClusterID, resp.ControllerID = &id, s.controllerShown()
 	created := map[string]int16{}
 	if len(r.resps) > 0 {
 		if c, ok := r.resps[0].(*kmsg.CreateTopicsResponse); ok {
@@ -132,19 +132,53 @@ func (r *Request) metadataTopic(t *metadata.Topic) kmsg.MetadataResponseTopic {
 		p := &t.Partitions[n]
 		y := kmsg.NewMetadataResponseTopicPartition()
 		y.Partition, y.Leader, y.LeaderEpoch, y.Replicas, y.ISR = int32(n), p.Leader, p.LeaderEpoch, p.Replicas, p.ISR
-		if p.Leader < 0 {
-			y.ErrorCode = code(kerr.LeaderNotAvailable)
+		y.OfflineReplicas = r.s.offlineReplicas(p)
+		if r.leaderless(p) {
+			y.ErrorCode, y.Leader = code(kerr.LeaderNotAvailable), metadata.NoLeader
 		}
 		x.Partitions = append(x.Partitions, y)
 	}
 	return x
 }
 
-// brokers lists the brokers by the listener that the request came in by.
+// leaderless says whether a client of this listener cannot reach a leader: there is none, or it has no such listener, which Kafka answers
+// with LISTENER_NOT_FOUND from version 6 on and clients take alike.
+func (r *Request) leaderless(p *metadata.Partition) bool {
+	if p.Leader < 0 {
+		return true
+	}
+	b := r.s.Image.Broker(p.Leader)
+	return b == nil || b.Listener(r.Client.Listener) == nil
+}
+
+// offlineReplicas are those whose broker is fenced or gone, or whose directory is offline (KIP-112, KIP-858).
+func (s *State) offlineReplicas(p *metadata.Partition) []int32 {
+	out := []int32{}
+	for _, id := range p.Replicas {
+		if b := s.Image.Broker(id); b == nil || b.Fenced || !b.HasDir(p.Dir(id)) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// controllerShown is who clients are told to send what the controller decides: any broker does, since it sends it on. It is the active
+// controller where that is a broker which serves clients, and otherwise this one.
+func (s *State) controllerShown() int32 {
+	if b := s.Image.Broker(s.ControllerID); b.Active() {
+		return s.ControllerID
+	}
+	if b := s.Image.Broker(s.Node.NodeID); b.Active() {
+		return s.Node.NodeID
+	}
+	return -1
+}
+
+// brokers lists the brokers that are not fenced, by the listener that the request came in by.
 func (r *Request) brokers() (out []kmsg.MetadataResponseBroker) {
 	for _, b := range r.s.Image.Brokers() {
 		l := b.Listener(r.Client.Listener)
-		if l == nil {
+		if l == nil || b.Fenced {
 			continue
 		}
 		x := kmsg.NewMetadataResponseBroker()
@@ -236,27 +270,12 @@ func (r *Request) describeTopic(name string, first int32, left *int) (kmsg.Descr
 		p := &t.Partitions[n]
 		y := kmsg.NewDescribeTopicPartitionsResponseTopicPartition()
 		y.Partition, y.LeaderID, y.LeaderEpoch, y.Replicas, y.ISR = n, p.Leader, p.LeaderEpoch, p.Replicas, p.ISR
-		y.EligibleLeaderReplicas, y.LastKnownELR = []int32{}, []int32{}
+		y.EligibleLeaderReplicas, y.LastKnownELR = append([]int32{}, p.ELR...), append([]int32{}, p.LastKnownELR...)
+		y.OfflineReplicas = r.s.offlineReplicas(p)
+		if r.leaderless(p) {
+			y.ErrorCode, y.LeaderID = code(kerr.LeaderNotAvailable), metadata.NoLeader
+		}
 		x.Partitions = append(x.Partitions, y)
 	}
 	return x, -1
-}
-
-// describeCluster is key 60 (KIP-700, KIP-919).
-func describeCluster(r *Request, req kmsg.Request) {
-	q := req.(*kmsg.DescribeClusterRequest)
-	resp := kmsg.NewPtrDescribeClusterResponse()
-	resp.ClusterID, resp.ControllerID, resp.EndpointType = r.s.Image.ClusterID(), r.s.Node.NodeID, q.EndpointType
-	if q.EndpointType != 1 {
-		text := "this listener serves brokers; ask a controller listener for controllers"
-		resp.ErrorCode, resp.ErrorMessage = code(kerr.MismatchedEndpointType), &text
-		r.answer(resp)
-		return
-	}
-	for _, b := range r.brokers() {
-		x := kmsg.NewDescribeClusterResponseBroker()
-		x.NodeID, x.Host, x.Port, x.Rack = b.NodeID, b.Host, b.Port, b.Rack
-		resp.Brokers = append(resp.Brokers, x)
-	}
-	r.answer(resp)
 }

@@ -37,6 +37,7 @@ type State struct {
 	Saver           Saver
 	unsaved, saving []*call // DeleteRecords whose log starts are not on the disk yet
 	Control         Control // the controller; only shard 0 has one
+	ControllerID    int32   // the active controller's node id, -1 none known
 	Offline         bool    // the log directory failed
 	Closed          bool    // the logs are closed or being closed: nothing is served
 	FreeBytes       int64   // of the log directory's file system when last asked, below 0 unknown
@@ -77,7 +78,7 @@ func NewState(e *env.Env, node *config.Node, shards int) *State {
 		Env: e, Node: node, Shard: e.Shard, Shards: shards, Scratch: &records.Scratch{},
 		parts: map[PartKey]*replica.Partition{}, Groups: map[int32]*group.Coordinator{},
 		configs: map[[16]byte]*config.Topic{}, watching: map[watchKey]*call{},
-		sessions: newSessions(node), FreeBytes: -1, TotalBytes: -1,
+		sessions: newSessions(node), FreeBytes: -1, TotalBytes: -1, ControllerID: node.NodeID,
 	}
 }
 

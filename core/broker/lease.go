@@ -35,6 +35,10 @@ type lease struct {
 // Time between attempts to register, and between heartbeats until the broker is unfenced or while it leaves.
 const leaseEach = 100 * clock.Millisecond
 
+// aloneTime is how long a broker that stops waits for a controller when there is none: with the last nodes of a cluster nobody is left to
+// take over.
+const aloneTime = 2 * clock.Second
+
 func (l *lease) begin(m *member, previous int64) {
 	l.m, l.previous, l.epoch, l.fenced = m, previous, -1, true
 	m.s.env.Rand.Fill(l.incarnation[:])
@@ -55,6 +59,10 @@ func (l *lease) act() {
 	l.again(leaseEach)
 	switch {
 	case !m.controllerKnown():
+		if l.leaving && m.s.env.Now.Mono.Sub(l.heard) > aloneTime {
+			m.leave()
+			return
+		}
 		l.complain()
 	case l.epoch < 0:
 		l.register()

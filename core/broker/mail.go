@@ -10,25 +10,26 @@ import (
 
 // The kinds of mail that the shards of a node send each other, beside the calls of package api.
 const (
-	mailImage   = api.MailBroker + iota // to all: Body *imageMail
-	mailApplied                         // to shard 0: A = index of the image that the sender's partitions follow
-	mailPoints                          // to shard 0: Body *pointsMail, recovery points, the sender's all
-	mailStarts                          // to shard 0: Body []commitlog.Entry log starts, the sender's all
-	mailSaved                           // to a shard that wants it: its log starts are on the disk
-	mailServe                           // to all: every shard has recovered; accept
-	mailFailed                          // to all: the log directory failed; Body string says how
-	mailSpace                           // to all: A = bytes free, B = of so many
-	mailClaim                           // to shard 0: Body nameClaim; names.go
-	mailGranted                         // to a shard: Body nameClaim
-	mailRelease                         // to shard 0: Body nameClaim
-	mailDrained                         // to shard 0: the sender's requests are answered
-	mailClose                           // to all: every shard is drained; close the logs
-	mailClosed                          // to shard 0: the sender has closed its logs, but for A of them
-	mailAlter                           // to shard 0: Body *alter, a proposal of the sender's
-	mailAltered                         // to a shard: Body *alter, its answer
-	mailDrain                           // to all, of a node of a cluster: its leaderships are handed over; drain
-	MailStats                           // from outside: answered with Body *stats.Snapshot
-	MailTimes                           // from outside: Body []TimeQuery, answered with Body []TimeQuery
+	mailImage      = api.MailBroker + iota // to all: Body *imageMail
+	mailApplied                            // to shard 0: A = index of the image that the sender's partitions follow
+	mailPoints                             // to shard 0: Body *pointsMail, recovery points, the sender's all
+	mailStarts                             // to shard 0: Body []commitlog.Entry log starts, the sender's all
+	mailSaved                              // to a shard that wants it: its log starts are on the disk
+	mailServe                              // to all: every shard has recovered; accept
+	mailFailed                             // to all: the log directory failed; Body string says how
+	mailSpace                              // to all: A = bytes free, B = of so many
+	mailClaim                              // to shard 0: Body nameClaim; names.go
+	mailGranted                            // to a shard: Body nameClaim
+	mailRelease                            // to shard 0: Body nameClaim
+	mailDrained                            // to shard 0: the sender's requests are answered
+	mailClose                              // to all: every shard is drained; close the logs
+	mailClosed                             // to shard 0: the sender has closed its logs, but for A of them
+	mailAlter                              // to shard 0: Body *alter, a proposal of the sender's
+	mailAltered                            // to a shard: Body *alter, its answer
+	mailController                         // to all: A = node id of the active controller, -1 none
+	mailDrain                              // to all, of a node of a cluster: its leaderships are handed over; drain
+	MailStats                              // from outside: answered with Body *stats.Snapshot
+	MailTimes                              // from outside: Body []TimeQuery, answered with Body []TimeQuery
 )
 
 // imageMail brings a newer image; the first one brings what recovery needs.
@@ -124,6 +125,8 @@ func (s *Shard) mailArrived(m *step.Mail) {
 		s.member.alters.add(m.Body.(*alter))
 	case mailAltered:
 		s.altered(m.Body.(*alter))
+	case mailController:
+		s.state.ControllerID = int32(m.A)
 	case mailDrain:
 		s.beginDrain()
 	case mailClose:

@@ -219,6 +219,10 @@ func (m *member) controllerKnown() bool {
 
 // leaderChanged goes on with what waited for a controller.
 func (m *member) leaderChanged() {
+	if id, _ := m.s.control.Quorum(); id != m.s.state.ControllerID {
+		m.s.state.ControllerID = id
+		m.s.broadcast(step.Mail{Kind: mailController, A: int64(id)})
+	}
 	m.watch.leaderChanged()
 	if m.lease.m != nil && m.s.static.Broker {
 		m.lease.act()

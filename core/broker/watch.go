@@ -6,17 +6,19 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/seedlog/seedlog/core/metadata/link"
 	"github.com/seedlog/seedlog/io/disk"
 	"github.com/seedlog/seedlog/io/network"
 )
 
 // watch is the controller's eye on the connections by which brokers beat. One that ends may be a process that was killed, or a network that
-// lost a connection: the broker's own listener is dialled, and only if its machine refuses, nobody is there any more, and the controller
+// lost a connection: where it is a member of the quorum is dialled, and only if its machine refuses, nobody is there any more, and the controller
 // fences it at once rather than after broker.session.timeout.ms (design.md, Metadata).
 type watch struct {
 	m      *member
 	beats  map[network.Conn]int32 // the broker that beats there; lookups only
 	probes map[disk.Token]int32   // dials under way; lookups only
+	term   int64                  // that this node leads in; 0: none
 }
 
 type dialToken = disk.Token
@@ -42,18 +44,25 @@ func (w *watch) lost(conn network.Conn) {
 		return
 	}
 	delete(w.beats, conn)
+	if w.m.leads() && !w.m.stopping.begun {
+		w.m.s.control.machine.PeerReset(id)
+		w.probe(id)
+	}
+}
+
+// probe dials a broker that is not fenced, at the address where it is a member of the quorum: that listener is open until its process ends.
+func (w *watch) probe(id int32) {
 	m := w.m
-	if !m.leads() || m.stopping.begun {
+	if b := m.s.control.store.Image().Broker(id); b == nil || b.Fenced || id == m.s.static.NodeID {
 		return
 	}
-	m.s.control.machine.PeerReset(id)
-	b := m.s.control.store.Image().Broker(id)
-	if b == nil || b.Fenced || len(b.Listeners) == 0 {
-		return
+	for _, x := range m.remote.lead.Members {
+		if n, _, ok := link.NodeOf(x.ID); ok && n == id {
+			t := m.s.env.DialToken()
+			w.probes[t] = id
+			m.s.env.Out.Dial = append(m.s.env.Out.Dial, network.Dial{Token: t, Addr: x.Address})
+		}
 	}
-	t := m.s.env.DialToken()
-	w.probes[t] = id
-	m.s.env.Out.Dial = append(m.s.env.Out.Dial, network.Dial{Token: t, Addr: hostPort(b.Listeners[0].Host, b.Listeners[0].Port)})
 }
 
 // dialled takes the end of a probe, if it is one.
@@ -74,10 +83,21 @@ func (w *watch) dialled(info *network.Info) bool {
 	return true
 }
 
-// leaderChanged forgets what an earlier term knew; brokers beat anew at the new controller.
+// leaderChanged begins a new term. What an earlier one knew is forgotten, and each broker is looked after once: whoever led before may have
+// been one of them, and its end is why there is a new controller.
 func (w *watch) leaderChanged() {
-	if !w.m.leads() {
+	m := w.m
+	if !m.leads() {
 		clear(w.beats)
+		w.term = 0
+		return
+	}
+	if w.term == m.remote.Term() {
+		return
+	}
+	w.term = m.remote.Term()
+	for _, b := range m.s.control.store.Image().Brokers() {
+		w.probe(b.ID)
 	}
 }
 

@@ -1,0 +1,74 @@
+package api
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/metadata/link"
+)
+
+// Kinds of endpoint (KIP-919).
+const (
+	endpointBrokers     int8 = 1
+	endpointControllers int8 = 2
+)
+
+// DescribeCluster (key 60): KIP-700; the controllers on their own listener (KIP-919); fenced brokers on demand (KIP-1073).
+//
+// MISMATCHED_ENDPOINT_TYPE: brokers were asked of a controller, or controllers of a broker; UNSUPPORTED_ENDPOINT_TYPE: something else.
+func describeCluster(r *Request, req kmsg.Request) {
+	q := req.(*kmsg.DescribeClusterRequest)
+	resp := kmsg.NewPtrDescribeClusterResponse()
+	resp.ClusterID, resp.ControllerID, resp.EndpointType = r.s.Image.ClusterID(), -1, q.EndpointType
+	refuse := func(c kerr.Code, text string) {
+		resp.ErrorCode, resp.ErrorMessage = code(c), &text
+		r.answer(resp)
+	}
+	switch {
+	case q.EndpointType != endpointBrokers && q.EndpointType != endpointControllers:
+		refuse(kerr.UnsupportedEndpointType, "endpoint type "+strconv.Itoa(int(q.EndpointType))+" is neither brokers nor controllers")
+		return
+	case q.EndpointType == endpointBrokers && r.Client.Inner:
+		refuse(kerr.MismatchedEndpointType, "this listener serves controllers; ask a broker's listener for brokers")
+		return
+	case q.EndpointType == endpointControllers && !r.Client.Inner:
+		refuse(kerr.MismatchedEndpointType, "this listener serves brokers; ask a controller listener for controllers")
+		return
+	}
+	if r.Client.Inner {
+		id, members := r.s.Control.Quorum()
+		resp.ControllerID, resp.Brokers = id, controllers(members)
+		r.answer(resp)
+		return
+	}
+	resp.ControllerID = r.s.controllerShown()
+	for _, b := range r.s.Image.Brokers() {
+		l := b.Listener(r.Client.Listener)
+		if l == nil || b.Fenced && !q.IncludeFencedBrokers {
+			continue
+		}
+		x := kmsg.NewDescribeClusterResponseBroker()
+		x.NodeID, x.Host, x.Port, x.Rack, x.IsFenced = b.ID, l.Host, l.Port, b.Rack, b.Fenced
+		resp.Brokers = append(resp.Brokers, x)
+	}
+	r.answer(resp)
+}
+
+// controllers lists the voters where they are reached.
+func controllers(members []link.Member) (out []kmsg.DescribeClusterResponseBroker) {
+	for _, m := range members {
+		id, _, ok := link.NodeOf(m.ID)
+		i := strings.LastIndexByte(m.Address, ':')
+		if !ok || !m.Voter || i < 0 {
+			continue
+		}
+		port, _ := strconv.ParseUint(m.Address[i+1:], 10, 16)
+		x := kmsg.NewDescribeClusterResponseBroker()
+		x.NodeID, x.Host, x.Port = id, strings.Trim(m.Address[:i], "[]"), int32(port)
+		out = append(out, x)
+	}
+	return out
+}
