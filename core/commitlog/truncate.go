@@ -22,7 +22,7 @@ const capRetry = clock.Second
 
 // TruncateTo makes the log end at an offset, or before it if that stands within a batch (KIP-101: what a leader does not have).
 // Nothing may be appended until it returns, and reads find nothing meanwhile. Responses that hold bytes behind the offset have left before
-// anything is cut. False: the log has failed, is being closed or the task was stopped.
+// anything is cut. Producers all of whose records were deleted before may be forgotten, if a loss of power has taken older snapshots. False: the log has failed, is being closed or the task was stopped.
 func (l *Log) TruncateTo(t *task.Task, to int64) bool {
 	assert.That(!l.cutting, "commitlog: two truncations at a time")
 	if to >= l.end { // no batch goes, but maybe an epoch that was begun and never used
@@ -106,18 +106,22 @@ func (l *Log) TruncateFully(t *task.Task, start int64) bool {
 	return l.saveEpochs(t)
 }
 
-// removeAll unlinks every segment and snapshot, the newest first.
+// removeAll unlinks every snapshot, and once they cannot come back every segment, the newest first: a snapshot without what it was taken of
+// would look like a loss.
 func (r *recovery) removeAll(old []*segment) error {
+	for _, o := range r.forgotten {
+		if c := r.t.Disk(disk.Request{Kind: disk.Remove, Path: r.path(o, suffixSnapshot)}); c.Err != disk.OK && c.Err != disk.ErrNotExist {
+			return wrap("remove "+r.path(o, suffixSnapshot), &c)
+		}
+	}
+	if err := r.syncDir(); err != nil {
+		return err
+	}
 	for i := len(old) - 1; i >= 0 && !r.t.Stopped(); i-- {
 		s := *old[i]
 		s.file = 0 // leave has closed it, or a response holds it
 		if err := r.removeSegment(&s); err != nil {
 			return err
-		}
-	}
-	for _, o := range r.forgotten {
-		if c := r.t.Disk(disk.Request{Kind: disk.Remove, Path: r.path(o, suffixSnapshot)}); c.Err != disk.OK && c.Err != disk.ErrNotExist {
-			return wrap("remove "+r.path(o, suffixSnapshot), &c)
 		}
 	}
 	return r.syncDir()

@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -26,10 +27,22 @@ func (m *twin) truncated(to int64) {
 	m.check(m.l.End() <= to, "cut at %d, ends at %d", to, m.l.End())
 	m.check(m.l.WrittenEnd() == m.l.End() && m.l.SyncedEnd() == m.l.End(), "a truncated log is not synced: %d %d %d", m.l.SyncedEnd(), m.l.WrittenEnd(), m.l.End())
 	m.check(m.l.End() == m.end() || len(m.batches) == 0, "cut at %d, ends at %d, want %d", to, m.l.End(), m.end())
+	m.forgotten()
 	m.recovered()
 	for _, e := range m.l.epochs.list {
 		m.check(e.start < m.l.End() || m.l.End() == m.l.Start(), "epoch %d begins at %d, the log ends at %d", e.epoch, e.start, m.l.End())
 	}
+}
+
+// forgotten drops producers all of whose records were deleted, where a loss of power has taken the snapshots that knew them.
+func (m *twin) forgotten() {
+	for _, v := range m.last() {
+		id := v.ProducerID()
+		if d := m.l.Producers().Check(v, 0); !d.Duplicate && v.NextOffset() <= m.l.segs[0].base {
+			m.batches = slices.DeleteFunc(m.batches, func(b records.View) bool { return b.ProducerID() == id })
+		}
+	}
+	m.resequence()
 }
 
 // truncate cuts the log, or is interrupted by a crash on the way.
@@ -92,10 +105,11 @@ func (m *twin) interrupted(power bool, to int64, full bool) {
 		m.batches = m.batches[:k-1]
 	}
 	m.check(full || len(m.batches) == 0 || m.l.End() >= m.batches[max(0, min(m.at(to), len(m.batches))-1)].NextOffset() || m.at(to) == 0, "an interrupted truncation to %d ends at %d", to, m.l.End())
-	if m.l.Size() == 0 { // which producers are known depends on what was removed: it is done again, as the protocol does
+	if full || m.l.Size() == 0 { // which producers are known depends on what was removed: it is done again, as the protocol does
 		m.batches, m.cut = nil, 0
 		m.w.do(func(t *task.Task) { m.check(m.l.TruncateFully(t, m.l.End()), "emptied again") })
 	}
+	m.forgotten()
 	m.cut = max(m.cut, m.start)
 	m.start, m.said = m.l.Start(), min(m.said, m.l.Start())
 	m.synced = m.l.SyncedEnd()
