@@ -139,28 +139,7 @@ func (s *Shard) LeaderChanged(p *replica.Partition) {
 		return // a leader that is not registered: the next image says more
 	}
 	s.follow.of[partKey(p)] = leader
-	f.Add(fetcher.Key{ID: p.TopicID, Number: p.Number}, p.Topic, epoch, followed{p})
-}
-
-// followed is fetcher.Follower: what a leader said in an older epoch changes nothing.
-type followed struct{ *replica.Partition }
-
-// Truncate is fetcher.Follower.
-func (f followed) Truncate(epoch int32, end int64, leaderEpoch int32) kerr.Code {
-	if leaderEpoch != f.State().LeaderEpoch {
-		return kerr.FencedLeaderEpoch
-	}
-	f.Partition.Truncate(epoch, end)
-	return kerr.None
-}
-
-// OutOfRange is fetcher.Follower.
-func (f followed) OutOfRange(leaderStart, _ int64, leaderEpoch int32) kerr.Code {
-	if leaderEpoch != f.State().LeaderEpoch {
-		return kerr.FencedLeaderEpoch
-	}
-	f.Partition.OutOfRange(leaderStart)
-	return kerr.None
+	f.Add(fetcher.Key{ID: p.TopicID, Number: p.Number}, p.Topic, epoch, p)
 }
 
 // FollowerReady is replica.Observer.
