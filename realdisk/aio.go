@@ -33,7 +33,7 @@ type ioEvent struct {
 }
 
 // aio hands fdatasyncs to the kernel's own threads, for one shard. A thread of ours that blocks in fdatasync costs the Go scheduler two hand-overs and
-// keeps its monitor awake (31 context switches a synced record, against 6), and the time of these hand-overs stands in each answer. An eventfd of the
+// keeps its monitor awake (31 context switches a synced record, against 3), and the time of these hand-overs stands in each answer. An eventfd of the
 // shard's loop tells of completions; the kernel's workers are not counted as CPU of the process.
 //
 // All but close is of the loop's thread. Where the kernel has no asynchronous fdatasync, or forbids it, syncers do the work.

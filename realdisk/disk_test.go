@@ -187,7 +187,7 @@ func TestEachKindOfRequestDoesWhatItSays(t *testing.T) {
 		b.must(disk.Request{Kind: disk.Remove, Path: p(s)})
 	}
 	b.fails(disk.Request{Kind: disk.Remove, Path: p("d")}, disk.ErrNotExist)
-	if c := b.must(disk.Request{Kind: disk.Free, Path: dir}); c.N <= 0 {
+	if c := b.must(disk.Request{Kind: disk.Free, Path: dir}); c.N <= 0 || c.Total <= c.N {
 		t.Fatalf("%d bytes free", c.N)
 	}
 	b.fails(disk.Request{Kind: disk.Free, Path: p("no")}, disk.ErrNotExist)

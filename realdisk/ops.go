@@ -141,7 +141,7 @@ func free(r *disk.Request, c *disk.Completion) {
 		set(c, "statfs", err)
 		return
 	}
-	c.N = int64(st.Bavail) * st.Frsize
+	c.N, c.Total = int64(st.Bavail)*st.Frsize, int64(st.Blocks)*st.Frsize
 }
 
 // preadAll reads until b is full or the file ends.

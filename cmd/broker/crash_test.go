@@ -22,11 +22,11 @@ type stream struct {
 	done   sync.WaitGroup
 }
 
-func newStream(t testing.TB, addr, topic string, source uint32, codec kgo.CompressionCodec) *stream {
+func newStream(t testing.TB, addr, topic string, source uint32, codec kgo.CompressionCodec, opts ...kgo.Opt) *stream {
 	s := &stream{source: source, l: newLedger(), stop: make(chan struct{})}
-	s.cl = dial(t, addr, kgo.DefaultProduceTopic(topic), kgo.ProducerBatchCompression(codec), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()),
+	s.cl = dial(t, addr, append([]kgo.Opt{kgo.DefaultProduceTopic(topic), kgo.ProducerBatchCompression(codec), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()),
 		kgo.ProducerLinger(0), kgo.MaxBufferedRecords(2_000), kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }),
-		kgo.ProducerBatchMaxBytes(20_000))
+		kgo.ProducerBatchMaxBytes(20_000)}, opts...)...)
 	s.done.Add(1)
 	go func() {
 		defer s.done.Done()

@@ -71,6 +71,7 @@ type node struct {
 	cmd    *exec.Cmd
 	pid    int
 	ready  map[string]string // the ready line
+	line   chan string       // the first line of stdout
 	addr   string            // of the client listener
 	stderr lines
 	done   chan struct{} // closed when the process has ended
@@ -147,6 +148,12 @@ var fast = []string{"admin.listener=127.0.0.1:0", "group.initial.rebalance.delay
 // start runs a broker on dir and waits for its ready line. Settings are key=value; listeners is on port 0 unless they say otherwise.
 func start(t testing.TB, dir string, settings ...string) *node {
 	t.Helper()
+	return begin(t, dir, settings...).wentReady()
+}
+
+// begin is start without the wait.
+func begin(t testing.TB, dir string, settings ...string) *node {
+	t.Helper()
 	n := &node{dir: dir}
 	args := []string{"--data", dir}
 	all := append([]string{"listeners=PLAINTEXT://127.0.0.1:0"}, fast...)
@@ -158,6 +165,7 @@ func start(t testing.TB, dir string, settings ...string) *node {
 	}
 	out := launch(t, n, args...)
 	line := make(chan string, 1)
+	n.line = line
 	go func() {
 		var b []byte
 		var one [1]byte
@@ -170,11 +178,17 @@ func start(t testing.TB, dir string, settings ...string) *node {
 		line <- string(b)
 		_, _ = io.Copy(io.Discard, out) // nothing more is expected
 	}()
+	return n
+}
+
+// wentReady waits for the ready line.
+func (n *node) wentReady() *node {
+	n.t.Helper()
 	select {
-	case l := <-line:
+	case l := <-n.line:
 		n.parse(l)
 	case <-time.After(time.Minute):
-		t.Fatalf("no ready line within a minute; log:\n%s", n.stderr.String())
+		n.t.Fatalf("no ready line within a minute; log:\n%s", n.stderr.String())
 	}
 	return n
 }
@@ -280,9 +294,15 @@ func bounded(t testing.TB, d time.Duration) context.Context {
 // createTopic makes a topic with settings given as key=value.
 func createTopic(t testing.TB, cl *kgo.Client, name string, partitions int32, settings ...string) [16]byte {
 	t.Helper()
+	return createReplicated(t, cl, name, partitions, 1, settings...)
+}
+
+// createReplicated makes a topic with that many replicas.
+func createReplicated(t testing.TB, cl *kgo.Client, name string, partitions int32, replicas int16, settings ...string) [16]byte {
+	t.Helper()
 	q := kmsg.NewPtrCreateTopicsRequest()
 	x := kmsg.NewCreateTopicsRequestTopic()
-	x.Topic, x.NumPartitions, x.ReplicationFactor = name, partitions, 1
+	x.Topic, x.NumPartitions, x.ReplicationFactor = name, partitions, replicas
 	for _, s := range settings {
 		k, v, _ := strings.Cut(s, "=")
 		c := kmsg.NewCreateTopicsRequestTopicConfig()

@@ -39,7 +39,7 @@ func (r *Request) describedLogDirs() {
 	s := r.s
 	resp := kmsg.NewPtrDescribeLogDirsResponse()
 	d := kmsg.NewDescribeLogDirsResponseDir()
-	d.Dir, d.TotalBytes, d.UsableBytes = s.Node.LogDir, -1, s.FreeBytes
+	d.Dir, d.TotalBytes, d.UsableBytes = s.Node.LogDir, s.TotalBytes, s.FreeBytes
 	if s.Offline {
 		d.ErrorCode = code(kerr.KafkaStorageError)
 		resp.Dirs = append(resp.Dirs, d)

@@ -40,6 +40,7 @@ type State struct {
 	Offline         bool    // the log directory failed
 	Closed          bool    // the logs are closed or being closed: nothing is served
 	FreeBytes       int64   // of the log directory's file system when last asked, below 0 unknown
+	TotalBytes      int64   // of the same
 	SinceFree       int64   // bytes appended here since then
 	pids            pidBlock
 	Usage           [maxKeys]Usage // by key
@@ -76,7 +77,7 @@ func NewState(e *env.Env, node *config.Node, shards int) *State {
 		Env: e, Node: node, Shard: e.Shard, Shards: shards, Scratch: &records.Scratch{},
 		parts: map[PartKey]*replica.Partition{}, Groups: map[int32]*group.Coordinator{},
 		configs: map[[16]byte]*config.Topic{}, watching: map[watchKey]*call{},
-		sessions: newSessions(node), FreeBytes: -1,
+		sessions: newSessions(node), FreeBytes: -1, TotalBytes: -1,
 	}
 }
 

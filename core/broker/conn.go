@@ -66,6 +66,7 @@ func (s *Shard) opened(info *network.Info) {
 	}
 	if s.nConns >= s.share(s.node.MaxConnections) && !inner {
 		s.env.Out.Close = append(s.env.Out.Close, info.Conn)
+		s.refusedConn(info)
 		return
 	}
 	host := info.Peer
@@ -76,6 +77,19 @@ func (s *Shard) opened(info *network.Info) {
 	s.conns[i] = &conn{id: info.Conn, client: client, inner: inner, used: s.env.Now.Mono}
 	s.nConns++
 	s.accepted++
+}
+
+// refusalGap is the least time between two lines about refused connections: whoever is refused comes back at once.
+const refusalGap = 10 * clock.Second
+
+// refusedConn counts a connection above max.connections, and says so now and then.
+func (s *Shard) refusedConn(info *network.Info) {
+	s.refused++
+	if s.refusalAt != 0 && s.env.Now.Mono < s.refusalAt {
+		return
+	}
+	s.refusalAt = s.env.Now.Mono.Add(refusalGap)
+	s.env.Warnf("a connection from %s is closed: %d are open, as many as max.connections allows (%d refused since the start); raise it or close idle ones", info.Peer, s.nConns, s.refused)
 }
 
 func (s *Shard) closed(info *network.Info) {

@@ -57,6 +57,9 @@ func (s *Shard) checkpoint() {
 		s.writePoints()
 		task.Go(s.env, s.askSpace)
 	}
+	if s.anyCapped() {
+		s.SaveStarts()
+	}
 	s.env.After(&s.timers[timerCheckpoint], checkpointEach)
 }
 
@@ -67,16 +70,32 @@ func (s *Shard) SaveStarts() {
 	}
 	s.saving = true
 	s.state.SaveBegun()
+	for _, p := range s.state.Parts {
+		p.SaveBegun()
+	}
 	s.gatherPoints(true)
 	if s.env.Shard == 0 {
 		s.writePoints()
 	}
 }
 
+// anyCapped says whether a truncation waits for the checkpoints to be written.
+func (s *Shard) anyCapped() bool {
+	for _, p := range s.state.Parts {
+		if p.Log != nil && p.Log.Capped() && !p.Offline() {
+			return true
+		}
+	}
+	return false
+}
+
 // saved says that the checkpoint has what this shard's last SaveStarts gathered.
 func (s *Shard) saved() {
 	s.saving = false
 	s.state.SaveDone()
+	for _, p := range s.state.Parts {
+		p.SaveDone()
+	}
 	if s.state.Unsaved() {
 		s.SaveStarts()
 	}
@@ -179,8 +198,8 @@ func (s *Shard) askSpace(t *task.Task) {
 	if t.Stopped() || free.Err != disk.OK {
 		return
 	}
-	s.space(free.N)
-	s.broadcast(step.Mail{Kind: mailSpace, A: free.N})
+	s.space(free.N, free.Total)
+	s.broadcast(step.Mail{Kind: mailSpace, A: free.N, B: free.Total})
 	reserve := s.node.DiskReserveBytes
 	if low := free.N < reserve; low != s.dir.low {
 		s.dir.low = low
@@ -192,8 +211,10 @@ func (s *Shard) askSpace(t *task.Task) {
 	}
 }
 
-// space takes in how many bytes are free.
-func (s *Shard) space(free int64) { s.state.FreeBytes, s.state.SinceFree = free, 0 }
+// space takes in how many bytes are free, of how many.
+func (s *Shard) space(free, total int64) {
+	s.state.FreeBytes, s.state.TotalBytes, s.state.SinceFree = free, total, 0
+}
 
 // writeCheckpoints writes log starts and recovery points, then whose they are: while the three do not agree, as after a crash on the way,
 // a topic that is new in them is recovered without, which takes longer and loses nothing.

@@ -151,6 +151,15 @@ func (s *Shard) FollowerReady(p *replica.Partition) {
 	}
 }
 
+// restFetching leaves a partition out of what is fetched for a while, if it is.
+func (s *Shard) restFetching(p *replica.Partition) {
+	if leader, ok := s.follow.of[partKey(p)]; ok {
+		if f := s.fetcherOf(leader); f != nil {
+			f.Rest(fetcher.Key{ID: p.TopicID, Number: p.Number})
+		}
+	}
+}
+
 // unfetch stops fetching a partition, and drops a fetcher that has none left.
 func (s *Shard) unfetch(p *replica.Partition) {
 	leader, ok := s.follow.of[partKey(p)]
@@ -173,12 +182,15 @@ func (s *Shard) unfetch(p *replica.Partition) {
 
 // fetcherOf gives the fetcher of a leader, nil if nobody knows where that is.
 func (s *Shard) fetcherOf(leader int32) *fetcher.Fetcher {
+	addr := s.brokerAddr(leader)
 	for _, f := range s.follow.fetchers {
 		if f.Leader() == leader {
+			if addr != "" {
+				f.SetPeer(s.peers.Get(addr)) // it may have come back elsewhere
+			}
 			return f
 		}
 	}
-	addr := s.brokerAddr(leader)
 	if addr == "" {
 		return nil
 	}

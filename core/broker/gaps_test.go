@@ -62,3 +62,47 @@ func TestLogsAreClosedSideBySide(t *testing.T) {
 		t.Fatalf("stopped %v, marker %v: %v", n.stopped(), n.hasFile(cleanName), n.log)
 	}
 }
+
+func TestALogDirectoryTellsItsSizeAndItsRoomOnEachShard(t *testing.T) {
+	d := newMemDisk()
+	d.free = 1 << 30
+	n := bootNode(t, d, 2)
+	for shard := range 2 {
+		q := kmsg.NewPtrDescribeLogDirsRequest()
+		q.Version = 4
+		x := n.connect(shard).ask(q).(*kmsg.DescribeLogDirsResponse).Dirs[0]
+		if x.UsableBytes != d.free || x.TotalBytes != d.free+1000 {
+			t.Fatalf("shard %d: want %d of %d bytes, got %d of %d", shard, d.free, d.free+1000, x.UsableBytes, x.TotalBytes)
+		}
+	}
+}
+
+func TestConnectionsAboveTheLimitAreCountedAndToldOfNowAndThen(t *testing.T) {
+	n := bootNode(t, newMemDisk(), 1, "max.connections=2")
+	for range 2 {
+		if n.connect(0).closed {
+			t.Fatal("a connection below the limit is refused")
+		}
+	}
+	lines := func() (k int) {
+		for _, l := range n.log {
+			if strings.Contains(l, "max.connections") {
+				k++
+			}
+		}
+		return k
+	}
+	for range 5 {
+		if !n.connect(0).closed {
+			t.Fatal("a connection above the limit is open")
+		}
+	}
+	if s := n.shards[0].s; s.refused != 5 || lines() != 1 {
+		t.Fatalf("want 5 refused and one line, got %d and %v", s.refused, n.log)
+	}
+	n.wait(refusalGap)
+	n.connect(0)
+	if lines() != 2 {
+		t.Fatalf("want another line later, got %v", n.log)
+	}
+}

@@ -17,7 +17,7 @@ const (
 	mailSaved                           // to a shard that wants it: its log starts are on the disk
 	mailServe                           // to all: every shard has recovered; accept
 	mailFailed                          // to all: the log directory failed; Body string says how
-	mailSpace                           // to all: A = bytes free, below 0 unknown
+	mailSpace                           // to all: A = bytes free, B = of so many
 	mailClaim                           // to shard 0: Body nameClaim; names.go
 	mailGranted                         // to a shard: Body nameClaim
 	mailRelease                         // to shard 0: Body nameClaim
@@ -111,7 +111,7 @@ func (s *Shard) mailArrived(m *step.Mail) {
 	case mailFailed:
 		s.offline(m.Body.(string))
 	case mailSpace:
-		s.space(m.A)
+		s.space(m.A, m.B)
 	case mailClaim:
 		s.claimed(m.Body.(nameClaim))
 	case mailGranted:

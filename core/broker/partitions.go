@@ -302,6 +302,7 @@ func (s *Shard) TakenBack(p *replica.Partition, from int64) {
 		s.loadGroup(p) // from what the log still has
 	}
 	s.state.FreeBytes = 0 // until it is asked again
+	s.restFetching(p)
 }
 
 // directoryFailed takes the log directory offline on every shard. It is the only one, so the broker ends.

@@ -52,6 +52,8 @@ type Shard struct {
 	conns     []*conn // by the low half of their number
 	nConns    int
 	accepted  int64             // connections since the start
+	refused   int64             // connections above max.connections since the start
+	refusalAt clock.Time        // when the log may tell of them again
 	queues    [][]network.Frame // not in use
 	timers    [timerKinds]timer.Timer
 	boot      *bootData

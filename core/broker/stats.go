@@ -15,7 +15,7 @@ import (
 func (s *Shard) stats(m *step.Mail) {
 	st := &stats.Snapshot{
 		UptimeNS: int64(s.env.Now.Mono), NodeID: s.node.NodeID, ClusterID: s.state.Image.ClusterID(),
-		Brokers: int64(len(s.state.Image.Brokers())), Connections: int64(s.nConns), ConnectionsAccepted: s.accepted,
+		Brokers: int64(len(s.state.Image.Brokers())), Connections: int64(s.nConns), ConnectionsAccepted: s.accepted, ConnectionsRefused: s.refused,
 	}
 	if s.state.Offline {
 		st.OfflineLogDirs = 1

@@ -46,6 +46,7 @@ func (w *watch) lost(conn network.Conn) {
 	if !m.leads() || m.stopping.begun {
 		return
 	}
+	m.s.control.machine.PeerReset(id)
 	b := m.s.control.store.Image().Broker(id)
 	if b == nil || b.Fenced || len(b.Listeners) == 0 {
 		return

@@ -9,5 +9,5 @@
 // that doing it twice changes nothing. It never verifies a client's batch (package records does), never looks at the high
 // watermark (package replica does; callers pass limits), and never waits.
 //
-// Read log.go (the state and Append), flush.go (write), sync.go, locate.go (lookup), then recover.go.
+// Read log.go (the state and Append), flush.go (write), sync.go, locate.go (lookup), then recover.go and truncate.go.
 package commitlog

@@ -2,6 +2,7 @@ package commitlog
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/seedlog/seedlog/core/prng"
@@ -235,5 +236,42 @@ func TestRecoveryNeverCutsWhatASnapshotVouchesFor(t *testing.T) {
 	}
 	if n := len(m.w.disk.names[m.l.path(0, suffixTimeIndex)].data); n < before || n == 0 {
 		t.Fatalf("the time index has %d bytes, had %d, and the snapshot at its end is still there", n, before)
+	}
+}
+
+// A roll that finds no space is tried again by the next append, whether a write was in flight then or not.
+func TestARollWithoutSpaceIsTriedAgainWhenThereIsSome(t *testing.T) {
+	for _, inFlight := range []bool{false, true} {
+		m := fixed(t, smallConfig())
+		m.add(1, 900)
+		m.add(1, 900)
+		m.w.settle()
+		m.w.disk.fault = func(r *disk.Request) (disk.Err, bool) {
+			return disk.ErrNoSpace, r.Kind == disk.Open && strings.HasSuffix(r.Path, ".log")
+		}
+		if inFlight {
+			m.add(1, 900)
+			m.w.flush()
+		}
+		end := m.l.End()
+		for range 3 {
+			m.add(1, 1900)
+			m.w.settle()
+			if m.l.Failed() || m.l.End() != end || m.l.WrittenEnd() != end {
+				t.Fatalf("in flight %v: failed %v, end %d, written %d, want %d", inFlight, m.l.Failed(), m.l.End(), m.l.WrittenEnd(), end)
+			}
+		}
+		if m.full != 3 {
+			t.Fatalf("in flight %v: the disk was full %d times, want 3", inFlight, m.full)
+		}
+		m.w.disk.fault = nil
+		m.add(1, 1900)
+		m.w.settle()
+		if m.l.SyncedEnd() != end+1 || m.l.Segments() != 2 {
+			t.Fatalf("in flight %v: %d synced in %d segments, want %d in 2", inFlight, m.l.SyncedEnd(), m.l.Segments(), end+1)
+		}
+		if err := m.reopen(0); err != nil || m.l.End() != end+1 {
+			t.Fatalf("in flight %v: %v, end %d after a crash, want %d", inFlight, err, m.l.End(), end+1)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package commitlog
 import (
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/disk"
 )
 
@@ -37,6 +38,7 @@ func (l *Log) write() {
 	}
 	s := l.queue.at(0).seg
 	if !s.opened {
+		l.openAgain(s)
 		return
 	}
 	l.vec = l.vec[:0]
@@ -53,6 +55,14 @@ func (l *Log) write() {
 	l.queue.inflight = n
 	l.writing = true
 	l.env.Disk(disk.Request{Kind: disk.Write, File: s.file, Off: s.written, Vec: l.vec}, env.Op{Owner: l, Kind: opWrite, A: int64(bytes)})
+}
+
+// openAgain asks again for the file of a segment that found no space for it, now that there is something to write.
+func (l *Log) openAgain(s *segment) {
+	if s.refused {
+		s.refused = false
+		l.spawn(func(t *task.Task) { l.openSegment(t, s) })
+	}
 }
 
 // DiskDone is the shard's call when a request of the log has completed.

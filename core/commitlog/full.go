@@ -87,9 +87,5 @@ func (l *Log) dropNewSegments() {
 		}
 		l.active().sealed, l.active().snapshot = false, nil
 	}
-	// The segment before is sealed for good: then the new one stays, and asks for its file again if it got none.
-	if s := l.active(); !s.opened && s.refused {
-		s.refused = false
-		l.spawn(func(t *task.Task) { l.openSegment(t, s) })
-	}
+	// If the segment before is sealed for good, the new one stays. If it got no file, the next append asks for one again.
 }

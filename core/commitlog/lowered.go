@@ -83,6 +83,9 @@ func (l *Log) Checkpointed(point, start int64) {
 	l.spawn(func(t *task.Task) { l.dropCap(t) })
 }
 
+// Capped says whether Checkpointed is waited for. Until then a recovery reads from where the log was cut.
+func (l *Log) Capped() bool { return l.hasCap && !l.cutting && !l.failed && !l.closing }
+
 func (l *Log) dropCap(t *task.Task) {
 	l.hasCap = false
 	t.Disk(disk.Request{Kind: disk.Remove, Path: l.dir + "/" + nameLowered})

@@ -109,10 +109,11 @@ func (l *Log) openFailed(s *segment, c *disk.Completion) {
 	case s.doomed:
 		l.buried(s)
 	case l.failed:
-	case c.Err == disk.ErrNoSpace && !l.writing:
-		l.rewind()
+	case c.Err == disk.ErrNoSpace && (l.writing || l.filling):
+		s.refused = true // what is in flight goes first; then the file is asked for again
 	case c.Err == disk.ErrNoSpace:
-		s.refused = true // the write in flight goes first; what follows it is taken back at its end
+		s.refused = true
+		l.rewind()
 	default:
 		l.fail(c.Err, "create "+s.name(l)+": "+c.Detail)
 	}

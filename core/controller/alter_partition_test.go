@@ -19,7 +19,9 @@ func TestAlterPartitionIsRefusedAsKafkaDoes(t *testing.T) {
 		code kerr.Code
 	}{
 		"a stale broker epoch": {func(q *kmsg.AlterPartitionRequest, _ *kmsg.AlterPartitionRequestTopicPartition) { q.BrokerEpoch-- }, kerr.StaleBrokerEpoch},
-		"an unknown topic":     {func(q *kmsg.AlterPartitionRequest, _ *kmsg.AlterPartitionRequestTopicPartition) { q.Topics[0].TopicID[3]++ }, kerr.UnknownTopicID},
+		"an unknown topic": {func(q *kmsg.AlterPartitionRequest, _ *kmsg.AlterPartitionRequestTopicPartition) {
+			q.Topics[0].TopicID[3]++
+		}, kerr.UnknownTopicID},
 		"an unknown partition": {one(func(p *kmsg.AlterPartitionRequestTopicPartition) { p.Partition = 7 }), kerr.UnknownTopicOrPartition},
 		"a newer leader epoch": {one(func(p *kmsg.AlterPartitionRequestTopicPartition) { p.LeaderEpoch++ }), kerr.NotController},
 		"an older one":         {one(func(p *kmsg.AlterPartitionRequestTopicPartition) { p.LeaderEpoch-- }), kerr.FencedLeaderEpoch},
@@ -29,11 +31,15 @@ func TestAlterPartitionIsRefusedAsKafkaDoes(t *testing.T) {
 			q.BrokerID, q.BrokerEpoch = 2, q.Topics[0].Partitions[0].NewEpochISR[1].BrokerEpoch
 		}, kerr.InvalidRequest},
 		"without the leader": {one(func(p *kmsg.AlterPartitionRequestTopicPartition) { p.NewEpochISR = p.NewEpochISR[1:] }), kerr.InvalidRequest},
-		"one twice":          {one(func(p *kmsg.AlterPartitionRequestTopicPartition) { p.NewEpochISR = append(p.NewEpochISR, p.NewEpochISR[1]) }), kerr.InvalidRequest},
+		"one twice": {one(func(p *kmsg.AlterPartitionRequestTopicPartition) {
+			p.NewEpochISR = append(p.NewEpochISR, p.NewEpochISR[1])
+		}), kerr.InvalidRequest},
 		"what is no replica": {one(func(p *kmsg.AlterPartitionRequestTopicPartition) {
 			p.NewEpochISR = append(p.NewEpochISR, kmsg.AlterPartitionRequestTopicPartitionNewEpochISR{BrokerID: 4, BrokerEpoch: -1})
 		}), kerr.InvalidRequest},
-		"recovering once more":      {one(func(p *kmsg.AlterPartitionRequestTopicPartition) { p.NewEpochISR, p.LeaderRecoveryState = p.NewEpochISR[:1], 1 }), kerr.InvalidRequest},
+		"recovering once more": {one(func(p *kmsg.AlterPartitionRequestTopicPartition) {
+			p.NewEpochISR, p.LeaderRecoveryState = p.NewEpochISR[:1], 1
+		}), kerr.InvalidRequest},
 		"another epoch of a member": {one(func(p *kmsg.AlterPartitionRequestTopicPartition) { p.NewEpochISR[1].BrokerEpoch-- }), kerr.IneligibleReplica},
 		"a fenced member": {one(func(p *kmsg.AlterPartitionRequestTopicPartition) {
 			p.NewEpochISR = append(p.NewEpochISR, kmsg.AlterPartitionRequestTopicPartitionNewEpochISR{BrokerID: 3, BrokerEpoch: -1})

@@ -201,22 +201,6 @@ func TestTheLastLeaderIsNotElectedWhileSomebodyHoldsMore(t *testing.T) {
 	}
 }
 
-func TestTheLastLeaderIsNotElectedWhileSomebodyHoldsMore(t *testing.T) {
-	c := newCluster(t, 2)
-	c.topic("a", []int32{1, 2}, "min.insync.replicas", "2")
-	c.kill(2)
-	epoch := c.epoch[2]
-	c.crash(1, false)
-	c.beat(1, nil)
-	c.register(2, -1, func(q *kmsg.BrokerRegistrationRequest) { SetSyncedEpoch(q, epoch) })
-	c.is("a", nobodyLeads, nil, nil, []int32{2})
-	c.beat(2, nil)
-	c.is("a", 2, []int32{2})
-	if c.part("a").Recovering {
-		t.Fatal("that election was clean")
-	}
-}
-
 func TestAnUncleanElectionNeedsTheSettingOrARequest(t *testing.T) {
 	c := newCluster(t, 3)
 	c.topic("a", []int32{1, 2, 3}, "min.insync.replicas", "1")

@@ -1,10 +1,12 @@
 package controller
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/metadata/link"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -265,4 +267,38 @@ func TestAnUnregisteredBrokerIsGoneFromEveryISR(t *testing.T) {
 	if c.img().Broker(1) != nil || c.part("a").Replicas[0] != 1 || c.part("a").Leader == metadata.NoLeader {
 		t.Fatalf("%+v", c.part("a"))
 	}
+}
+
+func TestDescribeQuorumTellsWhatHeartbeatsTold(t *testing.T) {
+	c := newCluster(t, 2)
+	var members []link.Member
+	for id := int32(1); id <= 3; id++ {
+		members = append(members, link.Member{ID: link.RaftID(id, [16]byte{byte(id), 1}), Address: fmt.Sprintf("[::1]:%d", id), Voter: id != 3})
+	}
+	c.m.Leadership(&link.Leadership{Leader: true, ID: members[0].ID, Term: 7, Members: members, Commit: 100})
+	c.e.Now.Wall = 5000
+	c.beat(2, func(q *kmsg.BrokerHeartbeatRequest) { q.CurrentMetadataOffset = 90 })
+	q := kmsg.NewPtrDescribeQuorumRequest()
+	q.Version = 2
+	for _, name := range []string{"__cluster_metadata", "x"} {
+		q.Topics = append(q.Topics, kmsg.DescribeQuorumRequestTopic{Topic: name, Partitions: []kmsg.DescribeQuorumRequestTopicPartition{{Partition: 0}}})
+	}
+	r := do[*kmsg.DescribeQuorumResponse](c, q)
+	p := r.Topics[0].Partitions[0]
+	if p.LeaderID != 1 || p.LeaderEpoch != 7 || p.HighWatermark != 101 || len(p.CurrentVoters) != 2 || len(p.Observers) != 1 {
+		t.Fatalf("%+v", p)
+	}
+	if v := p.CurrentVoters[0]; v.LogEndOffset != 101 || v.LastCaughtUpTimestamp != 5000 || v.ReplicaDirectoryID != [16]byte{1, 1} {
+		t.Fatalf("the leader: %+v", v)
+	}
+	if v := p.CurrentVoters[1]; v.LogEndOffset != 91 || v.LastFetchTimestamp != 5000 {
+		t.Fatalf("a voter: %+v", v)
+	}
+	if v := p.Observers[0]; v.ReplicaID != 3 || v.LogEndOffset != -1 {
+		t.Fatalf("one that sends no heartbeats: %+v", v)
+	}
+	if n := r.Nodes; len(n) != 2 || n[1].Listeners[0].Host != "::1" || n[1].Listeners[0].Port != 2 {
+		t.Fatalf("%+v", n)
+	}
+	want(t, "another topic", kerr.Code(r.Topics[1].Partitions[0].ErrorCode), kerr.UnknownTopicOrPartition)
 }

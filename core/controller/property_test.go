@@ -24,7 +24,6 @@ type world struct {
 	mixed   bool           // some crashes do
 	wiped   map[int32]bool // what a broker's disk synced in its last life is not all there
 	lost    map[int32]bool // so it was when it came back
-	lost    map[int32]bool // so it was when it came back
 	asked   bool           // somebody asked for an unclean election
 	counted map[string]int
 }
@@ -199,7 +198,6 @@ func (w *world) start(*rapid.T) {
 		}
 	}) == kerr.None {
 		delete(w.clean, id)
-		w.lost[id] = w.wiped[id]
 		w.lost[id] = w.wiped[id]
 		delete(w.wiped, id)
 		w.up[id] = true

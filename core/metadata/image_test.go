@@ -14,6 +14,7 @@ type twin struct {
 	cluster  string
 	topics   map[[16]byte]*twinTopic
 	brokers  map[int32]int64 // epoch
+	fenced   map[int32]bool
 	configs  map[string]string
 	features map[string]int16
 	next     int64
@@ -44,8 +45,18 @@ func (w *twin) fold(index int64, r Record) {
 		if r.Level == 0 {
 			delete(w.features, r.Name)
 		}
+	case *BrokerChangeRecord:
+		if e, ok := w.brokers[r.NodeID]; ok && e == r.Epoch && r.Fenced != nil {
+			w.fenced[r.NodeID] = *r.Fenced
+		}
+	case *UnregisterBrokerRecord:
+		if e, ok := w.brokers[r.NodeID]; ok && e == r.Epoch {
+			delete(w.brokers, r.NodeID)
+			delete(w.fenced, r.NodeID)
+		}
 	case *RegisterBrokerRecord:
 		w.brokers[r.NodeID] = index
+		w.fenced[r.NodeID] = r.Fenced
 		for _, t := range w.topics {
 			for i := range t.parts {
 				if t.parts[i].Leader == r.NodeID {
@@ -67,11 +78,25 @@ func (w *twin) fold(index int64, r Record) {
 			p := &t.parts[r.Partition]
 			p.PartitionEpoch++
 			if r.Leader != Unchanged {
+				if r.Leader == NoLeader && p.Leader != NoLeader {
+					p.LastLeader = p.Leader
+				}
+				if r.Leader != NoLeader {
+					p.LastLeader = 0
+				}
 				p.Leader = r.Leader
 				p.LeaderEpoch++
 			}
-			if r.ISR != nil {
-				p.ISR = r.ISR
+			for _, l := range []struct {
+				at *[]int32
+				to []int32
+			}{{&p.ISR, r.ISR}, {&p.ELR, r.ELR}, {&p.LastKnownELR, r.LastKnownELR}, {&p.Adding, r.Adding}, {&p.Removing, r.Removing}} {
+				if l.to != nil {
+					*l.at = l.to
+				}
+			}
+			if r.RecoveryState != RecoveryUnchanged {
+				p.Recovering = r.RecoveryState == Recovering
 			}
 		}
 	case *RemoveTopicRecord:
@@ -104,7 +129,7 @@ func (w *twin) compare(t *rapid.T, m *Image) {
 		t.Fatalf("cluster %q %q, next %d %d", m.ClusterID(), w.cluster, m.NextProducerID(), w.next)
 	}
 	for id, epoch := range w.brokers {
-		if b := m.Broker(id); b == nil || b.Epoch != epoch {
+		if b := m.Broker(id); b == nil || b.Epoch != epoch || b.Fenced != w.fenced[id] || !b.Fenced && b.ActiveEpoch != epoch {
 			t.Fatalf("broker %d: want epoch %d, got %+v", id, epoch, b)
 		}
 	}
@@ -120,7 +145,9 @@ func (w *twin) compare(t *rapid.T, m *Image) {
 		configs += len(got.Configs)
 		for i := range tt.parts {
 			g, p := &got.Partitions[i], &tt.parts[i]
-			if g.Leader != p.Leader || g.LeaderEpoch != p.LeaderEpoch || g.PartitionEpoch != p.PartitionEpoch || !slices.Equal(g.ISR, p.ISR) {
+			if g.Leader != p.Leader || g.LeaderEpoch != p.LeaderEpoch || g.PartitionEpoch != p.PartitionEpoch || !slices.Equal(g.ISR, p.ISR) ||
+				!slices.Equal(g.ELR, p.ELR) || !slices.Equal(g.LastKnownELR, p.LastKnownELR) || !slices.Equal(g.Adding, p.Adding) || !slices.Equal(g.Removing, p.Removing) ||
+				g.Recovering != p.Recovering || g.LastLeader != p.LastLeader {
 				t.Fatalf("%s-%d: got %+v, want %+v", tt.name, i, g, p)
 			}
 		}
@@ -152,7 +179,7 @@ func drawRecord(t *rapid.T) Record {
 	}
 	name := func() string { return fmt.Sprintf("t%d", rapid.IntRange(1, 5).Draw(t, "name")) }
 	node := func() int32 { return int32(rapid.IntRange(1, 3).Draw(t, "node")) }
-	switch rapid.IntRange(0, 9).Draw(t, "kind") {
+	switch rapid.IntRange(0, 11).Draw(t, "kind") {
 	case 0, 1:
 		return &TopicRecord{name(), id()}
 	case 2, 3:
@@ -160,8 +187,12 @@ func drawRecord(t *rapid.T) Record {
 	case 4:
 		r := &PartitionChangeRecord{TopicID: id(), Partition: int32(rapid.IntRange(0, 1).Draw(t, "p")), Leader: Unchanged}
 		if rapid.Bool().Draw(t, "elect") {
-			r.Leader = node()
+			r.Leader = rapid.SampledFrom([]int32{1, 2, NoLeader}).Draw(t, "leader")
 		}
+		for _, l := range []*[]int32{&r.ELR, &r.LastKnownELR, &r.Adding, &r.Removing} {
+			*l = rapid.SampledFrom([][]int32{nil, nil, {}, {1}, {2, 1}}).Draw(t, "list")
+		}
+		r.RecoveryState = rapid.Int8Range(0, 2).Draw(t, "recovery")
 		if rapid.Bool().Draw(t, "isr") {
 			r.ISR = []int32{node()}
 		}
@@ -175,7 +206,11 @@ func drawRecord(t *rapid.T) Record {
 		}
 		return r
 	case 7:
-		return &RegisterBrokerRecord{NodeID: node(), BrokerEpoch: -1}
+		return &RegisterBrokerRecord{NodeID: node(), BrokerEpoch: -1, Fenced: rapid.Bool().Draw(t, "fenced")}
+	case 9:
+		return &BrokerChangeRecord{NodeID: node(), Epoch: rapid.Int64Range(0, 14).Draw(t, "epoch"), Fenced: rapid.SampledFrom([]*bool{nil, flag(true), flag(false)}).Draw(t, "fence")}
+	case 10:
+		return &UnregisterBrokerRecord{node(), rapid.Int64Range(0, 14).Draw(t, "epoch")}
 	case 8:
 		return &FeatureLevelRecord{name(), int16(rapid.IntRange(0, 2).Draw(t, "level"))}
 	}
@@ -184,7 +219,7 @@ func drawRecord(t *rapid.T) Record {
 
 func TestTheFoldDoesWhatPlainMapsDoAndLeavesOldImagesAlone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := &twin{topics: map[[16]byte]*twinTopic{}, brokers: map[int32]int64{}, configs: map[string]string{}, features: map[string]int16{}}
+		w := &twin{topics: map[[16]byte]*twinTopic{}, brokers: map[int32]int64{}, fenced: map[int32]bool{}, configs: map[string]string{}, features: map[string]int16{}}
 		img := Empty()
 		type old struct {
 			img    *Image
@@ -193,6 +228,9 @@ func TestTheFoldDoesWhatPlainMapsDoAndLeavesOldImagesAlone(t *testing.T) {
 		var before []old
 		for i := range rapid.IntRange(1, 15).Draw(t, "entries") {
 			records := rapid.SliceOfN(rapid.Custom(drawRecord), 0, 12).Draw(t, "records")
+			if i == 0 { // something to change
+				records = append([]Record{&TopicRecord{"t1", [16]byte{0: 1, 15: 1}}, &PartitionRecord{TopicID: [16]byte{0: 1, 15: 1}, Leader: 1, Replicas: []int32{1, 2}, ISR: []int32{1}}}, records...)
+			}
 			term := int64(rapid.IntRange(1, 2).Draw(t, "term"))
 			next, applied := img.Apply(int64(i), term, Entry{Term: 1, Records: records})
 			if applied != (term == 1) {

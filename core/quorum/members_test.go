@@ -248,33 +248,39 @@ func TestAWipedNodeIsNotAskedForItsFormerSelf(t *testing.T) {
 }
 
 func TestAFoundingThatACrashInterruptedIsRepeated(t *testing.T) {
-	for ops := 1; ops < 40; ops++ {
-		inWorld(t, 1, 25, func(w *world) {
-			h := w.hosts[0]
-			n := 0
-			h.disk.Fail = func(*disk.Request) disk.Err {
-				if n++; n > ops {
-					return disk.ErrIO
+	img, _ := metadata.Empty().Apply(50, 7, metadata.Entry{Term: 7, Records: []metadata.Record{topic(0)}})
+	for _, snapshot := range []*metadata.Image{nil, img} {
+		for ops := 1; ops < 45; ops++ {
+			inWorld(t, 1, 25, func(w *world) {
+				h := w.hosts[0]
+				start := link.Start{ID: h.id(), Address: h.address, Bootstrap: []link.Member{h.member(true)}, Snapshot: snapshot, Sole: true}
+				n := 0
+				h.disk.Fail = func(*disk.Request) disk.Err {
+					if n++; n > ops {
+						return disk.ErrIO
+					}
+					return disk.OK
 				}
-				return disk.OK
-			}
-			h.boot()
-			if h.failed == "" {
-				h.mail(step.Mail{Kind: link.MailStart, Body: &link.Start{ID: h.id(), Address: h.address, Bootstrap: []link.Member{h.member(true)}, Sole: true}})
-			}
-			time.Sleep(100 * time.Millisecond)
-			h.crash(true)
-			h.disk.Fail = nil
-			h.boot()
-			if h.failed != "" {
-				t.Fatalf("after %d requests: %s", ops, h.failed)
-			}
-			s := link.Start{ID: h.id(), Address: h.address, Sole: true}
-			if !h.state.HasState {
-				s.Bootstrap = []link.Member{h.member(true)}
-			}
-			h.mail(step.Mail{Kind: link.MailStart, Body: &s})
-			w.leader(time.Second)
-		})
+				h.boot()
+				if h.failed == "" {
+					h.mail(step.Mail{Kind: link.MailStart, Body: &start})
+				}
+				time.Sleep(100 * time.Millisecond)
+				h.crash(ops%2 == 0)
+				h.disk.Fail = nil
+				h.boot()
+				if h.failed != "" {
+					t.Fatalf("after %d requests: %s", ops, h.failed)
+				}
+				if h.state.HasState {
+					start.Bootstrap, start.Snapshot = nil, nil
+				}
+				h.mail(step.Mail{Kind: link.MailStart, Body: &start})
+				w.leader(time.Second)
+				if snapshot != nil && !has(h.image(), 0) {
+					t.Fatalf("after %d requests the state is gone", ops)
+				}
+			})
+		}
 	}
 }

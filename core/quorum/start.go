@@ -127,8 +127,8 @@ func (n *Node) state(fresh bool, data []byte) (*link.State, error) {
 		s.Index = max(s.Index, int64(l.last()))
 	}
 	v := n.stable.get()
-	// A term of 1 alone is what a founding leaves that a crash interrupted.
-	s.HasState = s.Index > 0 || v.voteTerm > 0 || v.term > 1
+	// A term alone is what a founding leaves that a crash interrupted, or who has heard of a leader. It stays, and promises nothing else.
+	s.HasState = s.Index > 0 || v.voteTerm > 0
 	if fresh && s.Index > 0 {
 		return nil, fmt.Errorf("%s/%s is missing; restore the directory from a copy, or empty it and add this node to the cluster again", n.dir, stableName)
 	}
@@ -209,7 +209,7 @@ func (n *Node) found(s *link.Start) error {
 	if s.Snapshot != nil {
 		term = max(term, uint64(s.Snapshot.Term()))
 	}
-	if err := n.stable.SetUint64([]byte("CurrentTerm"), term); err != nil {
+	if err := n.stable.SetUint64([]byte("CurrentTerm"), max(term, n.stable.get().term)); err != nil {
 		return err
 	}
 	if s.Snapshot == nil {

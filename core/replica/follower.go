@@ -134,6 +134,9 @@ func (p *Partition) OutOfRange(leaderStart, leaderEnd int64, leaderEpoch int32) 
 // truncate cuts the log, or with all makes it empty at offset to. The role waits until that counts.
 func (p *Partition) truncate(to int64, all bool) {
 	p.truncating, p.fetchAt = true, -1
+	if to < p.hw && p.Log.Start() < p.hw {
+		p.env.Warnf("%s-%d is cut at %d, below its high watermark %d: its leader was elected without all that was committed", p.Topic, p.Number, to, p.hw)
+	}
 	if all && !plant.On(plant.R9) {
 		p.hw = to
 	}

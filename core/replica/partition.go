@@ -60,29 +60,31 @@ type Partition struct {
 	LagMax       clock.Duration // replica.lag.time.max.ms
 	HWCheckpoint int64          // of replication-offset-checkpoint, read before the log is opened; 0: none
 
-	env                   *env.Env
-	state                 State
-	role                  role
-	followers             []follower // leading: the other replicas
-	isr                   isr
-	epochStart            int64       // leading: the log end at which the epoch began
-	leaderHW, leaderStart int64       // following: what the leader said last, -1 nothing
-	fetchAt               int64       // following: the log end that FetchPoint gave, -1 if it is not that any more
-	truncating            bool        // a task cuts the log; the role rests until it ends
-	retry                 timer.Timer // following: after a full disk
-	unsized               int64       // batches below are not in sizes
-	hw                    int64       // never goes back, but for a truncation
-	leader                queue       // acks=1, by last offset
-	all                   queue       // acks=all, by last offset
-	sizes                 sizes       // batches above the high watermark, so that watches can count bytes
-	watches               []*Watch
-	tails                 []*Watch // of replicas: they wait for the written end
-	firing                []*Watch // scratch of tell
-	failed                bool
-	closed                bool
-	told                  bool // the checkpoints have the next two
-	toldPoint, toldStart  int64
-	missing               int64 // bytes that the last taken-back batches would have needed
+	env                      *env.Env
+	state                    State
+	role                     role
+	followers                []follower // leading: the other replicas
+	isr                      isr
+	epochStart               int64       // leading: the log end at which the epoch began
+	leaderHW, leaderStart    int64       // following: what the leader said last, -1 nothing
+	fetchAt                  int64       // following: the log end that FetchPoint gave, -1 if it is not that any more
+	truncating               bool        // a task cuts the log; the role rests until it ends
+	retry                    timer.Timer // following: after a full disk
+	unsized                  int64       // batches below are not in sizes
+	hw                       int64       // never goes back, but for a truncation
+	leader                   queue       // acks=1, by last offset
+	all                      queue       // acks=all, by last offset
+	sizes                    sizes       // batches above the high watermark, so that watches can count bytes
+	watches                  []*Watch
+	tails                    []*Watch // of replicas: they wait for the written end
+	firing                   []*Watch // scratch of tell
+	failed                   bool
+	closed                   bool
+	told                     bool // the checkpoints have the next two
+	saving                   bool
+	savingPoint, savingStart int64
+	toldPoint, toldStart     int64
+	missing                  int64 // bytes that the last taken-back batches would have needed
 }
 
 // Stats are plain counters; whoever shows them reads them between steps.
@@ -333,6 +335,21 @@ func (p *Partition) Told(point, start int64) bool {
 	news := p.toldPoint != point || p.toldStart != start || !p.told
 	p.toldPoint, p.toldStart, p.told = point, start, true
 	return news
+}
+
+// SaveBegun notes what the checkpoints are being given of the log, and SaveDone that they have it: a truncation leaves a mark until then.
+func (p *Partition) SaveBegun() {
+	if p.saving = p.Log != nil; p.saving {
+		p.savingPoint, p.savingStart = p.Log.RecoveryPoint(), p.Log.Start()
+	}
+}
+
+// SaveDone is described at SaveBegun.
+func (p *Partition) SaveDone() {
+	if p.saving {
+		p.saving = false
+		p.Log.Checkpointed(p.savingPoint, p.savingStart)
+	}
 }
 
 // CheckInvariants asserts what must hold between two steps.

@@ -14,6 +14,7 @@ type Snapshot struct {
 	Brokers             int64 // registered in the cluster
 	Connections         int64 // open now
 	ConnectionsAccepted int64 // since the start
+	ConnectionsRefused  int64 // since the start, above max.connections
 	UnderReplicated     int64 // partitions led here whose ISR is smaller than their replicas
 	UnderMinISR         int64 // partitions led here whose ISR is smaller than min.insync.replicas
 	OfflineLogDirs      int64
@@ -87,6 +88,7 @@ func (s *Snapshot) Merge(o *Snapshot) {
 	}
 	s.Connections += o.Connections
 	s.ConnectionsAccepted += o.ConnectionsAccepted
+	s.ConnectionsRefused += o.ConnectionsRefused
 	s.UnderReplicated += o.UnderReplicated
 	s.UnderMinISR += o.UnderMinISR
 	s.Partitions = append(s.Partitions, o.Partitions...)

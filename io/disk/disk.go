@@ -50,7 +50,7 @@ const (
 	List                      // Path                         Names, sorted; directories end in '/'
 	Mkdir                     // Path, with its parents; no error if it exists
 	SyncDir                   // Path
-	Free                      // Path                         N = bytes free on the file system that holds Path
+	Free                      // Path                         N = bytes free on the file system that holds Path, Total = its size
 )
 
 // Flags of Open.
@@ -103,6 +103,7 @@ type Request struct {
 type Completion struct {
 	Token  Token
 	N      int64
+	Total  int64 // Free
 	Err    Err
 	Names  []string // List
 	Detail string   // with an error: the driver's own words, for the log line only

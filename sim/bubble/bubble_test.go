@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand"
 	"os"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -157,6 +159,47 @@ func TestASeedIsOneHistory(t *testing.T) {
 	}
 	if chaos(2, false) == a || chaos(1, true) == a {
 		t.Fatal("the seed, or the order of goroutines, changes nothing")
+	}
+}
+
+// spin keeps the processor for a while of the real clock, which nothing in a bubble can read.
+func spin(n int) (x uint64) {
+	for i := range n {
+		x = x*6364136223846793005 + uint64(i)
+	}
+	return x
+}
+
+// handover says whether the first holder of a mutex or one that waits has it next, after a busy machine has held everything up.
+func handover(busy int) string {
+	b := New(1, false)
+	s := ""
+	b.Do(1, once(func() {
+		var mu sync.Mutex
+		mu.Lock()
+		go func() {
+			mu.Lock()
+			s += "waiter "
+			mu.Unlock()
+		}()
+		for range 3 {
+			runtime.Gosched()
+			s += fmt.Sprint(spin(busy)&1|1, " ")
+			mu.Unlock()
+			mu.Lock()
+			s += "holder "
+		}
+		mu.Unlock()
+	}))
+	return s
+}
+
+func TestABusyMachineDoesNotDecideWhoGetsAMutex(t *testing.T) {
+	if !Exact {
+		t.Skip("this build has no overlay")
+	}
+	if calm, busy := handover(0), handover(20_000_000); calm != busy {
+		t.Fatalf("%q, and on a busy machine %q", calm, busy)
 	}
 }
 

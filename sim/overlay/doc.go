@@ -10,6 +10,7 @@
 //	rand.go      rand, randn and the seeds of maps come from streams of the bubble; the process's own seed is constant
 //	select.go    the order in which a select looks at its cases
 //	time.go      the order of timers of one instant
+//	sema.go      how long a goroutine has waited for a mutex: in the bubble's time, not by how busy the machine is
 //	synctest.go  the streams lie in the bubble; a clock that was set forward is no error
 //	proc.go      no retaking of processors, no look at the global queue by count, the order of goroutines by the seed where asked
 //

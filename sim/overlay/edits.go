@@ -48,6 +48,11 @@ var sources = []source{
 		// After seededSetNow the next timer may lie in the past: it is due now.
 		{"			throw(\"time went backwards\")", "			next = bubble.now"},
 	}},
+	{"sema.go", []edit{
+		// A sync.Mutex is handed over, and not fought for, when somebody has waited for a millisecond: of the bubble's time.
+		{"func internal_sync_nanotime() int64 {\n",
+			"func internal_sync_nanotime() int64 {\n	if b := getg().bubble; b != nil && b.seeded.on {\n		return b.now\n	}\n"},
+	}},
 	{"proc.go", []edit{
 		// The collector's workers move schedtick, so that it must not decide which queue is looked at.
 		{"if pp.schedtick%61 == 0 &&", "if !seededActive() && pp.schedtick%61 == 0 &&"},

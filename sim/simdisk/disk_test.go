@@ -201,7 +201,7 @@ func TestAFullDiskTakesAPartOfAWriteAndRemovingAFileGivesSpaceBack(t *testing.T)
 		t.Fatalf("a removed file that is open holds its space; free is %d", c.N)
 	}
 	r.must(t, disk.Request{Kind: disk.Close, File: f1})
-	if c := r.must(t, disk.Request{Kind: disk.Free, Path: "data"}); c.N != 10 {
+	if c := r.must(t, disk.Request{Kind: disk.Free, Path: "data"}); c.N != 10 || c.Total != r.d.Faults.Capacity {
 		t.Fatalf("free is %d, want 10", c.N)
 	}
 }

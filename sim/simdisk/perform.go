@@ -23,7 +23,7 @@ func (d *Disk) perform(q *request, c *disk.Completion) {
 	case disk.SyncDir:
 		d.performSyncDir(q, c)
 	case disk.Free:
-		c.N = max(0, d.Faults.capacity()-d.used)
+		c.N, c.Total = max(0, d.Faults.capacity()-d.used), d.Faults.capacity()
 	default:
 		h := d.handle(q.File)
 		h.flight--
