@@ -1,12 +1,12 @@
 // Command sim runs the simulator: one seed, new seeds until time is over, a plan's file; it checks histories, shows traces and kills mutants.
 //
-//	sim run [-seed n] [-plan f] [-flush ack|os] [-mutant P1] [-secs n] [-jobs n] [-out dir] [-system broker|toy|quorum]
+//	sim run [-seed n] [-plan f] [-nodes 1|3|5] [-faults N1,P2] [-flush ack|os] [-mutant P1] [-secs n] [-jobs n] [-out dir] [-system broker|toy|quorum]
 //	sim trace SEED       one line an event
 //	sim check HISTORY.jsonl
 //	sim twice [SEED…]    each seed in two fresh processes: the traces' hashes must be equal
 //	sim mutants [-only P1,P2]
 //
-// Flags default to the environment: SEED, PLAN, FLUSH, MUTANT, SECS, JOBS, OUT, SYSTEM, ONLY. Standard output is for machines: one JSON line a seed.
+// Flags default to the environment: SEED, PLAN, NODES, FAULTS, FLUSH, MUTANT, SECS, JOBS, OUT, SYSTEM, ONLY. Standard output is for machines: one JSON line a seed.
 // Exit codes: 0 all passed, 1 a property is broken, 2 the harness failed.
 package main
 
@@ -35,7 +35,10 @@ type options struct {
 	out    string
 	system string
 	only   string
-	shrink int // seconds
+	nodes  int    // 0: as drawn
+	faults string // classes, separated by commas; "none", or "" for all
+	safety int    // seconds at most under faults; 0: as drawn
+	shrink int    // seconds
 	logs   bool
 	tries  int
 	limit  int // seconds a run may take
@@ -90,6 +93,9 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	f.StringVar(&o.out, "out", env("OUT", "build/runs"), "the directory for shrunk plans")
 	f.StringVar(&o.system, "system", env("SYSTEM", defaultSystem), "what to run: "+systemNames())
 	f.StringVar(&o.only, "only", os.Getenv("ONLY"), "mutants: these alone, separated by commas")
+	f.IntVar(&o.nodes, "nodes", number("NODES", 0), "brokers in the plans of seeds; 0: 1, 3 or 5, as drawn")
+	f.StringVar(&o.faults, "faults", os.Getenv("FAULTS"), "fault classes that may be drawn, as N1,P2; none; empty: all")
+	f.IntVar(&o.safety, "safety", number("SAFETY", 0), "how long a plan's faults last at most, in virtual seconds; 0: as drawn")
 	f.IntVar(&o.shrink, "shrink", number("SHRINK", 60), "how long to shrink a failing plan, in seconds; 0: not at all")
 	f.BoolVar(&o.logs, "logs", os.Getenv("LOGS") != "", "the nodes' log lines on standard error")
 	f.IntVar(&o.tries, "tries", number("TRIES", 200), "mutants: seeds to try for each")
@@ -103,6 +109,9 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	}
 	if _, ok := systems[o.system]; !ok {
 		return nil, nil, fmt.Errorf("system %q; use one of: %s", o.system, systemNames())
+	}
+	if _, err := classes(o.faults); err != nil {
+		return nil, nil, err
 	}
 	o.jobs = min(max(1, o.jobs), 4*runtime.NumCPU())
 	return o, f.Args(), nil

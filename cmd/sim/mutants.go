@@ -58,7 +58,7 @@ var catalogues = map[string]func() []catalogued{
 	"toy": func() []catalogued {
 		var all []catalogued
 		for _, b := range toy.Bugs {
-			all = append(all, catalogued{name: b, bug: "toy", draw: func(seed uint64) *plan.Plan { return toyPlan(seed, "") }})
+			all = append(all, catalogued{name: b, bug: "toy", draw: func(seed uint64) *plan.Plan { return toyPlan(seed, plan.Menu{}) }})
 		}
 		return all
 	},

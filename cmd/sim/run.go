@@ -35,7 +35,7 @@ func runSeeds(o *options) int {
 		if err != nil {
 			return fail(fmt.Errorf("seed %q is not a number of 64 bits", o.seed))
 		}
-		return single(o, systems[o.system].plan(seed, o.flush))
+		return single(o, systems[o.system].plan(seed, o.menu()))
 	}
 	return many(o)
 }
@@ -249,7 +249,7 @@ func newSeed() uint64 {
 
 func inProcess(o *options, until time.Time, done func(*line, int)) {
 	for time.Now().Before(until) {
-		p := systems[o.system].plan(newSeed(), o.flush)
+		p := systems[o.system].plan(newSeed(), o.menu())
 		if systems[o.system].clustered(p) {
 			done(inChild(o, p.Seed).show())
 			continue
@@ -277,7 +277,7 @@ func traceSeed(o *options) int {
 	if err != nil && o.plan == "" {
 		return fail(fmt.Errorf("trace takes a seed"))
 	}
-	p := systems[o.system].plan(seed, o.flush)
+	p := systems[o.system].plan(seed, o.menu())
 	if o.plan != "" {
 		if p, err = load(o.plan); err != nil {
 			return fail(err)

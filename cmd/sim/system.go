@@ -17,7 +17,7 @@ import (
 // system is what can be simulated: the broker, or the toy that tests the simulator itself.
 type system struct {
 	// plan draws the plan of a seed.
-	plan func(seed uint64, flush string) *plan.Plan
+	plan func(seed uint64, menu plan.Menu) *plan.Plan
 	// prepare makes the nodes, clients and judge of one run. mutant is "" or a planted bug that this build has.
 	prepare func(p *plan.Plan, mutant string) (*subject, error)
 	// quorum says whether a plan's nodes have a quorum (raft); nil: none has. Such a plan has a process of its own.
@@ -40,7 +40,7 @@ const defaultSystem = "broker"
 var systems = map[string]system{
 	"broker": {plan: run.Draw, prepare: brokerPrepare, quorum: run.Quorum, workloads: run.Workloads},
 	"toy":    {plan: toyPlan, prepare: toyPrepare},
-	"quorum": {plan: quorumsim.Plan, prepare: quorumPrepare, quorum: func(*plan.Plan) bool { return true }},
+	"quorum": {plan: func(seed uint64, m plan.Menu) *plan.Plan { return quorumsim.Plan(seed, m.Flush) }, prepare: quorumPrepare, quorum: func(*plan.Plan) bool { return true }},
 }
 
 func (s system) clustered(p *plan.Plan) bool { return s.quorum != nil && s.quorum(p) }
@@ -54,8 +54,8 @@ func systemNames() string {
 	return strings.Join(names, ", ")
 }
 
-func toyPlan(seed uint64, flush string) *plan.Plan {
-	return plan.FromSeed(seed, plan.Menu{Flush: flush, Classes: toy.Survives(), MaxMS: 20000})
+func toyPlan(seed uint64, m plan.Menu) *plan.Plan {
+	return plan.FromSeed(seed, plan.Menu{Flush: m.Flush, Classes: toy.Survives(), MaxMS: 20000})
 }
 
 func toyPrepare(p *plan.Plan, mutant string) (*subject, error) {

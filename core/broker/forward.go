@@ -61,6 +61,7 @@ func timeoutOf(req kmsg.Request, def int32) clock.Duration {
 
 func (f *forwarded) try() {
 	m := f.m
+	m.s.env.Timers.Cancel(&f.timer) // a new leader may have brought this try before its time
 	now := m.s.env.Now.Mono
 	left := f.until.Sub(now)
 	switch {

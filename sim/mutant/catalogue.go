@@ -25,6 +25,7 @@ type Hints struct {
 	// Follow are pairs of classes: each fault of the first is followed by one of the second, while the node comes up again or shortly after.
 	Follow   [][2]string
 	Shards   int               // at least so many
+	Nodes    int               // 0: one
 	Workload workload.Hints    // what clients should do more of
 	Settings map[string]string // broker settings
 }

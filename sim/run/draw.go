@@ -13,14 +13,28 @@ import (
 	"github.com/seedlog/seedlog/sim/workload"
 )
 
-// Draw gives the plan of a seed: faults, client programs, broker settings.
-func Draw(seed uint64, flush string) *plan.Plan {
-	return draw(seed, plan.Menu{Flush: flush}, mutant.Hints{})
+// Draw gives the plan of a seed: nodes, faults, client programs, broker settings. What the menu leaves open is drawn.
+func Draw(seed uint64, menu plan.Menu) *plan.Plan {
+	if menu.Nodes == 0 {
+		menu.Nodes = nodes(prng.Keyed(seed, "nodes"))
+	}
+	return draw(seed, menu, mutant.Hints{})
+}
+
+// nodes draws how many there are. A run of one broker costs a tenth of a cluster's and still finds most of what storage gets wrong.
+func nodes(s *prng.Source) int {
+	switch roll := s.Between(0, 99); {
+	case roll < 40:
+		return 1
+	case roll < 85:
+		return 3
+	}
+	return 5
 }
 
 // DrawFor gives a seed's plan for a mutant: what its site needs is on, what would hide it is off.
 func DrawFor(seed uint64, m *mutant.Mutant) *plan.Plan {
-	return draw(seed, plan.Menu{Flush: m.Hints.Flush, Must: classes(m.Hints.Classes), Without: classes(m.Hints.Without)}, m.Hints)
+	return draw(seed, plan.Menu{Flush: m.Hints.Flush, Nodes: m.Hints.Nodes, Must: classes(m.Hints.Classes), Without: classes(m.Hints.Without)}, m.Hints)
 }
 
 func classes(ids []string) (cs []fault.Class) {

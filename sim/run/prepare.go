@@ -56,7 +56,7 @@ func factory(p *plan.Plan) cluster.NodeFactory {
 		if c.Quorum {
 			rnd := c.Rands[c.Shards]
 			out = append(out, bubble.NewStepper(rnd.Uint64(), true, func() bubble.Actor {
-				return quorum.New(quorum.Options{Node: node, Lane: c.Shards, LogDir: cluster.DataDir, Rand: rnd})
+				return quorum.New(quorum.Options{Node: node, Lane: c.Shards, LogDir: cluster.DataDir, Held: true, Rand: rnd})
 			}))
 		}
 		return out
