@@ -1,8 +1,8 @@
 package broker
 
 import (
-	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -103,7 +103,7 @@ func (w *watch) leaderChanged() {
 
 // hostPort joins an address as a driver takes it.
 func hostPort(host string, port int32) string {
-	if a, err := netip.ParseAddr(host); err == nil && a.Is6() {
+	if strings.Contains(host, ":") { // IPv6
 		host = "[" + host + "]"
 	}
 	return host + ":" + strconv.Itoa(int(port))
