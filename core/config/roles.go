@@ -53,7 +53,7 @@ func (n *Node) checkQuorum() error {
 		if err != nil {
 			return fmt.Errorf("%s has %s: %w; write host:port, such as 127.0.0.1:9093", name, s, err)
 		}
-		addr := hostPort(host, port)
+		addr := joinHostPort(host, strconv.Itoa(int(port)))
 		if slices.Contains(n.QuorumServers, addr) {
 			return fmt.Errorf("%s has %s twice; name each node once", name, s)
 		}
@@ -104,7 +104,7 @@ func (n *Node) checkControllerListeners(given []Listener, quorum []string) error
 // ControllerAddr is where other nodes reach the quorum's listener of this one, as host:port.
 func (n *Node) ControllerAddr() string {
 	a := n.ControllerAdvertise[0]
-	return hostPort(a.Host, a.Port)
+	return joinHostPort(a.Host, strconv.Itoa(int(a.Port)))
 }
 
 // IsControllerListener says whether connections of a listener of this name speak of the quorum and to the controller.
@@ -112,10 +112,10 @@ func (n *Node) IsControllerListener(name string) bool {
 	return slices.ContainsFunc(n.ControllerListeners, func(l Listener) bool { return l.Name == name })
 }
 
-// hostPort joins an address as drivers take it.
-func hostPort(host string, port int32) string {
-	if strings.Contains(host, ":") { // IPv6
+// joinHostPort joins an address as drivers and Kafka's settings write it: an IPv6 address in brackets.
+func joinHostPort(host, port string) string {
+	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
-	return host + ":" + strconv.Itoa(int(port))
+	return host + ":" + port
 }
