@@ -298,7 +298,7 @@ func (c *content) observe(k *Call, opt Options, r *Result) (*logOp, string) {
 	if k.Type != history.OK {
 		return nil, ""
 	}
-	weak := opt.Weak != nil && opt.Weak(k.Call, k.Return)
+	weak := opt.Weak != nil && opt.Weak(k.Op.Key, k.Call, k.Return)
 	op := &logOp{weak: weak}
 	switch o := k.Op; {
 	case o.Kind == history.Poll && len(o.Records) > 0:

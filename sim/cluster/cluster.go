@@ -175,6 +175,20 @@ func (c *Cluster) Ready(node int) bool {
 	return n.up && len(n.shards) > 0 && n.shards[0].out.Ready
 }
 
+// Troubled says whether a node may act on what is over elsewhere: it or a shard of it is paused, its clock does not keep time, or it is cut
+// off from another node.
+func (c *Cluster) Troubled(node int) bool {
+	n := c.nodes[node]
+	if n.up {
+		for _, s := range n.shards {
+			if s.paused {
+				return true
+			}
+		}
+	}
+	return n.paused || n.cut > 0 || !n.clock.True()
+}
+
 // Incarnation counts the starts of a node.
 func (c *Cluster) Incarnation(node int) int { return c.nodes[node].life }
 

@@ -108,6 +108,21 @@ func (v *view) ImageOf(node int) *metadata.Image {
 	return nil
 }
 
+// slowest is the index of the oldest image that a shard of a node goes by, -1 if one has none.
+func (v *view) slowest(node int) int64 {
+	low := int64(-1)
+	for s := range v.c.Plan().Shards {
+		st := v.state(node, s)
+		if st == nil || st.Image == nil {
+			return -1
+		}
+		if i := st.Image.Index(); s == 0 || i < low {
+			low = i
+		}
+	}
+	return low
+}
+
 // Image implements oracle.Metadata.
 func (v *view) Image() *metadata.Image { return v.image }
 
@@ -139,8 +154,15 @@ func (v *view) Now() clock.Time            { return v.c.Now() }
 func (v *view) Policy() string             { return v.c.Plan().Flush }
 func (v *view) Healed() (clock.Time, bool) { return v.c.Healed() }
 func (v *view) Nodes() int                 { return v.c.Nodes() }
-func (v *view) Up(node int) bool           { return v.c.Ready(node) }
 func (v *view) Incarnation(node int) int   { return v.c.Incarnation(node) }
+
+// Up implements oracle.View. A node of a cluster is looked at before it serves: as a follower it takes part as soon as its logs are open.
+func (v *view) Up(node int) bool {
+	if v.c.Nodes() > 1 {
+		return v.c.Running(node)
+	}
+	return v.c.Ready(node)
+}
 
 func (v *view) Touched(node int) ([]int, bool) {
 	if v.full || node == v.node && v.anew {
@@ -150,6 +172,20 @@ func (v *view) Touched(node int) ([]int, bool) {
 		return nil, false
 	}
 	return v.touched, false
+}
+
+// eachTouched calls f with the index of each partition of a node whose state may have changed.
+func (v *view) eachTouched(node int, f func(index int)) {
+	touched, all := v.Touched(node)
+	if !all {
+		for _, i := range touched {
+			f(i)
+		}
+		return
+	}
+	for i := range v.Partitions(node) {
+		f(i)
+	}
 }
 
 func (v *view) Partitions(node int) int {
