@@ -12,8 +12,9 @@ type stretch struct{ from, to int64 }
 
 // Windows are the stretches in which reads of a key may lag, as the fault ledger wrote them into the history.
 type Windows struct {
-	byKey   map[string][]stretch
-	offsets int // partitions of __consumer_offsets; 0: unknown, so that no read of them is weak
+	byKey   map[string][]stretch // of all reads
+	fetch   map[string][]stretch // of fetches alone
+	offsets int                  // partitions of __consumer_offsets; 0: unknown, so that no read of them is weak
 }
 
 // WeakWindows gathers them.
@@ -47,16 +48,20 @@ func (w *Windows) Note(e *history.Event) {
 
 func (w *Windows) note(o *history.Op, at int64) {
 	if w.byKey == nil {
-		w.byKey = map[string][]stretch{}
+		w.byKey, w.fetch = map[string][]stretch{}, map[string][]stretch{}
 	}
-	l := w.byKey[o.Key]
+	m := w.byKey
+	if o.Member == "fetch" {
+		m = w.fetch
+	}
+	l := m[o.Key]
 	switch {
 	case o.Meta == "begin":
 		l = append(l, stretch{at, Never})
 	case len(l) > 0:
 		l[len(l)-1].to = at
 	}
-	w.byKey[o.Key] = l
+	m[o.Key] = l
 }
 
 // Weak says that an operation between two events on a partition, or on a group's offset of one, may have been served by a deposed leader.
@@ -64,7 +69,15 @@ func (w *Windows) Weak(key string, call, ret int64) bool {
 	if group, _, ok := strings.Cut(key, "|"); ok {
 		return w.groupWeak(group, call, ret)
 	}
-	l := w.byKey[key]
+	return within(w.byKey[key], call, ret)
+}
+
+// WeakFetch says the same of a fetch, or that it may have been served by a leader whose high watermark lags (KIP-207).
+func (w *Windows) WeakFetch(key string, call, ret int64) bool {
+	return w.Weak(key, call, ret) || within(w.fetch[key], call, ret)
+}
+
+func within(l []stretch, call, ret int64) bool {
 	for i := len(l) - 1; i >= 0 && l[i].to >= call; i-- {
 		if l[i].from <= ret {
 			return true

@@ -51,7 +51,8 @@ const (
 	Fault    // Meta = the fault's id and parameters
 	Config   // Meta = "k=v,k=v": facts of the run that checks need, such as flush=ack
 	Copy     // Key, Offset, Member = node: its copy may be gone from Offset on. The ledger's
-	Weak     // Key, Meta = begin | end: meanwhile a node that takes itself for the key's leader may be deposed, so reads may lag. The ledger's
+	Weak     // Key, Meta = begin | end: meanwhile a node that takes itself for the key's leader may be deposed, so reads may lag. Member = fetch:
+	//          a new leader's high watermark lags, so a fetch may bring less than was shown. The simulator's
 )
 
 var kindNames = [...]string{"", "send", "poll", "commit", "fetch-offsets", "list-offsets", "delete-records", "init-producer-id", "join",

@@ -44,6 +44,9 @@ func (g *ghosts) lagging(e *history.Event, key string) bool {
 	if !ok {
 		begun = g.begun[history.ProcessOf(history.ClientOf(e.Process), 0)]
 	}
+	if e.Ops[0].Kind == history.Poll {
+		return g.weak.WeakFetch(key, begun, e.I)
+	}
 	return g.weak.Weak(key, begun, e.I)
 }
 

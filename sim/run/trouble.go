@@ -15,24 +15,26 @@ type trouble struct {
 	j     *Judge
 	nodes []troubled
 	weak  map[string]int // by key: nodes in trouble that take themselves for its leader
-	keys  []string       // scratch
+	lag   map[string]int // by key: nodes that lead and whose high watermark lags
 }
 
 type troubled struct {
 	on    bool
 	life  int
-	over  clock.Time // when the fault ended; 0: it has not
-	index int64      // of the image that each shard must have; -1: not known yet
-	leads []map[string]bool
+	over  clock.Time        // when the fault ended; 0: it has not
+	index int64             // of the image that each shard must have; -1: not known yet
+	leads []map[string]bool // by shard: meanwhile
+	lags  map[string]bool   // what it leads with a high watermark that lags
+	born  int               // the process that lags is of
 }
 
 // settleTime is how long after its trouble a node may still be about to be deposed for it.
 const settleTime = 2 * clock.Second
 
 func newTrouble(j *Judge) *trouble {
-	t := &trouble{j: j, weak: map[string]int{}}
+	t := &trouble{j: j, weak: map[string]int{}, lag: map[string]int{}}
 	for range j.c.Nodes() {
-		t.nodes = append(t.nodes, troubled{leads: make([]map[string]bool, j.plan.Shards)})
+		t.nodes = append(t.nodes, troubled{leads: make([]map[string]bool, j.plan.Shards), lags: map[string]bool{}})
 	}
 	return t
 }
@@ -42,13 +44,48 @@ func (t *trouble) stepped(node, shard int) {
 	for n := range t.nodes {
 		t.look(n)
 	}
-	if t.nodes[node].on && shard < t.j.plan.Shards {
+	if shard >= t.j.plan.Shards {
+		return
+	}
+	if t.nodes[node].on {
 		t.leads(node, shard)
+	}
+	t.j.view.eachTouched(node, func(i int) {
+		p := t.j.view.at(node, i)
+		t.lagging(&t.nodes[node], history.Key(p.Topic, p.Number), p.Lags())
+	})
+}
+
+func (t *trouble) lagging(x *troubled, key string, now bool) {
+	switch was := x.lags[key]; {
+	case now && !was:
+		x.lags[key] = true
+		t.count(t.lag, key, 1, "fetch")
+	case was && !now:
+		delete(x.lags, key)
+		t.count(t.lag, key, -1, "fetch")
+	}
+}
+
+// count notes when the first node begins to be one of those and the last one ceases.
+func (t *trouble) count(m map[string]int, key string, d int, member string) {
+	m[key] += d
+	switch {
+	case d > 0 && m[key] == 1:
+		t.j.note(history.Op{Kind: history.Weak, Key: key, Meta: "begin", Member: member})
+	case m[key] == 0:
+		t.j.note(history.Op{Kind: history.Weak, Key: key, Meta: "end", Member: member})
 	}
 }
 
 func (t *trouble) look(n int) {
 	x := &t.nodes[n]
+	if life := t.j.c.Incarnation(n); x.born != life || !t.j.c.Running(n) {
+		x.born = life
+		for _, k := range sorted(x.lags) {
+			t.lagging(x, k, false)
+		}
+	}
 	active := t.j.c.Troubled(n)
 	switch {
 	case active && !x.on:
@@ -100,16 +137,12 @@ func (t *trouble) swap(x *troubled, shard int, now map[string]bool) {
 	x.leads[shard] = now
 	for _, k := range sorted(now) {
 		if !was[k] {
-			if t.weak[k]++; t.weak[k] == 1 {
-				t.j.note(history.Op{Kind: history.Weak, Key: k, Meta: "begin"})
-			}
+			t.count(t.weak, k, 1, "")
 		}
 	}
 	for _, k := range sorted(was) {
 		if !now[k] {
-			if t.weak[k]--; t.weak[k] == 0 {
-				t.j.note(history.Op{Kind: history.Weak, Key: k, Meta: "end"})
-			}
+			t.count(t.weak, k, -1, "")
 		}
 	}
 }

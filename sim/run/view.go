@@ -37,7 +37,7 @@ type shardSeen struct {
 type partSeen struct {
 	p                               *replica.Partition
 	start, hw, synced, written, end int64
-	offline                         bool
+	offline, lags                   bool
 	segments, producers             int // 0 segments: no log
 }
 
@@ -87,7 +87,7 @@ func (v *view) stepped(node, shard int, full bool) {
 }
 
 func seenOf(p *replica.Partition) partSeen {
-	s := partSeen{p: p, hw: p.HighWatermark(), offline: p.Offline()}
+	s := partSeen{p: p, hw: p.HighWatermark(), offline: p.Offline(), lags: p.Lags()}
 	if l := p.Log; l != nil {
 		s.start, s.synced, s.written, s.end = l.Start(), l.SyncedEnd(), l.WrittenEnd(), l.End()
 		s.segments, s.producers = l.Segments(), l.Producers().Len()
