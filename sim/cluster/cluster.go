@@ -32,6 +32,7 @@ const (
 	kindUndo
 	kindLog
 	kindHeal
+	kindTold
 )
 
 var _ = engine.Describe(kindRound, "round shard=%d life=%d") &&
@@ -49,7 +50,8 @@ var _ = engine.Describe(kindRound, "round shard=%d life=%d") &&
 	engine.Describe(kindPlan, "fault i=%d") &&
 	engine.Describe(kindUndo, "fault i=%d ends") &&
 	engine.Describe(kindLog, "log") &&
-	engine.Describe(kindHeal, "heal")
+	engine.Describe(kindHeal, "heal") &&
+	engine.Describe(kindTold, "sees")
 
 var stepName = [...]string{"?", "Start", "Tick", "FrameArrived", "ConnOpened", "ConnClosed", "DiskDone", "SendDone", "MailArrived", "Flush", "Stop"}
 
@@ -211,6 +213,9 @@ func (c *Cluster) Stepper(node, shard int) step.Stepper {
 	}
 	return nil
 }
+
+// Tell puts what a judge saw of a node into the trace, for people.
+func (c *Cluster) Tell(node int, text string) { c.eng.Note(c.nodes[node].who, kindTold, text) }
 
 // Disk is a node's disk, to be read.
 func (c *Cluster) Disk(node int) *simdisk.Disk { return c.nodes[node].disk }

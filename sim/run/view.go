@@ -1,6 +1,7 @@
 package run
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -39,6 +40,8 @@ type partSeen struct {
 	start, hw, synced, written, end int64
 	offline, lags                   bool
 	segments, producers             int // 0 segments: no log
+	leads                           bool
+	state                           [2]int32 // leader epoch and partition epoch that it goes by
 }
 
 var _ oracle.Metadata = (*view)(nil)
@@ -79,6 +82,9 @@ func (v *view) stepped(node, shard int, full bool) {
 			v.anew = true
 		}
 		if s.parts[i] != now {
+			if v.c.Nodes() > 1 && (s.parts[i].state != now.state || s.parts[i].leads != now.leads) {
+				v.tell(node, p)
+			}
 			v.limits.changed(&s.parts[i], &now)
 			s.parts[i] = now
 			v.touched = append(v.touched, first+i)
@@ -86,8 +92,23 @@ func (v *view) stepped(node, shard int, full bool) {
 	}
 }
 
+// tell writes into the trace what a node has come to know of a partition.
+func (v *view) tell(node int, p *replica.Partition) {
+	s, role := p.State(), "follows"
+	if p.IsLeader() {
+		role = "leads"
+	}
+	end := int64(-1)
+	if p.Log != nil {
+		end = p.Log.End()
+	}
+	v.c.Tell(node, fmt.Sprintf("%s/%d: %s; leader %d epoch %d.%d ISR %v of %v, high watermark %d, end %d", p.Topic, p.Number, role, s.Leader, s.LeaderEpoch, s.PartitionEpoch, s.ISR,
+		s.Replicas, p.HighWatermark(), end))
+}
+
 func seenOf(p *replica.Partition) partSeen {
 	s := partSeen{p: p, hw: p.HighWatermark(), offline: p.Offline(), lags: p.Lags()}
+	s.leads, s.state = p.IsLeader(), [2]int32{p.State().LeaderEpoch, p.State().PartitionEpoch}
 	if l := p.Log; l != nil {
 		s.start, s.synced, s.written, s.end = l.Start(), l.SyncedEnd(), l.WrittenEnd(), l.End()
 		s.segments, s.producers = l.Segments(), l.Producers().Len()
