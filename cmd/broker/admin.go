@@ -30,10 +30,30 @@ func (f *figures) Status() (status, detail string) {
 	switch {
 	case f.down.Load():
 		return "dir-offline", "the log directory failed; see the log"
+	case f.r.node.Clustered:
+		return f.clusterStatus()
 	case !f.ready.Load():
-		return "recovering", "logs are being recovered"
+		return admin.Recovering, "logs are being recovered"
 	}
-	return "ready", ""
+	return admin.Ready, ""
+}
+
+// clusterStatus asks shard 0, which knows how the node stands with the controller.
+func (f *figures) clusterStatus() (status, detail string) {
+	net := f.r.net.Load()
+	m, ok := net.Ask(step.Mail{Kind: broker.MailStatus}, askTimeout)
+	if !ok {
+		return "", "the broker does not answer"
+	}
+	switch status = m.Body.(string); status {
+	case admin.Recovering:
+		detail = "logs are being recovered"
+	case admin.Fenced:
+		detail = "the controller lets no client near this broker"
+	case admin.NoController:
+		detail = "no controller is known, or none has taken the registration; a majority of controller.quorum.bootstrap.servers must run"
+	}
+	return status, detail
 }
 
 // Snapshot gathers every shard's figures and puts together what no shard knows alone: how far groups lag.

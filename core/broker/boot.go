@@ -7,6 +7,8 @@ import (
 	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/metadata/datadir"
+	"github.com/seedlog/seedlog/core/metadata/link"
 	"github.com/seedlog/seedlog/core/metadata/solo"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/step"
@@ -42,6 +44,10 @@ func (s *Shard) bootNode(t *task.Task) {
 		s.fatal(1, refusal)
 		return
 	}
+	if refusal := s.refuseCluster(t); refusal != "" || t.Stopped() {
+		s.fatal(1, refusal)
+		return
+	}
 	c := s.control
 	m, err := solo.Open(t, s.env, s.node)
 	if t.Stopped() {
@@ -65,6 +71,22 @@ func (s *Shard) bootNode(t *task.Task) {
 	req.ClusterID = m.ClusterID
 	s.env.Rand.Fill(req.IncarnationID[:])
 	c.machine.Submit(req, &registered{s: s})
+}
+
+// refuseCluster says why a broker alone may not have this directory: its metadata are a quorum's.
+func (s *Shard) refuseCluster(t *task.Task) string {
+	_, found, err := datadir.ReadFile(t, s.env, s.node.LogDir+"/"+link.Directory, "quorum-state")
+	if err != nil {
+		return err.Error()
+	}
+	files, err := solo.Files(t, s.node.LogDir)
+	if err != nil {
+		return err.Error()
+	}
+	if found && len(files) == 0 {
+		return s.node.LogDir + " belongs to a node of a cluster; set controller.quorum.bootstrap.servers, or choose another directory with --data"
+	}
+	return ""
 }
 
 // registration is what this broker says of itself.

@@ -145,14 +145,13 @@ func (f *founding) answered(i int, x *introduction) {
 		f.start(nil)
 		return
 	}
-	if slices.Contains(f.answers, nil) {
-		return
-	}
 	if text := f.disagreement(); text != "" {
 		m.s.fatal(1, text)
 		return
 	}
-	f.decide()
+	if !slices.Contains(f.answers, nil) {
+		f.decide()
+	}
 }
 
 // disagreement says what keeps the listed nodes from founding a cluster together; "" nothing.
@@ -161,12 +160,15 @@ func (f *founding) disagreement() string {
 	mine := f.self()
 	brings := ""
 	for i, x := range f.answers {
+		if x == nil {
+			continue
+		}
 		if !slices.Equal(x.list, mine.list) {
 			return fmt.Sprintf("%s has the founding list %s and this node has %s; set the same controller.quorum.bootstrap.servers on every node",
 				servers[i], strings.Join(x.list, ","), strings.Join(mine.list, ","))
 		}
 		for j, y := range f.answers[:i] {
-			if x.node == y.node || x.directory == y.directory {
+			if y != nil && (x.node == y.node || x.directory == y.directory) {
 				return fmt.Sprintf("%s and %s both are node.id=%d; give each node a node.id of its own, and each address of controller.quorum.bootstrap.servers to another node", servers[j], servers[i], x.node)
 			}
 		}
@@ -180,7 +182,7 @@ func (f *founding) disagreement() string {
 			brings = servers[i]
 		}
 	}
-	if mine.hasImage && brings == "" {
+	if mine.hasImage && brings == "" && !slices.Contains(f.answers, nil) {
 		return f.m.s.static.LogDir + " has the topics of a broker that was alone, and this node is not in controller.quorum.bootstrap.servers; found the cluster with it, or choose an empty directory with --data"
 	}
 	return ""

@@ -5,7 +5,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/io/clock"
 )
@@ -25,7 +27,10 @@ type lease struct {
 	busy        bool  // a request is under way
 	fenced      bool  // as the controller said last
 	leaving     bool
-	left        bool // it may shut down
+	left        bool  // it may shut down
+	synced      int64 // the newest broker epoch that the directory has synced in an earlier life, -1 none
+	recorded    bool  // the directory has this life's epoch
+	truncated   bool  // a log has lost what was synced
 	since       clock.Time
 	heard       clock.Time // when the controller answered last
 	told        bool       // that there is no controller
@@ -39,8 +44,8 @@ const leaseEach = 100 * clock.Millisecond
 // take over.
 const aloneTime = 2 * clock.Second
 
-func (l *lease) begin(m *member, previous int64) {
-	l.m, l.previous, l.epoch, l.fenced = m, previous, -1, true
+func (l *lease) begin(m *member, previous, synced int64) {
+	l.m, l.previous, l.synced, l.epoch, l.fenced = m, previous, synced, -1, true
 	m.s.env.Rand.Fill(l.incarnation[:])
 	l.since = m.s.env.Now.Mono
 	l.timer.Owner = l
@@ -96,6 +101,9 @@ func (l *lease) register() {
 	if req.ClusterID == "" {
 		return // somebody else names the cluster, and the next image tells how
 	}
+	if l.synced >= 0 {
+		controller.SetSyncedEpoch(req, l.synced)
+	}
 	l.busy = true
 	m.toController(req, 4, func(resp kmsg.Response) {
 		l.busy = false
@@ -114,6 +122,7 @@ func (l *lease) registered(r *kmsg.BrokerRegistrationResponse) {
 	switch c := kerr.Code(r.ErrorCode); c {
 	case kerr.None:
 		l.epoch = r.BrokerEpoch
+		l.record()
 		m.follow() // the image with it may have come first
 		l.again(0)
 	case kerr.DuplicateBrokerRegistration: // our last process's, or another's: its session must end first
@@ -137,11 +146,33 @@ func (l *lease) registered(r *kmsg.BrokerRegistrationResponse) {
 	}
 }
 
+// record notes the epoch in the directory before the broker may be unfenced under it.
+func (l *lease) record() {
+	s := l.m.s
+	task.Go(s.env, func(t *task.Task) {
+		err := s.writeSynced(t, l.epoch)
+		if t.Stopped() {
+			return
+		}
+		if err != nil {
+			s.directoryFailed(err.Error())
+			return
+		}
+		l.recorded = true
+	})
+}
+
 func (l *lease) heartbeat() {
 	m := l.m
 	req := kmsg.NewPtrBrokerHeartbeatRequest()
 	req.BrokerID, req.BrokerEpoch, req.CurrentMetadataOffset = m.s.static.NodeID, l.epoch, m.s.control.slowest()
 	req.WantShutdown = l.leaving
+	if !l.recorded {
+		req.CurrentMetadataOffset = -1 // not ready to take part
+	}
+	if l.truncated && l.fenced {
+		controller.SetTruncated(req)
+	}
 	if m.s.state.Offline {
 		req.OfflineLogDirs = [][16]byte{m.dir.ID}
 	}

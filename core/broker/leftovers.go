@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,7 +13,8 @@ import (
 )
 
 // sortDirectories looks, before any log is opened, at those directories that the image does not account for. A crash may have left a
-// deleted topic's: they have a topic id that the image no longer knows, and are removed in the background. What else is there is nobody's
+// deleted topic's: they have a topic id that the image no longer knows, and are removed in the background; so are those of partitions that
+// were moved to other brokers meanwhile. What else is there is nobody's
 // that we know, so it is left alone and named in a warning; so is everything if the metadata log was begun anew in this very start.
 func (s *Shard) sortDirectories(t *task.Task, dirs []string, img *metadata.Image) {
 	var gone []string
@@ -23,14 +25,15 @@ func (s *Shard) sortDirectories(t *task.Task, dirs []string, img *metadata.Image
 			continue
 		}
 		topic, number, ok := splitName(d)
-		if d == solo.Dir || ok && img.TopicByName(topic) != nil && img.TopicByName(topic).Partition(number) != nil {
+		if d == solo.Dir || ok && s.isMine(img.TopicByName(topic), number) {
 			continue
 		}
 		id, known, err := commitlog.ReadTopicID(t, s.env, path)
 		if t.Stopped() {
 			return
 		}
-		if !ok || !known || err != disk.OK || img.TopicByID(id) != nil || len(img.Brokers()) == 0 {
+		moved := ok && known && s.static.Clustered && img.TopicByID(id) != nil && img.TopicByID(id).Name == topic && !s.isMine(img.TopicByID(id), number)
+		if !ok || !known || err != disk.OK || img.TopicByID(id) != nil && !moved || len(img.Brokers()) == 0 {
 			s.env.Warnf("%s belongs to no topic of this cluster and is left alone; move it elsewhere or remove it", path)
 			continue
 		}
@@ -47,6 +50,14 @@ func (s *Shard) sortDirectories(t *task.Task, dirs []string, img *metadata.Image
 	if len(gone) > 0 {
 		task.Go(s.env, func(t *task.Task) { s.removeDirectories(t, gone) })
 	}
+}
+
+// isMine says whether a partition of a topic is one of this broker's.
+func (s *Shard) isMine(t *metadata.Topic, number int32) bool {
+	if t == nil || t.Partition(number) == nil {
+		return false
+	}
+	return !s.static.Clustered || slices.Contains(t.Partition(number).Replicas, s.node.NodeID)
 }
 
 func (s *Shard) removeDirectories(t *task.Task, gone []string) {

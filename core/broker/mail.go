@@ -27,8 +27,10 @@ const (
 	mailAlter                              // to shard 0: Body *alter, a proposal of the sender's
 	mailAltered                            // to a shard: Body *alter, its answer
 	mailController                         // to all: A = node id of the active controller, -1 none
+	mailTruncated                          // to shard 0: a log of the sender's has lost synced records
 	mailDrain                              // to all, of a node of a cluster: its leaderships are handed over; drain
 	MailStats                              // from outside: answered with Body *stats.Snapshot
+	MailStatus                             // from outside: answered with Body string, as admin shows it
 	MailTimes                              // from outside: Body []TimeQuery, answered with Body []TimeQuery
 )
 
@@ -42,6 +44,7 @@ type imageMail struct {
 type bootData struct {
 	clean  bool  // the last run stopped cleanly
 	epoch  int64 // the broker epoch that it had, -1 not known
+	synced int64 // the newest broker epoch that was synced in the directory, -1 not known
 	points map[string]int64
 	starts map[string]int64
 	hws    map[string]int64    // high watermarks, of a node of a cluster
@@ -127,6 +130,8 @@ func (s *Shard) mailArrived(m *step.Mail) {
 		s.altered(m.Body.(*alter))
 	case mailController:
 		s.state.ControllerID = int32(m.A)
+	case mailTruncated:
+		s.member.lease.truncated = true
 	case mailDrain:
 		s.beginDrain()
 	case mailClose:
@@ -137,6 +142,8 @@ func (s *Shard) mailArrived(m *step.Mail) {
 		s.maybeFinish()
 	case MailStats:
 		s.stats(m)
+	case MailStatus:
+		s.send(step.Mail{Kind: MailStatus, To: step.Outside, Token: m.Token, Body: s.status()})
 	case MailTimes:
 		s.times(m)
 	}

@@ -4,11 +4,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seedlog/seedlog/core/api"
+	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/flight"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/metadata/datadir"
 	"github.com/seedlog/seedlog/core/metadata/link"
+	"github.com/seedlog/seedlog/core/metadata/solo"
 	"github.com/seedlog/seedlog/core/peer"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/core/task"
@@ -74,8 +76,34 @@ func (s *Shard) bootMember(t *task.Task) {
 		s.fatal(1, err.Error())
 		return
 	}
+	if boot.synced = s.readSynced(t); t.Stopped() {
+		return
+	}
+	m.brings, err = solo.Image(t, s.env, s.node)
+	if t.Stopped() {
+		return
+	}
+	if err != nil {
+		s.fatal(1, err.Error())
+		return
+	}
+	s.wasAlone(boot, m.brings)
 	m.dir, m.boot, m.id = d, boot, link.RaftID(s.node.NodeID, d.ID)
 	s.toLane(step.Mail{Kind: link.MailOpen})
+}
+
+// wasAlone takes the broker epoch of a directory that was a lone broker's from its metadata: its marker may not name one.
+func (s *Shard) wasAlone(boot *bootData, img *metadata.Image) {
+	if img == nil || img.Broker(s.node.NodeID) == nil {
+		return
+	}
+	epoch := img.Broker(s.node.NodeID).Epoch
+	if boot.clean && boot.epoch < 0 {
+		boot.epoch = epoch
+	}
+	if boot.synced < 0 && s.node.Flush == config.FlushAck {
+		boot.synced = epoch
+	}
 }
 
 // found takes the actor's state: the node knows who it is, and comes to its quorum.
@@ -86,6 +114,14 @@ func (m *member) found(st *link.State) {
 		img = metadata.Empty()
 	}
 	m.state, m.remote.lead.Term = st, st.Term
+	if st.HasState && m.brings != nil {
+		m.brings = nil
+		task.Go(s.env, func(t *task.Task) {
+			if err := solo.Remove(t, s.node.LogDir); err != nil && !t.Stopped() {
+				s.env.Warnf("%v; remove it by hand", err)
+			}
+		})
+	}
 	if m.candidate = s.static.ClusterID; m.candidate == "" {
 		m.candidate = datadir.NewClusterID(s.env.Rand)
 	}
@@ -102,7 +138,7 @@ func (m *member) found(st *link.State) {
 	m.named(img)
 	m.founding.begin(m)
 	if s.static.Broker {
-		m.lease.begin(m, m.boot.epoch)
+		m.lease.begin(m, m.boot.epoch, m.boot.synced)
 	}
 }
 
@@ -247,21 +283,28 @@ type decidedFunc func(kmsg.Response)
 // Decided is controller.Waiter.
 func (f decidedFunc) Decided(resp kmsg.Response, _ *metadata.Image) { f(resp) }
 
-// noController is what Status says of a node without one.
-func (m *member) status() string {
+// Words of MailStatus, those of the health probes.
+const (
+	statusReady        = "ready"
+	statusRecovering   = "recovering"
+	statusFenced       = "fenced"
+	statusNoController = "no-controller"
+)
+
+// status says how far the node is, and whether it may serve.
+func (s *Shard) status() string {
+	m := s.member
 	switch {
-	case m.state == nil || m.following && m.s.phase == booting && m.s.control.slowest() < 0:
-		return "recovering"
-	case !m.controllerKnown():
-		return "no-controller"
-	case m.s.static.Broker && m.lease.epoch < 0:
-		return "no-controller"
-	case m.s.static.Broker && m.isFenced():
-		return "fenced"
-	case m.s.phase == booting:
-		return "recovering"
+	case m != nil && m.state != nil && (!m.controllerKnown() || s.static.Broker && m.lease.epoch < 0):
+		return statusNoController
+	case s.phase == booting && (m == nil || m.state == nil || s.control.slowest() < m.lease.epoch):
+		return statusRecovering
+	case m != nil && s.static.Broker && m.isFenced():
+		return statusFenced
+	case s.phase == booting:
+		return statusRecovering
 	}
-	return "ready"
+	return statusReady
 }
 
 func (m *member) isFenced() bool {

@@ -234,7 +234,7 @@ func (s *Shard) openLog(t *task.Task, p *replica.Partition) (*commitlog.Log, err
 	if bad := (*commitlog.Corrupt)(nil); errors.As(err, &bad) && !t.Stopped() {
 		// The disk lost bytes that it had reported as synced. Without another replica there is nothing to fetch them from: what is
 		// left is served, and the loss is told.
-		s.env.Errorf("%s has lost records: offsets %d to %d were synced and are gone or damaged; the disk or its controller lies about syncs: replace it, and restore those records from where they came", s.dirOf(p), bad.End, bad.RecoveryPoint-1)
+		s.lostSynced(p, bad)
 		opt.RecoveryPoint, opt.Clean = 0, false
 		l, err = commitlog.Open(t, s.env, s.dirOf(p), opt)
 	}
@@ -247,6 +247,17 @@ func (s *Shard) openLog(t *task.Task, p *replica.Partition) (*commitlog.Log, err
 	}
 	task.Go(s.env, func(t *task.Task) { s.removeDirectories(t, []string{gone}) })
 	return commitlog.Open(t, s.env, s.dirOf(p), opt)
+}
+
+// lostSynced tells that a log ends, or is damaged, below what was synced. In a cluster the controller must know it before this broker
+// takes part again.
+func (s *Shard) lostSynced(p *replica.Partition, bad *commitlog.Corrupt) {
+	advice := "restore those records from where they came"
+	if s.static.Clustered {
+		s.toZero(step.Mail{Kind: mailTruncated})
+		advice = "what its leader has is fetched again"
+	}
+	s.env.Errorf("%s has lost records: offsets %d to %d were synced and are gone or damaged; the disk or its controller lies about syncs: replace it, and %s", s.dirOf(p), bad.End, bad.RecoveryPoint-1, advice)
 }
 
 // reportApplied tells shard 0 that this shard's partitions follow the image, once nothing is left to open.
@@ -318,6 +329,7 @@ func (s *Shard) offline(what string) {
 	s.state.Offline = true
 	s.env.Errorf("log directory %s is offline: %s", s.node.LogDir, what)
 	for _, p := range s.state.Parts {
+		s.unfetch(p)
 		p.Fail()
 	}
 	s.fatal(2, "all log directories are offline ("+s.node.LogDir+": "+what+"); check the disk, then start again")

@@ -123,6 +123,7 @@ func (s *Shard) close() {
 	s.unloadGroups()
 	parts := slices.Clone(s.state.Parts)
 	for _, p := range parts {
+		s.unfetch(p)
 		p.Close(kerr.NotLeaderForPartition)
 	}
 	c := &ending{parts: parts}

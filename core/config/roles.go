@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,7 +53,7 @@ func (n *Node) checkQuorum() error {
 		if err != nil {
 			return fmt.Errorf("%s has %s: %w; write host:port, such as 127.0.0.1:9093", name, s, err)
 		}
-		addr := net.JoinHostPort(host, strconv.Itoa(int(port)))
+		addr := joinHostPort(host, strconv.Itoa(int(port)))
 		if slices.Contains(n.QuorumServers, addr) {
 			return fmt.Errorf("%s has %s twice; name each node once", name, s)
 		}
@@ -105,10 +104,18 @@ func (n *Node) checkControllerListeners(given []Listener, quorum []string) error
 // ControllerAddr is where other nodes reach the quorum's listener of this one, as host:port.
 func (n *Node) ControllerAddr() string {
 	a := n.ControllerAdvertise[0]
-	return net.JoinHostPort(a.Host, strconv.Itoa(int(a.Port)))
+	return joinHostPort(a.Host, strconv.Itoa(int(a.Port)))
 }
 
 // IsControllerListener says whether connections of a listener of this name speak of the quorum and to the controller.
 func (n *Node) IsControllerListener(name string) bool {
 	return slices.ContainsFunc(n.ControllerListeners, func(l Listener) bool { return l.Name == name })
+}
+
+// joinHostPort joins an address as drivers and Kafka's settings write it: an IPv6 address in brackets.
+func joinHostPort(host, port string) string {
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return host + ":" + port
 }

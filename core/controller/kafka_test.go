@@ -49,7 +49,7 @@ func (p *peer) fold(records []metadata.Record) {
 
 func (p *peer) do(title string, r kmsg.Request, version int16) {
 	r.SetVersion(version)
-	m := Machine{node: p.node, rand: p.rand}
+	m := NewMachine(p.node, p.img, nil, p.rand, nil)
 	resp, records := m.one(p.img, r)
 	p.fold(records)
 	raw := resp.AppendTo(nil)

@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"strconv"
+
 	"github.com/seedlog/seedlog/core/assert"
 	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/kerr"
@@ -46,9 +48,10 @@ type Machine struct {
 	failed   bool
 	buf      []byte
 
-	sessions  *sessions // nil: this broker is alone
-	effective *config.Node
-	of        *metadata.Image // what effective was made from
+	sessions  *sessions    // nil: this broker is alone
+	name      string       // of this broker among those that have settings
+	effective *config.Node // of all and own; nil: not made yet
+	all, own  config.Pairs
 }
 
 // submission is a request with its waiter, or, with req nil, what the machine asks of itself.
@@ -67,7 +70,7 @@ type decided struct {
 // NewMachine starts with the image that the quorum had at start. It must be a Watcher of the Store, and get its Fate's calls.
 // features are finalized when the cluster is founded.
 func NewMachine(n *config.Node, img *metadata.Image, q metadata.Quorum, rand *prng.Source, features []metadata.FeatureLevelRecord) *Machine {
-	return &Machine{node: n, rand: rand, features: features, quorum: q, img: img}
+	return &Machine{node: n, name: strconv.Itoa(int(n.NodeID)), rand: rand, features: features, quorum: q, img: img}
 }
 
 // Submit asks for a decision on a request of one of the types that decide knows. The request stays put until the answer.
@@ -110,10 +113,14 @@ func (m *Machine) atOnce(req kmsg.Request, w Waiter) bool {
 	return true
 }
 
+// same says whether two settings are one slice. Images share what did not change.
+func same(a, b config.Pairs) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
+
 // context is what decisions against an image are made from.
 func (m *Machine) context(img *metadata.Image) *Context {
-	if m.of != img {
-		m.effective, m.of = Effective(m.node, img), img
+	all, own := img.ConfigsOf(metadata.ResourceBroker, ""), img.ConfigsOf(metadata.ResourceBroker, m.name)
+	if m.effective == nil || !same(m.all, all) || !same(m.own, own) {
+		m.effective, m.all, m.own = m.node.With(all, own), all, own
 	}
 	return &Context{Image: img, Node: m.effective, Rand: m.rand, Clustered: m.sessions != nil}
 }

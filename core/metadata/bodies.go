@@ -56,6 +56,9 @@ func (r *RegisterBrokerRecord) decode(d *reader) {
 	r.LogDirs = readList(d, 16, d.id)
 	if d.tag == tagRegisterBroker2 {
 		r.Fenced, r.InShutdown, r.ActiveEpoch = d.flag(), d.flag(), d.i64()
+		if r.tag() != tagRegisterBroker2 {
+			r.ActiveEpoch = 0 // it counts in this form only
+		}
 	}
 }
 

@@ -96,6 +96,15 @@ func TestTheRecordsOfAClusterHaveTheseBytes(t *testing.T) {
 	}
 }
 
+func TestALongFormThatSaysNothingMoreIsTheShortOne(t *testing.T) {
+	b := Encode(Entry{Records: []Record{&RegisterBrokerRecord{NodeID: 1, BrokerEpoch: 9, Fenced: true, ActiveEpoch: 8}}})
+	b[len(b)-10] = 0 // not fenced
+	e, err := Decode(b)
+	if err != nil || !reflect.DeepEqual(e.Records[0], &RegisterBrokerRecord{NodeID: 1, BrokerEpoch: 9}) {
+		t.Fatalf("%v %+v", err, e.Records[0])
+	}
+}
+
 func TestAnEntryThatIsCutShortIsNone(t *testing.T) {
 	b, _ := hex.DecodeString(golden)
 	for i := range b {

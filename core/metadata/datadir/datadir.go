@@ -111,7 +111,12 @@ func parse(text string) map[string]string {
 // write makes meta.properties whole or not at all: a new file gets the name once it is synced.
 func (d *Dir) write(t *task.Task, e *env.Env) error {
 	text := fmt.Sprintf("#\nversion=1\ncluster.id=%s\nnode.id=%d\ndirectory.id=%s\n", d.ClusterID, d.NodeID, text64(d.ID))
-	name := d.Path + "/" + fileName
+	return WriteFile(t, e, d.Path, fileName, text)
+}
+
+// WriteFile makes a small file whole or not at all: a new one gets the name once it is synced.
+func WriteFile(t *task.Task, e *env.Env, dir, file, text string) error {
+	name := dir + "/" + file
 	f := e.File()
 	for _, q := range [...]disk.Request{
 		{Kind: disk.Open, File: f, Path: name + ".tmp", Flags: disk.Create},
@@ -120,7 +125,7 @@ func (d *Dir) write(t *task.Task, e *env.Env) error {
 		{Kind: disk.Sync, File: f},
 		{Kind: disk.Close, File: f},
 		{Kind: disk.Rename, Path: name + ".tmp", NewPath: name},
-		{Kind: disk.SyncDir, Path: d.Path},
+		{Kind: disk.SyncDir, Path: dir},
 	} {
 		if c := t.Disk(q); c.Err != disk.OK {
 			return fmt.Errorf("cannot write %s: %s; check the space and the rights there, or choose another directory with --data", name, why(&c))
@@ -132,6 +137,11 @@ func (d *Dir) write(t *task.Task, e *env.Env) error {
 
 // maxFile bounds what is read of meta.properties.
 const maxFile = 64 << 10
+
+// ReadFile reads a small file; false: it is not there.
+func ReadFile(t *task.Task, e *env.Env, dir, file string) (string, bool, error) {
+	return read(t, e, dir+"/"+file)
+}
 
 func read(t *task.Task, e *env.Env, path string) (string, bool, error) {
 	f := e.File()

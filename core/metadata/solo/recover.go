@@ -92,9 +92,9 @@ func (r *recovery) run(dataDir string) error {
 func (r *recovery) sort(names []string) (snapshots, logs []string) {
 	for _, n := range names {
 		switch {
-		case strings.HasSuffix(n, ".checkpoint") && len(n) == 20+1+10+11:
+		case isCheckpoint(n):
 			snapshots = append(snapshots, n)
-		case strings.HasSuffix(n, ".log") && len(n) == 24:
+		case isLog(n):
 			logs = append(logs, n)
 		case strings.HasSuffix(n, ".part"):
 			r.stale = append(r.stale, n)
