@@ -58,6 +58,7 @@ type voter struct {
 	is     Voter
 	commit int64 // the highest that any life of it knew
 	alone  clock.Time
+	half   bool // the term of its vote is new, the candidate may still be that of the term before: raft stores one after the other
 }
 
 // deafTime is how long a leader that reaches no majority may go on to claim that it leads: its lease and what its clock may lack.
@@ -118,8 +119,13 @@ func (q *quorum) terms(_ Voters, n int, was *voter, is *Voter) error {
 	switch {
 	case is.VoteTerm < was.is.VoteTerm:
 		return q.fail("I:K1", n, "term of its vote", was.is.VoteTerm, is.VoteTerm)
-	case is.VoteTerm == was.is.VoteTerm && was.is.Vote != "" && is.Vote != was.is.Vote:
-		return q.fail("I:K1", n, fmt.Sprintf("vote in term %d", is.VoteTerm), was.is.Vote, is.Vote)
+	case is.VoteTerm > was.is.VoteTerm:
+		was.half = is.Vote == was.is.Vote
+	case is.Vote != was.is.Vote:
+		if !was.half && was.is.Vote != "" {
+			return q.fail("I:K1", n, fmt.Sprintf("vote in term %d", is.VoteTerm), was.is.Vote, is.Vote)
+		}
+		was.half = false
 	}
 	return nil
 }
