@@ -226,7 +226,7 @@ func (v *view) Partition(node, index int, p *oracle.Partition) {
 	r := v.at(node, index)
 	s := seenOf(r)
 	*p = oracle.Partition{Topic: r.Topic, Partition: r.Number, Online: r.Log != nil && !r.Offline(), Internal: strings.HasPrefix(r.Topic, "__"),
-		Start: s.start, HW: s.hw, Synced: s.synced, Written: s.written, End: s.end, Epoch: r.LeaderEpoch, TopicID: r.TopicID, Leader: r.IsLeader()}
+		Start: s.start, HW: s.hw, Synced: s.synced, Written: s.written, End: s.end, Epoch: r.LeaderEpoch, TopicID: r.TopicID, Leader: r.IsLeader(), Cutting: r.Truncating()}
 	if r.Log != nil {
 		p.Dir = r.Log.Dir()
 	}
