@@ -36,7 +36,7 @@ type Disk struct {
 	syncers *crew
 
 	dirsMu sync.Mutex
-	dirs   map[string]*dir // that somebody waits to have synced
+	dirs   map[string]*file // that somebody waits to have synced
 
 	noCachestat atomic.Bool // the kernel has no cachestat, or forbids it
 }
@@ -47,6 +47,7 @@ type shard struct {
 	iov  iovecs // of the loop's thread
 	page []byte // scratch of Cached where there is no cachestat
 	aio  aio
+	pace pace // of what names files
 
 	mu     sync.Mutex
 	wake   func()
@@ -69,7 +70,7 @@ func New(cfg Config) *Disk {
 	if cfg.SlowFor <= 0 {
 		cfg.SlowFor = time.Second
 	}
-	d := &Disk{cfg: cfg, start: time.Now(), files: newTable(cfg.Shards), dirs: map[string]*dir{}}
+	d := &Disk{cfg: cfg, start: time.Now(), files: newTable(cfg.Shards), dirs: map[string]*file{}}
 	for i := range cfg.Shards {
 		d.shards = append(d.shards, &shard{id: i, wake: func() {}})
 	}
@@ -108,7 +109,7 @@ func (d *Disk) Execute(shard int, reqs []disk.Request, done []disk.Completion) [
 		switch r.Kind {
 		case disk.Write:
 			f := d.files.hold(r.File)
-			if d.slow(f) {
+			if f.pace.away(d) {
 				d.workers.put(job{shard: s, req: *r, file: f})
 				continue
 			}
@@ -129,6 +130,10 @@ func (d *Disk) Execute(shard int, reqs []disk.Request, done []disk.Completion) [
 		case disk.Lock, disk.Readahead, disk.Truncate, disk.Allocate:
 			d.workers.put(job{shard: s, req: *r, file: d.files.hold(r.File)})
 		default:
+			if d.inline(s, r) {
+				done = append(done, d.named(s, r))
+				continue
+			}
 			d.workers.put(job{shard: s, req: *r})
 		}
 	}

@@ -10,12 +10,11 @@ import (
 	"github.com/seedlog/seedlog/io/disk"
 )
 
-// job is one thing for a worker: a request of the core, a sync of file (no kind) or dir, or a Warm (key not 0).
+// job is one thing for a worker: a request of the core, a sync of file (no kind), or a Warm (key not 0).
 type job struct {
 	shard *shard
 	req   disk.Request
 	file  *file // held; the worker drops it
-	dir   *dir
 	key   uint64
 	ext   disk.Extent
 }

@@ -60,10 +60,11 @@ type place struct {
 type ledger struct {
 	mu    sync.Mutex
 	acked map[uint64]place
+	ends  map[int32]int64 // the highest acknowledged offset by partition
 	bad   []error
 }
 
-func newLedger() *ledger { return &ledger{acked: map[uint64]place{}} }
+func newLedger() *ledger { return &ledger{acked: map[uint64]place{}, ends: map[int32]int64{}} }
 
 func (l *ledger) ack(n uint64, r *kgo.Record, err error) {
 	l.mu.Lock()
@@ -73,6 +74,7 @@ func (l *ledger) ack(n uint64, r *kgo.Record, err error) {
 		return
 	}
 	l.acked[n] = place{r.Partition, r.Offset}
+	l.ends[r.Partition] = max(l.ends[r.Partition], r.Offset)
 }
 
 // produceAll sends records first..first+count-1 of a source to a topic and waits for every answer.

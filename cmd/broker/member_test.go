@@ -34,11 +34,11 @@ func TestANodeWhoseListNamesOthersFoundsNothingAlone(t *testing.T) {
 	}
 	inner := []string{freePort(t), freePort(t), freePort(t)}
 	dir, admin := t.TempDir(), freePort(t)
-	node := func(i int, list string, more ...string) *node {
+	launched := func(i int, list string, more ...string) *node {
 		return begin(t, filepath.Join(dir, fmt.Sprint(i)), append([]string{fmt.Sprintf("node.id=%d", i+1), "process.roles=broker,controller",
 			"listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://" + inner[i], "controller.quorum.bootstrap.servers=" + list}, more...)...)
 	}
-	one := node(0, strings.Join(inner, ","), "admin.listener="+admin)
+	one := launched(0, strings.Join(inner, ","), "admin.listener="+admin)
 	eventually(t, 10*time.Second, "the probe says that there is no controller", func() bool {
 		code, text := health(t, "http://"+admin, "/readyz")
 		return code == 503 && strings.Contains(text, "no-controller")
@@ -46,7 +46,7 @@ func TestANodeWhoseListNamesOthersFoundsNothingAlone(t *testing.T) {
 	if code, text := health(t, "http://"+admin, "/healthz"); code != 200 {
 		t.Errorf("/healthz: %d %s", code, text)
 	}
-	two := node(1, strings.Join(inner, ","))
+	two := launched(1, strings.Join(inner, ","))
 	select {
 	case l := <-one.line:
 		t.Fatalf("two of three founded a cluster: %s", l)
@@ -54,13 +54,13 @@ func TestANodeWhoseListNamesOthersFoundsNothingAlone(t *testing.T) {
 		t.Fatalf("two of three founded a cluster: %s", l)
 	case <-time.After(time.Second):
 	}
-	three := node(2, inner[0]+","+inner[2]+","+freePort(t))
+	three := launched(2, inner[0]+","+inner[2]+","+freePort(t))
 	if code := three.wait(); code != 1 || !strings.Contains(three.stderr.String(), "founding list") || strings.Count(three.stderr.String(), "\n") != 1 {
 		t.Errorf("another list: code %d, %s", code, three.stderr.String())
 	}
 	one.kill() // it may have refused as well: neither knows which of them is wrong
 	two.kill()
-	one, two, three = node(0, strings.Join(inner, ","), "admin.listener="+admin), node(1, strings.Join(inner, ",")), node(2, strings.Join(inner, ","))
+	one, two, three = launched(0, strings.Join(inner, ","), "admin.listener="+admin), launched(1, strings.Join(inner, ",")), launched(2, strings.Join(inner, ","))
 	for _, n := range []*node{one, two, three} {
 		n.wentReady()
 	}

@@ -298,7 +298,7 @@ func createTopic(t testing.TB, cl *kgo.Client, name string, partitions int32, se
 }
 
 // createReplicated makes a topic with that many replicas.
-func createReplicated(t testing.TB, cl *kgo.Client, name string, partitions int32, replicas int16, settings ...string) [16]byte {
+func createReplicated(t testing.TB, cl kmsg.Requestor, name string, partitions int32, replicas int16, settings ...string) [16]byte {
 	t.Helper()
 	q := kmsg.NewPtrCreateTopicsRequest()
 	x := kmsg.NewCreateTopicsRequestTopic()

@@ -77,6 +77,9 @@ func effects(o *step.Effects) int { return len(o.Mail) + len(o.Disk) + len(o.Log
 // Digest is of all effects until now, for the trace.
 func (s *Stepper) Digest() uint64 { return s.digest.sum }
 
+// Actor gives the actor to oracles, nil before its first step. Between steps its goroutines are blocked.
+func (s *Stepper) Actor() Actor { return s.actor }
+
 // Inspect shows the actor to oracles, if it lets itself be shown. Between steps its goroutines are blocked.
 func (s *Stepper) Inspect() any {
 	if i, ok := s.actor.(interface{ Inspect() any }); ok {

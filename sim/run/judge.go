@@ -29,6 +29,8 @@ type Judge struct {
 	lied   []bool             // by node: a sync has lied
 	beyond bool               // a lying sync and then a loss of power destroyed the only copy: outside the model
 	synced []map[string]int64 // by node: synced end of each partition when its last process ended
+	weak   *trouble           // nil: one node, which nobody deposes
+	copies *copies            // nil: one node
 }
 
 func newJudge(p *plan.Plan) *Judge {
@@ -49,8 +51,11 @@ func (j *Judge) begin(c *cluster.Cluster) {
 		}
 		return 0
 	}
-	j.note(history.Op{Kind: history.Config, Meta: fmt.Sprintf("flush=%s,copies=%d,producers-expire=%d,offsets-expire=%d",
-		j.plan.Flush, on(fault.N4), on(fault.L2), on(fault.L2))})
+	j.note(history.Op{Kind: history.Config, Meta: fmt.Sprintf("flush=%s,copies=%d,producers-expire=%d,offsets-expire=%d,offsets-partitions=%s",
+		j.plan.Flush, on(fault.N4), on(fault.L2), on(fault.L2), j.plan.Settings["offsets.topic.num.partitions"])})
+	if c.Nodes() > 1 {
+		j.weak, j.copies = newTrouble(j), newCopies(j)
+	}
 	j.note(history.Op{Kind: history.Phase, Meta: "safety"})
 }
 
@@ -106,6 +111,12 @@ func (j *Judge) Stepped(node, shard int) error {
 	if shard < j.plan.Shards { // not the quorum's lane
 		j.view.stepped(node, shard, j.rounds%fullEvery == 0)
 	}
+	if j.weak != nil {
+		j.weak.stepped(node, shard)
+	}
+	if j.copies != nil && shard < j.plan.Shards {
+		j.copies.stepped(node)
+	}
 	return j.verdict(j.suite.Step(j.view))
 }
 
@@ -148,6 +159,8 @@ func (j *Judge) Crashing(node int, power bool) {
 		known[history.Key(p.Topic, p.Partition)] = p.Synced
 	}
 	switch {
+	case j.copies != nil:
+		j.copies.crashing(node, power, known)
 	case !power:
 	case j.c.Ledger().Any(node, fault.D2, fault.D5, fault.D7, fault.D8):
 		j.note(history.Op{Kind: history.Excuse})

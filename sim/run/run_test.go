@@ -5,11 +5,12 @@ import (
 
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/sim/cluster"
+	"github.com/seedlog/seedlog/sim/plan"
 )
 
 func TestBrokerRunsWithoutFaults(t *testing.T) {
 	for seed := uint64(1); seed < 4; seed++ {
-		p := Draw(seed, "ack")
+		p := Draw(seed, plan.Menu{Flush: "ack", Nodes: 1})
 		p.Swarm, p.Faults, p.SafetyMS = nil, nil, 10000
 		r, err := Prepare(p)
 		if err != nil {

@@ -1,0 +1,13 @@
+// Command failover measures how long a producer waits for its next acknowledgement when a node of a cluster of three fails: from kill -9 or
+// SIGSTOP of a node to the first acknowledgement of a record that was sent after it, on each partition that the node led. Run it from the
+// top of the tree:
+//
+//	go run ./bench/failover            20 tries of kill -9, every fourth of them on the controller
+//	FAULT=stop TRIES=5 go run ./bench/failover
+//
+// A line of JSON a try, then a summary. leader_ms is when a surviving node's metadata named other leaders for all that the node led; ack_ms is
+// what the slowest of these partitions' producers waited, idempotent, with acks=all, RF=3 and min.insync.replicas=2. The brokers have their
+// defaults. The producer is franz-go with two changes: it asks for metadata as soon as the Java client and librdkafka do (100 ms after the last
+// time; franz-go's own default is seconds, and then that is all that one measures), and it waits 1 s instead of 10 s for a broker that does not
+// answer such a question (it asks any broker, and so, after a SIGSTOP, at times the stopped one).
+package main

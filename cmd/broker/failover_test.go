@@ -1,0 +1,156 @@
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func TestAGroupGoesOnFromItsCommitsWhenItsCoordinatorIsKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("three processes")
+	}
+	c := newCluster(t, 3, "min.insync.replicas=2", "offsets.topic.replication.factor=3")
+	createReplicated(t, c.dial(), "work", 3, 3)
+	l := newLedger()
+	if err := produceAll(bounded(t, 30*time.Second), c.dial(), "work", 1, 0, 600, l); err != nil || len(l.acked) != 600 {
+		t.Fatal(err, l.bad)
+	}
+	member := func() *kgo.Client {
+		return c.dial(kgo.ConsumeTopics("work"), kgo.ConsumerGroup("g"), kgo.DisableAutoCommit(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(200*time.Millisecond))
+	}
+	seen := map[uint64]int{}
+	read := func(cl *kgo.Client, until int) {
+		t.Helper()
+		ctx := bounded(t, time.Minute)
+		for len(seen) < until {
+			fs := cl.PollRecords(ctx, 50)
+			if ctx.Err() != nil {
+				t.Fatalf("%d of %d records after a minute", len(seen), until)
+			}
+			fs.EachRecord(func(r *kgo.Record) {
+				_, n, err := check(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				seen[n]++
+			})
+			if err := cl.CommitUncommittedOffsets(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	cl := member()
+	read(cl, 200)
+	f := kmsg.NewPtrFindCoordinatorRequest()
+	f.CoordinatorKeys = []string{"g"}
+	resp, err := f.RequestWith(bounded(t, 20*time.Second), cl)
+	if err != nil || resp.Coordinators[0].ErrorCode != 0 {
+		t.Fatal(err, resp)
+	}
+	at := int(resp.Coordinators[0].NodeID) - 1
+	c.nodes[at].kill()
+	read(cl, 400)
+	cl.Close()
+	cl = member()
+	read(cl, 600)
+	twice := 0
+	for _, n := range seen {
+		if n > 1 {
+			twice++
+		}
+	}
+	if twice > 100 { // at most what two polls brought that were not committed
+		t.Errorf("%d of 600 records were read twice: commits were lost", twice)
+	}
+	c.nodes[at] = c.begin(at).wentReady()
+}
+
+func TestAPartitionMovesToOtherBrokersAndLeavesNothingBehind(t *testing.T) {
+	if testing.Short() {
+		t.Skip("three processes")
+	}
+	c := newCluster(t, 3)
+	cl := c.dial()
+	createReplicated(t, cl, "moves", 1, 1)
+	l := newLedger()
+	if err := produceAll(bounded(t, 30*time.Second), c.dial(), "moves", 1, 0, 500, l); err != nil {
+		t.Fatal(err)
+	}
+	_, _, parts := c.describe(0, "moves")
+	from := parts[0].Leader
+	to := []int32{from%3 + 1, (from+1)%3 + 1}
+	q := kmsg.NewPtrAlterPartitionAssignmentsRequest()
+	x := kmsg.NewAlterPartitionAssignmentsRequestTopic()
+	x.Topic, x.Partitions = "moves", []kmsg.AlterPartitionAssignmentsRequestTopicPartition{{Partition: 0, Replicas: to}}
+	q.Topics, q.TimeoutMillis = append(q.Topics, x), 10_000
+	resp, err := q.RequestWith(bounded(t, 20*time.Second), cl)
+	if err != nil || resp.ErrorCode != 0 || resp.Topics[0].Partitions[0].ErrorCode != 0 {
+		t.Fatal(err, resp)
+	}
+	eventually(t, 30*time.Second, "the partition has moved", func() bool {
+		_, _, parts := c.describe(0, "moves")
+		return slices.Equal(parts[0].Replicas, to) && len(parts[0].ISR) == 2 && slices.Contains(to, parts[0].Leader)
+	})
+	eventually(t, 30*time.Second, "its directory is gone where it was", func() bool {
+		names, err := os.ReadDir(filepath.Join(c.dir, fmt.Sprint(from-1)))
+		return err == nil && !slices.ContainsFunc(names, func(e os.DirEntry) bool { return strings.HasPrefix(e.Name(), "moves-") })
+	})
+	if err := produceAll(bounded(t, 30*time.Second), c.dial(), "moves", 1, 500, 500, l); err != nil || len(l.acked) != 1000 {
+		t.Fatal(err, l.bad)
+	}
+	all := readAll(t, c.dial(kgo.ConsumeTopics("moves"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())), 1000)
+	same(t, 1, l, all[1])
+	// And back, to where its name was removed.
+	q.Topics[0].Partitions[0].Replicas = []int32{from}
+	if resp, err = q.RequestWith(bounded(t, 20*time.Second), cl); err != nil || resp.Topics[0].Partitions[0].ErrorCode != 0 {
+		t.Fatal(err, resp)
+	}
+	eventually(t, 30*time.Second, "the partition is back", func() bool {
+		_, _, parts := c.describe(0, "moves")
+		return slices.Equal(parts[0].Replicas, []int32{from}) && parts[0].Leader == from
+	})
+	all = readAll(t, c.dial(kgo.ConsumeTopics("moves"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())), 1000)
+	same(t, 1, l, all[1])
+}
+
+func TestAdminRequestsGoThroughAnyBrokerWhileTheControllerChanges(t *testing.T) {
+	if testing.Short() {
+		t.Skip("three processes")
+	}
+	c := newCluster(t, 3)
+	for i := range 3 {
+		controller, _, _ := c.describe(0, "none")
+		if controller < 1 {
+			t.Fatal("no controller is shown")
+		}
+		at := int(controller) - 1
+		c.nodes[at].kill()
+		ask := (at + 1) % 3
+		cl := dial(t, c.clients[ask])
+		name := fmt.Sprintf("after-%d", i)
+		createReplicated(t, cl.Broker(ask+1), name, 2, 2)
+		if _, _, parts := c.describe(ask, name); len(parts) != 2 {
+			t.Fatalf("the broker that answered knows %d partitions", len(parts))
+		}
+		d := kmsg.NewPtrDeleteTopicsRequest()
+		x := kmsg.NewDeleteTopicsRequestTopic()
+		x.Topic = &name
+		d.Topics, d.TopicNames, d.TimeoutMillis = append(d.Topics, x), []string{name}, 20_000
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		resp, err := d.RequestWith(ctx, cl.Broker(ask+1))
+		cancel()
+		if err != nil || resp.Topics[0].ErrorCode != 0 {
+			t.Fatal(err, resp)
+		}
+		c.nodes[at] = c.begin(at).wentReady()
+	}
+}
