@@ -15,7 +15,8 @@ type Config struct {
 	Workers   int           // threads at most for everything but syncs; default 16
 	Syncers   int           // threads at most for syncs, hence files synced in parallel; default 16
 	SlowWrite time.Duration // a pwritev that takes longer is slow; default 1 ms
-	SlowFor   time.Duration // how long a file stays with the workers after slow writes; default 1 s
+	SlowName  time.Duration // a call that names a file is slow beyond; default 100 µs
+	SlowFor   time.Duration // how long a file, or what names files, stays with the workers after slow calls; default 1 s
 }
 
 const (
@@ -43,11 +44,12 @@ type Disk struct {
 
 // shard is what one shard's loop has of the disk.
 type shard struct {
-	id   int
-	iov  iovecs // of the loop's thread
-	page []byte // scratch of Cached where there is no cachestat
-	aio  aio
-	pace pace // of what names files
+	id    int
+	iov   iovecs // of the loop's thread
+	page  []byte // scratch of Cached where there is no cachestat
+	aio   aio
+	pace  pace          // of what names files
+	spent time.Duration // on that inline, in this Execute
 
 	mu     sync.Mutex
 	wake   func()
@@ -66,6 +68,9 @@ func New(cfg Config) *Disk {
 	}
 	if cfg.SlowWrite <= 0 {
 		cfg.SlowWrite = time.Millisecond
+	}
+	if cfg.SlowName <= 0 {
+		cfg.SlowName = 100 * time.Microsecond
 	}
 	if cfg.SlowFor <= 0 {
 		cfg.SlowFor = time.Second
@@ -104,6 +109,7 @@ func (d *Disk) Attach(shard int, wake func(), bell int) {
 // the bytes that they name stay put until their completion.
 func (d *Disk) Execute(shard int, reqs []disk.Request, done []disk.Completion) []disk.Completion {
 	s := d.shards[shard]
+	s.spent = 0
 	for i := range reqs {
 		r := &reqs[i]
 		switch r.Kind {

@@ -261,7 +261,7 @@ func TestALoneSlowWriteMovesNothing(t *testing.T) {
 		if i%3 == 0 {
 			took = time.Second
 		}
-		f.pace.judge(d, took, time.Duration(i))
+		f.pace.judge(d, d.cfg.SlowWrite, took, time.Duration(i))
 		if f.pace.away(d) {
 			t.Fatal("moved")
 		}

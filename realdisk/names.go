@@ -2,6 +2,7 @@ package realdisk
 
 import (
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -12,9 +13,12 @@ import (
 // for a segment.
 const smallFile = 1 << 20
 
+// maxNaming is how long such calls may hold up the loop in one Execute: what is left then goes to the workers, who make them in parallel.
+const maxNaming = time.Millisecond
+
 // inline says whether a request that names its object by path, or a Close, is executed by the loop's thread. These calls find what they need in the
 // kernel's caches nearly always and take some 10 µs, less than a hand-over to a worker and back costs; a topic of 1,000 partitions makes 6,000 of
-// them. Where they are slow, as with a cold cache or a stalled journal, workers make them for a while. Removing gives blocks back: that is for workers
+// them. Where they are slow, as with a cold cache or a stalled journal, workers make them for a while, so that the shard goes on. Removing gives blocks back: that is for workers
 // always.
 func (d *Disk) inline(s *shard, r *disk.Request) bool {
 	switch r.Kind {
@@ -26,7 +30,7 @@ func (d *Disk) inline(s *shard, r *disk.Request) bool {
 	default:
 		return false
 	}
-	return !s.pace.away(d)
+	return s.spent < maxNaming && !s.pace.away(d)
 }
 
 // named executes a request inline, and notes how long it took.
@@ -35,7 +39,8 @@ func (d *Disk) named(s *shard, r *disk.Request) disk.Completion {
 	began := d.now()
 	d.onPath(r, &c)
 	end := d.now()
-	s.pace.judge(d, end-began, end)
+	s.spent += end - began
+	s.pace.judge(d, d.cfg.SlowName, end-began, end)
 	return c
 }
 

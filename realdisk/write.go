@@ -36,8 +36,8 @@ func (p *pace) away(d *Disk) bool {
 
 // judge sends the calls to the workers after slowRun slow ones, and keeps them there while they stay slow. Fast ones make up for slow
 // ones, so a lone stall moves nothing.
-func (p *pace) judge(d *Disk, took, now time.Duration) {
-	if took <= d.cfg.SlowWrite {
+func (p *pace) judge(d *Disk, limit, took, now time.Duration) {
+	if took <= limit {
 		p.slow = max(p.slow-1, 0)
 		return
 	}
@@ -52,7 +52,7 @@ func (d *Disk) write(f *file, r *disk.Request, iov *iovecs) disk.Completion {
 	began := d.now()
 	n, errno := pwriteAll(f.fd, r.Off, r.Vec, iov)
 	end := d.now()
-	f.pace.judge(d, end-began, end)
+	f.pace.judge(d, d.cfg.SlowWrite, end-began, end)
 	f.size = max(f.size, r.Off+n)
 	c := disk.Completion{Token: r.Token, N: n}
 	c.Err, c.Detail = outcome("pwritev", errno)

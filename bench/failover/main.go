@@ -22,6 +22,7 @@ type try struct {
 	Controller bool    `json:"controller"`
 	Partitions int     `json:"partitions"`
 	LeaderMS   float64 `json:"leader_ms"`
+	FreshMS    float64 `json:"fresh_ms"`
 	AckMS      float64 `json:"ack_ms"`
 }
 

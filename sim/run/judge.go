@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/cluster"
 	"github.com/seedlog/seedlog/sim/fault"
@@ -31,6 +32,7 @@ type Judge struct {
 	synced []map[string]int64 // by node: synced end of each partition when its last process ended
 	weak   *trouble           // nil: one node, which nobody deposes
 	copies *copies            // nil: one node
+	whole  *metadata.Image    // one that owes nothing
 }
 
 func newJudge(p *plan.Plan) *Judge {
@@ -108,8 +110,10 @@ func (b broken) Broken() (property, was, is string) {
 func (j *Judge) Stepped(node, shard int) error {
 	j.rounds++
 	j.faults()
-	if shard < j.plan.Shards { // not the quorum's lane
+	if shard < j.plan.Shards {
 		j.view.stepped(node, shard, j.rounds%fullEvery == 0)
+	} else {
+		j.view.voted(node)
 	}
 	if j.weak != nil {
 		j.weak.stepped(node, shard)
