@@ -153,6 +153,9 @@ func (p *part) take(x *wire.FetchedPart, lease *buf.Lease) {
 		return
 	}
 	p.failures = 0
+	if counts, _ := p.follower.Throttled(); counts {
+		p.f.Rate.Take(p.f.env.Now.Mono, int64(len(b)))
+	}
 	if len(b) == 0 && len(x.Records) > 0 { // only what is not ours yet
 		p.rest()
 		return

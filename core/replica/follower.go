@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"slices"
+
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
@@ -17,6 +19,12 @@ func (p *Partition) FetchPoint() (offset int64, lastEpoch int32, logStart int64,
 	}
 	p.fetchAt = p.Log.End()
 	return p.fetchAt, p.Log.LatestEpoch(), p.Log.Start(), true
+}
+
+// Throttled says whether what is fetched counts for this broker's rate, and whether it waits while that is exceeded: a replica in sync does
+// not, since producers wait for it (KIP-73).
+func (p *Partition) Throttled() (counts, waits bool) {
+	return p.FollowerThrottled, p.FollowerThrottled && !slices.Contains(p.state.ISR, p.state.Me)
 }
 
 // maybeReady tells that FetchPoint is ready.
