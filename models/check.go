@@ -34,8 +34,10 @@ type Result struct {
 // Options of Check.
 type Options struct {
 	// Weak says that a read within [call, ret] may lag (M1w): the ledger shows a pause, a partition or skew on a node that led then.
-	// nil: every read is strong.
-	Weak func(call, ret int64) bool
+	// nil: as the history's own notes say.
+	Weak func(key string, call, ret int64) bool
+	// WeakFetch says the same of fetches alone: a new leader's high watermark may lag, and only ListOffsets must not tell (KIP-207). nil: as Weak.
+	WeakFetch func(key string, call, ret int64) bool
 	// Timeout bounds each window's search in wall time; what it cuts off is unchecked. 0: 20 s.
 	Timeout time.Duration
 	// ProducersExpire says that the run lets producer ids expire while they are in use (F:L2), so that M2 allows forgetting.
@@ -54,6 +56,13 @@ const windowOps = 128
 func Check(events []*history.Event, opt Options) []Result {
 	if opt.Timeout == 0 {
 		opt.Timeout = 20 * time.Second
+	}
+	if opt.Weak == nil {
+		w := WeakWindows(events)
+		opt.Weak, opt.WeakFetch = w.Weak, w.WeakFetch
+	}
+	if opt.WeakFetch == nil {
+		opt.WeakFetch = opt.Weak
 	}
 	calls := Calls(events)
 	byLog, byGroup := map[string][]Call{}, map[string][]Call{}

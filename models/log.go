@@ -293,12 +293,21 @@ func (c *content) check(calls []Call, opt Options, r *Result) (Verdict, string) 
 	})
 }
 
+// weak says that the call's answer may lag.
+func (o *Options) weak(k *Call) bool {
+	lags := o.Weak
+	if k.Op.Kind == history.Poll {
+		lags = o.WeakFetch
+	}
+	return lags != nil && lags(k.Op.Key, k.Call, k.Return)
+}
+
 // observe turns a read or ListOffsets into its condition on the state; nil if it says nothing.
 func (c *content) observe(k *Call, opt Options, r *Result) (*logOp, string) {
 	if k.Type != history.OK {
 		return nil, ""
 	}
-	weak := opt.Weak != nil && opt.Weak(k.Call, k.Return)
+	weak := opt.weak(k)
 	op := &logOp{weak: weak}
 	switch o := k.Op; {
 	case o.Kind == history.Poll && len(o.Records) > 0:

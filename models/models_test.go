@@ -281,7 +281,7 @@ func TestAWeakReadMayLagAndAStrongOneMayNot(t *testing.T) {
 	for seed := uint64(0); seed < 50; seed++ {
 		h := clone(generate(seed, 8, 400))
 		require.True(t, mutations[0].do(h, nil))
-		r := Check(h, Options{Weak: func(_, _ int64) bool { return true }})[0]
+		r := Check(h, Options{Weak: func(_ string, _, _ int64) bool { return true }})[0]
 		require.Equal(t, OK, r.Verdict, r.Detail)
 		require.Zero(t, r.Strong)
 		require.Positive(t, r.Weak)

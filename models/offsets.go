@@ -83,6 +83,7 @@ func joins(calls []Call, groupKey string) []Call {
 // CheckOffsets checks one group's offset of one partition as a register (M3).
 func CheckOffsets(key string, calls, joined []Call, ex []excuse, opt Options) Result {
 	var ops []porcupine.Operation
+	weak, strong := 0, 0
 	add := func(k *Call, ret int64, op registerOp) {
 		ops = append(ops, porcupine.Operation{ClientId: int(k.Process), Input: &op, Call: k.Call, Return: ret})
 	}
@@ -91,6 +92,14 @@ func CheckOffsets(key string, calls, joined []Call, ex []excuse, opt Options) Re
 		op := registerOp{offset: k.Op.Offset, meta: k.Op.Meta, generation: k.Op.Generation}
 		switch {
 		case k.Op.Kind == history.FetchOffsets && k.Type == history.OK:
+			if opt.Weak != nil && opt.Weak(key, k.Call, k.Return) {
+				weak++
+				if !everCommitted(k, calls) {
+					return Result{Model: "M3", Key: key, Verdict: Illegal, Ops: len(ops), Detail: fmt.Sprintf("fetch of committed offset %d %q (events %d to %d): nobody committed that", op.offset, op.meta, k.Call, k.Return)}
+				}
+				continue
+			}
+			strong++
 			op.kind, op.what = registerFetch, fmt.Sprintf("fetch committed offset: %d %q", op.offset, op.meta)
 			add(k, k.Return, op)
 		case k.Op.Kind == history.Commit && k.Type != history.Fail:
@@ -111,9 +120,23 @@ func CheckOffsets(key string, calls, joined []Call, ex []excuse, opt Options) Re
 	for _, x := range ex {
 		ops = append(ops, porcupine.Operation{Input: &registerOp{kind: registerForget, what: "a loss that the ledger excuses"}, Call: x.At, Return: x.At})
 	}
-	r := Result{Model: "M3", Key: key, Ops: len(ops)}
+	r := Result{Model: "M3", Key: key, Ops: len(ops), Strong: strong, Weak: weak}
 	r.Verdict, r.Detail = window(sorted(ops), opt.Timeout, registerModel(opt.OffsetsExpire))
 	return r
+}
+
+// everCommitted says that a read tells of nothing, or of what a commit that began before it ended may have left: a coordinator that was deposed
+// knows no more, but nothing else.
+func everCommitted(read *Call, calls []Call) bool {
+	if read.Op.Offset < 0 {
+		return true
+	}
+	for i := range calls {
+		if o := calls[i].Op; o.Kind == history.Commit && calls[i].Type != history.Fail && o.Offset == read.Op.Offset && o.Meta == read.Op.Meta && calls[i].Call <= read.Return {
+			return true
+		}
+	}
+	return false
 }
 
 // commitReturn ends a commit of unknown outcome where the first read saw it. One that no read saw may be left out: nothing hangs on it.

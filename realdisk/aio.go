@@ -11,7 +11,8 @@ import (
 
 // Of linux/aio_abi.h.
 const (
-	iocbFdsync  = 3 // IOCB_CMD_FDSYNC, since Linux 4.18
+	iocbFsync   = 2 // IOCB_CMD_FSYNC, since Linux 4.18
+	iocbFdsync  = 3 // IOCB_CMD_FDSYNC
 	iocbEventfd = 1 // IOCB_FLAG_RESFD
 )
 
@@ -90,11 +91,8 @@ func (a *aio) submit() bool {
 		a.ptrs = a.ptrs[:0]
 		for i := range n {
 			slot := slots[n-1-i]
-			a.iocbs[slot] = iocb{data: uint64(slot), op: iocbFdsync, fd: uint32(a.queue[i].fd), flags: iocbEventfd, completed: uint32(a.bell)}
+			a.iocbs[slot] = a.begin(a.queue[i], slot)
 			a.ptrs = append(a.ptrs, &a.iocbs[slot])
-		}
-		for _, f := range a.queue[:n] {
-			f.serve()
 		}
 		taken, _, e := syscall.Syscall(unix.SYS_IO_SUBMIT, a.ctx, uintptr(n), uintptr(unsafe.Pointer(&a.ptrs[0])))
 		k := int(taken)
@@ -105,6 +103,7 @@ func (a *aio) submit() bool {
 			if i < k {
 				a.flying[slots[n-1-i]] = f
 			} else {
+				f.closeDir()
 				f.unserve()
 			}
 		}
@@ -117,6 +116,18 @@ func (a *aio) submit() bool {
 		}
 	}
 	return true
+}
+
+// begin makes the request of one sync, for all that wait for it now. A directory that cannot be opened leaves a descriptor that the kernel refuses;
+// a syncer will say what is wrong.
+func (a *aio) begin(f *file, slot uint32) iocb {
+	f.serve()
+	op := uint16(iocbFdsync)
+	if f.dir != "" {
+		op = iocbFsync
+		f.fd, _ = openDir(f.dir)
+	}
+	return iocb{data: uint64(slot), op: op, fd: uint32(f.fd), flags: iocbEventfd, completed: uint32(a.bell)}
 }
 
 // ended appends the answers to the syncs that have ended.

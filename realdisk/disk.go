@@ -15,7 +15,8 @@ type Config struct {
 	Workers   int           // threads at most for everything but syncs; default 16
 	Syncers   int           // threads at most for syncs, hence files synced in parallel; default 16
 	SlowWrite time.Duration // a pwritev that takes longer is slow; default 1 ms
-	SlowFor   time.Duration // how long a file stays with the workers after slow writes; default 1 s
+	SlowName  time.Duration // a call that names a file is slow beyond; default 100 µs
+	SlowFor   time.Duration // how long a file, or what names files, stays with the workers after slow calls; default 1 s
 }
 
 const (
@@ -36,17 +37,19 @@ type Disk struct {
 	syncers *crew
 
 	dirsMu sync.Mutex
-	dirs   map[string]*dir // that somebody waits to have synced
+	dirs   map[string]*file // that somebody waits to have synced
 
 	noCachestat atomic.Bool // the kernel has no cachestat, or forbids it
 }
 
 // shard is what one shard's loop has of the disk.
 type shard struct {
-	id   int
-	iov  iovecs // of the loop's thread
-	page []byte // scratch of Cached where there is no cachestat
-	aio  aio
+	id    int
+	iov   iovecs // of the loop's thread
+	page  []byte // scratch of Cached where there is no cachestat
+	aio   aio
+	pace  pace          // of what names files
+	spent time.Duration // on that inline, in this Execute
 
 	mu     sync.Mutex
 	wake   func()
@@ -66,10 +69,13 @@ func New(cfg Config) *Disk {
 	if cfg.SlowWrite <= 0 {
 		cfg.SlowWrite = time.Millisecond
 	}
+	if cfg.SlowName <= 0 {
+		cfg.SlowName = 100 * time.Microsecond
+	}
 	if cfg.SlowFor <= 0 {
 		cfg.SlowFor = time.Second
 	}
-	d := &Disk{cfg: cfg, start: time.Now(), files: newTable(cfg.Shards), dirs: map[string]*dir{}}
+	d := &Disk{cfg: cfg, start: time.Now(), files: newTable(cfg.Shards), dirs: map[string]*file{}}
 	for i := range cfg.Shards {
 		d.shards = append(d.shards, &shard{id: i, wake: func() {}})
 	}
@@ -103,12 +109,13 @@ func (d *Disk) Attach(shard int, wake func(), bell int) {
 // the bytes that they name stay put until their completion.
 func (d *Disk) Execute(shard int, reqs []disk.Request, done []disk.Completion) []disk.Completion {
 	s := d.shards[shard]
+	s.spent = 0
 	for i := range reqs {
 		r := &reqs[i]
 		switch r.Kind {
 		case disk.Write:
 			f := d.files.hold(r.File)
-			if d.slow(f) {
+			if f.pace.away(d) {
 				d.workers.put(job{shard: s, req: *r, file: f})
 				continue
 			}
@@ -129,6 +136,10 @@ func (d *Disk) Execute(shard int, reqs []disk.Request, done []disk.Completion) [
 		case disk.Lock, disk.Readahead, disk.Truncate, disk.Allocate:
 			d.workers.put(job{shard: s, req: *r, file: d.files.hold(r.File)})
 		default:
+			if d.inline(s, r) {
+				done = append(done, d.named(s, r))
+				continue
+			}
 			d.workers.put(job{shard: s, req: *r})
 		}
 	}

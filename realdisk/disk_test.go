@@ -245,7 +245,7 @@ func TestAFileWhoseWritesAreSlowIsWrittenByAWorkerForAWhile(t *testing.T) {
 	}
 	// Back when the while is over, and kept by fast writes.
 	b.d.cfg.SlowWrite = time.Minute
-	b.d.files.find(f).slowUntil = 1
+	b.d.files.find(f).pace.until = 1
 	for range 10 {
 		if !w(f) {
 			t.Fatal("the file did not come back")
@@ -261,8 +261,8 @@ func TestALoneSlowWriteMovesNothing(t *testing.T) {
 		if i%3 == 0 {
 			took = time.Second
 		}
-		d.judge(f, took, time.Duration(i))
-		if d.slow(f) {
+		f.pace.judge(d, d.cfg.SlowWrite, took, time.Duration(i))
+		if f.pace.away(d) {
 			t.Fatal("moved")
 		}
 	}

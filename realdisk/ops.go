@@ -60,7 +60,7 @@ func (d *Disk) onPath(r *disk.Request, c *disk.Completion) {
 	case disk.List:
 		list(r, c)
 	case disk.Mkdir:
-		set(c, "mkdir", os.MkdirAll(r.Path, 0o755))
+		set(c, "mkdir", mkdir(r.Path))
 	case disk.Free:
 		free(r, c)
 	default:
@@ -98,7 +98,7 @@ func (d *Disk) open(r *disk.Request, c *disk.Completion) {
 		set(c, "open as a regular file", err)
 		return
 	}
-	f := &file{fd: fd}
+	f := &file{fd: fd, size: st.Size}
 	f.refs.Store(1)
 	d.files.put(r.File, f)
 	c.N = st.Size

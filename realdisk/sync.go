@@ -54,19 +54,18 @@ func (d *Disk) submit(s *shard) {
 
 // sync runs on a syncer: one fdatasync for all that wait now.
 func (d *Disk) sync(_ *worker, j *job) {
-	if j.dir != nil {
-		d.syncDir(j.dir)
-		return
-	}
 	f := j.file
 	failed := f.serve()
-	if failed == nil {
+	switch {
+	case f.dir != "":
+		failed = fsyncDir(f.dir)
+	case failed == nil:
 		failed = fdatasync(f.fd)
 	}
 	for _, w := range f.serving {
 		w.shard.finish(f.answer(w, failed))
 	}
-	if f.served(failed) {
+	if d.served(f, failed) {
 		d.syncers.put(job{shard: j.shard, file: f})
 	}
 }
@@ -75,13 +74,18 @@ func (d *Disk) sync(_ *worker, j *job) {
 func (d *Disk) synced(s *shard, f *file, e syscall.Errno, done []disk.Completion) []disk.Completion {
 	var failed *failure
 	if e != 0 {
-		err, detail := outcome("fdatasync", e)
+		err, detail := outcome(f.syncCall(), e)
 		failed = &failure{err, detail}
 	}
+	f.closeDir()
 	for _, w := range f.serving {
+		if w.shard != s { // directories are shared
+			w.shard.finish(f.answer(w, failed))
+			continue
+		}
 		done = append(done, f.answer(w, failed))
 	}
-	if f.served(failed) {
+	if d.served(f, failed) {
 		d.queueSync(f, s)
 	}
 	return done
@@ -95,16 +99,19 @@ func (f *file) serve() *failure {
 	return f.failed
 }
 
-// unserve takes serve back: the sync did not begin. Nothing was asked meanwhile.
+// unserve takes serve back: the sync did not begin.
 func (f *file) unserve() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.serving, f.waiting = f.waiting, f.serving
+	f.serving, f.waiting = nil, append(f.serving, f.waiting...)
 }
 
 // served ends a sync. It says whether the file goes to the end of the queue, with what was asked meanwhile, so that a busy one does not keep others
 // waiting; otherwise the hold is dropped.
-func (f *file) served(failed *failure) bool {
+func (d *Disk) served(f *file, failed *failure) bool {
+	if f.dir != "" {
+		return d.servedDir(f)
+	}
 	f.mu.Lock()
 	f.failed = failed
 	f.syncing = len(f.waiting) > 0
@@ -124,61 +131,72 @@ func (f *file) answer(w waiter, failed *failure) disk.Completion {
 	return c
 }
 
-// dir is a directory that is being synced, or waits for it. It exists only as long as somebody waits.
-type dir struct {
-	path    string
-	waiting []waiter // for the next sync to start
-	serving []waiter // by the one that runs
-}
-
 // askSyncDir lets the SyncDir wait for the next sync of its directory to start. Many logs are born at once when a topic is created, and each
-// needs the directory that holds them all: one sync serves those that have come before it starts.
+// needs the directory that holds them all: one sync serves those that have come before it starts. A directory exists here only as long as somebody
+// waits, and is opened for each sync: its path may have come to mean another one.
 func (d *Disk) askSyncDir(path string, s *shard, token disk.Token) {
 	d.dirsMu.Lock()
-	x := d.dirs[path]
-	queued := x != nil
+	f := d.dirs[path]
+	queued := f != nil
 	if !queued {
-		x = &dir{path: path}
-		d.dirs[path] = x
+		f = &file{fd: -1, dir: path}
+		f.refs.Store(1)
+		d.dirs[path] = f
 	}
-	x.waiting = append(x.waiting, waiter{s, token})
+	f.mu.Lock()
+	f.waiting = append(f.waiting, waiter{s, token})
+	f.mu.Unlock()
 	d.dirsMu.Unlock()
 	if !queued {
-		d.syncers.put(job{dir: x})
+		d.queueSync(f, s)
 	}
 }
 
-func (d *Disk) syncDir(x *dir) {
+func (d *Disk) servedDir(f *file) bool {
 	d.dirsMu.Lock()
-	x.serving, x.waiting = x.waiting, x.serving[:0]
-	d.dirsMu.Unlock()
-	c := disk.Completion{}
-	set(&c, "sync directory", fsyncDir(x.path))
-	for _, w := range x.serving {
-		c.Token = w.token
-		w.shard.finish(c)
+	defer d.dirsMu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.waiting) > 0 {
+		return true
 	}
-	d.dirsMu.Lock()
-	more := len(x.waiting) > 0
-	if !more {
-		delete(d.dirs, x.path)
-	}
-	d.dirsMu.Unlock()
-	if more {
-		d.syncers.put(job{dir: x})
+	delete(d.dirs, f.dir)
+	return false
+}
+
+// closeDir closes a directory's descriptor after its sync.
+func (f *file) closeDir() {
+	if f.dir != "" && f.fd >= 0 {
+		_ = unix.Close(f.fd) // nothing was written through it, so its result says nothing
+		f.fd = -1
 	}
 }
 
-func fsyncDir(path string) error {
-	var fd int
-	err := retry(func() (err error) {
+func (f *file) syncCall() string {
+	if f.dir != "" {
+		return "sync directory"
+	}
+	return "fdatasync"
+}
+
+func openDir(path string) (fd int, err error) {
+	err = retry(func() (err error) {
 		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		return err
 	})
-	if err != nil {
-		return err
+	return fd, err
+}
+
+func fsyncDir(path string) *failure {
+	fd, err := openDir(path)
+	if err == nil {
+		err = errors.Join(retry(func() error { return unix.Fsync(fd) }), unix.Close(fd))
 	}
-	return errors.Join(retry(func() error { return unix.Fsync(fd) }), unix.Close(fd))
+	if err == nil {
+		return nil
+	}
+	e, detail := outcome("sync directory", errnoOf(err))
+	return &failure{e, detail}
 }
 
 func fdatasync(fd int) *failure {

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -15,11 +14,12 @@ import (
 // file is an open file. The table holds one reference, each use on another thread one more; the last closes the descriptor.
 type file struct {
 	fd   int
+	dir  string // the path of a directory, which is opened for each sync; else empty
 	refs atomic.Int32
 
 	// Of the owner's thread, or of the worker that has the file's one write: never both at once.
-	slow      int           // slow writes less fast ones, 0 <= slow < slowRun
-	slowUntil time.Duration // written by workers until then
+	pace pace
+	size int64 // about: from the first open and the writes
 
 	mu      sync.Mutex
 	syncing bool     // the file is being synced, or queued for it
@@ -48,7 +48,7 @@ func (f *file) hold() bool {
 }
 
 func (f *file) drop() syscall.Errno {
-	if f.refs.Add(-1) > 0 {
+	if f.refs.Add(-1) > 0 || f.fd < 0 {
 		return 0
 	}
 	if err := unix.Close(f.fd); err != nil {
@@ -120,6 +120,14 @@ func (t table) put(id disk.File, f *file) {
 	if s == nil || !s.CompareAndSwap(nil, f) {
 		panic(fmt.Sprintf("realdisk: file %#x opened twice, or of no shard", uint32(id)))
 	}
+}
+
+// peek gives what is open under a number, to its owner.
+func (t table) peek(id disk.File) *file {
+	if s := t.slot(id, false); s != nil {
+		return s.Load()
+	}
+	return nil
 }
 
 // take removes the entry and hands its reference to the caller.

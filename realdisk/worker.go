@@ -10,12 +10,11 @@ import (
 	"github.com/seedlog/seedlog/io/disk"
 )
 
-// job is one thing for a worker: a request of the core, a sync of file (no kind) or dir, or a Warm (key not 0).
+// job is one thing for a worker: a request of the core, a sync of file (no kind), or a Warm (key not 0).
 type job struct {
 	shard *shard
 	req   disk.Request
 	file  *file // held; the worker drops it
-	dir   *dir
 	key   uint64
 	ext   disk.Extent
 }
@@ -35,9 +34,10 @@ type crew struct {
 
 	mu     sync.Mutex
 	queue  []job
-	head   int // queue[:head] is taken
-	size   int // threads, 0 <= idle <= size <= max
-	idle   int // threads that sleep and that nobody has woken
+	head   int  // queue[:head] is taken
+	size   int  // threads, 0 <= idle <= size <= max
+	idle   int  // threads that sleep and that nobody has woken
+	waking bool // somebody was woken, or hired, and has not taken a job yet
 	max    int
 	efd    int
 	closed bool
@@ -47,20 +47,32 @@ func newCrew(max int, do func(*worker, *job)) *crew {
 	return &crew{do: do, max: max, efd: -1}
 }
 
-// put queues j. It wakes a sleeper, or else starts a thread while there are fewer than max.
+// put queues j. Who is woken wakes the next one if there is more to do: a burst costs whoever puts it one wake-up, and as many threads run as
+// are of use.
 func (c *crew) put(j job) {
 	c.mu.Lock()
 	c.queue = append(c.queue, j)
-	wake := c.idle > 0
-	if wake {
-		c.idle--
-	} else if c.size < c.max && !c.closed {
-		c.hire()
-	}
+	wake := c.call()
 	c.mu.Unlock()
 	if wake {
 		c.ring()
 	}
+}
+
+// call has one more thread come, and says whether that takes a ring: a sleeper, or else a new one while there are fewer than max. The caller has the
+// lock.
+func (c *crew) call() bool {
+	switch {
+	case c.waking:
+	case c.idle > 0:
+		c.idle--
+		c.waking = true
+		return true
+	case c.size < c.max && !c.closed:
+		c.waking = true
+		c.hire()
+	}
+	return false
 }
 
 func (c *crew) hire() {
@@ -89,10 +101,15 @@ func (c *crew) run() {
 	w := &worker{}
 	var b [8]byte
 	c.mu.Lock()
+	c.waking = false
 	for {
 		if c.head < len(c.queue) {
 			w.job = c.take()
+			wake := c.head < len(c.queue) && c.call()
 			c.mu.Unlock()
+			if wake {
+				c.ring()
+			}
 			c.do(w, &w.job)
 			c.mu.Lock()
 			w.job = job{}
@@ -110,6 +127,7 @@ func (c *crew) run() {
 			}
 		}
 		c.mu.Lock()
+		c.waking = false
 	}
 }
 

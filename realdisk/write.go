@@ -16,16 +16,35 @@ const maxIovecs = 1024
 // iovecs is scratch that one thread reuses for its system calls.
 type iovecs struct{ v []unix.Iovec }
 
-// slow says whether f's next write goes to a worker.
-func (d *Disk) slow(f *file) bool {
-	if f.slowUntil == 0 {
+// pace is how long calls on one thing took of late: on a file's bytes, or on names.
+type pace struct {
+	slow  int           // slow calls less fast ones, 0 <= slow < slowRun
+	until time.Duration // they are made by workers until then
+}
+
+// away says whether the next call goes to a worker.
+func (p *pace) away(d *Disk) bool {
+	if p.until == 0 {
 		return false
 	}
-	if d.now() < f.slowUntil {
+	if d.now() < p.until {
 		return true
 	}
-	f.slowUntil = 0
+	p.until = 0
 	return false
+}
+
+// judge sends the calls to the workers after slowRun slow ones, and keeps them there while they stay slow. Fast ones make up for slow
+// ones, so a lone stall moves nothing.
+func (p *pace) judge(d *Disk, limit, took, now time.Duration) {
+	if took <= limit {
+		p.slow = max(p.slow-1, 0)
+		return
+	}
+	p.slow++
+	if p.slow >= slowRun || p.until != 0 {
+		p.slow, p.until = 0, now+d.cfg.SlowFor
+	}
 }
 
 // write does one Write on the calling thread, and notes how long it took.
@@ -33,23 +52,11 @@ func (d *Disk) write(f *file, r *disk.Request, iov *iovecs) disk.Completion {
 	began := d.now()
 	n, errno := pwriteAll(f.fd, r.Off, r.Vec, iov)
 	end := d.now()
-	d.judge(f, end-began, end)
+	f.pace.judge(d, d.cfg.SlowWrite, end-began, end)
+	f.size = max(f.size, r.Off+n)
 	c := disk.Completion{Token: r.Token, N: n}
 	c.Err, c.Detail = outcome("pwritev", errno)
 	return c
-}
-
-// judge moves f to the workers after slowRun slow writes, and keeps it there while its writes stay slow. Fast writes make up for slow
-// ones, so a lone stall moves nothing.
-func (d *Disk) judge(f *file, took, now time.Duration) {
-	if took <= d.cfg.SlowWrite {
-		f.slow = max(f.slow-1, 0)
-		return
-	}
-	f.slow++
-	if f.slow >= slowRun || f.slowUntil != 0 {
-		f.slow, f.slowUntil = 0, now+d.cfg.SlowFor
-	}
 }
 
 // pwriteAll writes vec from off, continuing after short counts, and returns how much it wrote.

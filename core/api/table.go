@@ -37,6 +37,9 @@ func (e *Entry) servedAt(c *Client) bool {
 // ForClients says whether an API is served, and advertised, at the listeners of clients.
 func (e *Entry) ForClients() bool { return e.servedAt(&Client{}) }
 
+// ForControllers says whether an API is served at the controller listener.
+func (e *Entry) ForControllers() bool { return e.servedAt(&Client{Inner: true}) }
+
 // IsControllers says whether requests of a key are decided by the controller.
 func IsControllers(key int16) bool {
 	return key >= 0 && int(key) < len(byKey) && byKey[key] != nil && byKey[key].controllers

@@ -8,9 +8,7 @@ import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/replica"
-	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/clock"
-	"github.com/seedlog/seedlog/io/disk"
 )
 
 // followers is a shard's side of replication: one fetcher a broker that leads something which this shard follows.
@@ -63,7 +61,7 @@ func (s *Shard) partitionState(t *metadata.Topic, number int32) replica.State {
 	return replica.State{
 		Leader: x.Leader, LeaderEpoch: x.LeaderEpoch, PartitionEpoch: x.PartitionEpoch, ISR: x.ISR, Replicas: x.Replicas,
 		Adding: x.Adding, Removing: x.Removing, Recovering: x.Recovering, Me: s.node.NodeID,
-		MinISR: int16(s.state.Settings(t).MinInsyncReplicas), BrokerEpochs: s.brokerEpochs,
+		MinISR: int16(x.RequiredISR(s.state.Settings(t).MinInsyncReplicas)), BrokerEpochs: s.brokerEpochs,
 	}
 }
 
@@ -82,17 +80,13 @@ func (s *Shard) removePartition(p *replica.Partition) {
 	if key := partKey(p); s.follow.after[key] != nil && s.follow.after[key].p == p {
 		delete(s.follow.after, key)
 	}
-	if p.Log == nil { // it waits for its opening, or open finds it dropped and removes it
-		return
+	switch {
+	case p.Log != nil:
+		s.follow.removing[partKey(p)] = true
+		s.removeLog(p.Log, func() { s.partitionGone(p) })
+	case s.opening.busy[p]: // open finds it dropped, and removes what it has opened
+		s.follow.removing[partKey(p)] = true
 	}
-	key := partKey(p)
-	s.follow.removing[key] = true
-	task.Go(s.env, func(t *task.Task) {
-		err := p.Log.Remove(t, func() { s.partitionGone(p) })
-		if err != disk.OK && !t.Stopped() {
-			s.env.Warnf("cannot remove %s: %v; it is tried again at the next start", p.Log.Dir(), err)
-		}
-	})
 }
 
 // partitionGone opens anew what came back while its log was being removed.

@@ -211,3 +211,43 @@ func (c *control) envelope(req *kmsg.EnvelopeRequest, w coordinator.Waiter) {
 	}
 	w.Reply(resp)
 }
+
+// leftBehind is the controller before the present one. What is asked of it and not answered after a while is asked of the present one: the
+// machine may have gone without a word.
+type leftBehind struct {
+	m     *member
+	now   string // where the present controller is
+	old   []string
+	timer timer.Timer
+}
+
+// answerTime is how long a controller that was deposed may still answer: it knows soon what became of its last entry.
+const answerTime = clock.Second
+
+func (x *leftBehind) changed(m *member) {
+	x.m, x.timer.Owner = m, x
+	addr := m.remote.lead.Address
+	if addr == "" || addr == x.now {
+		return
+	}
+	if x.now != "" && len(x.old) < maxVoters {
+		x.old = append(x.old, x.now)
+		if !x.timer.IsSet() {
+			m.s.env.After(&x.timer, answerTime)
+		}
+	}
+	x.now = addr
+}
+
+// maxVoters bounds the controllers that are remembered.
+const maxVoters = 5
+
+// TimerFired is the heap's call.
+func (x *leftBehind) TimerFired(*timer.Timer) {
+	for _, addr := range x.old {
+		if addr != x.now {
+			x.m.s.peers.Get(addr).Close()
+		}
+	}
+	x.old = x.old[:0]
+}

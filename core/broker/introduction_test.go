@@ -4,7 +4,10 @@ import (
 	"encoding/hex"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"pgregory.net/rapid"
+
+	"github.com/seedlog/seedlog/core/api"
 )
 
 func drawIntroduction(t *rapid.T) *introduction {
@@ -64,5 +67,31 @@ func TestTheCleanMarkerAndTheSyncedEpochReadAsTheyWereWritten(t *testing.T) {
 		if got := parseSynced(text); got != want {
 			t.Errorf("synced %q: %d, want %d", text, got, want)
 		}
+	}
+}
+
+func TestWhatOnlyControllersAreAskedIsNotServedToClients(t *testing.T) {
+	only := map[int16]bool{56: true, 58: true, 62: true, 63: true, 67: true, 73: true}
+	both := map[int16]bool{18: true, 19: true, 20: true, 32: true, 33: true, 37: true, 43: true, 44: true, 45: true, 46: true, 55: true, 60: true, 64: true, 80: true, 81: true}
+	n := bootNode(t, newMemDisk(), 1)
+	resp := n.connect(0).ask(kmsg.NewPtrApiVersionsRequest()).(*kmsg.ApiVersionsResponse)
+	told := map[int16]bool{}
+	for _, k := range resp.ApiKeys {
+		told[k.ApiKey] = true
+	}
+	for i := range api.Table {
+		e := &api.Table[i]
+		if e.ForClients() == only[e.Key] || told[e.Key] != e.ForClients() {
+			t.Errorf("%s: served to clients %v, advertised to them %v", e.Name, e.ForClients(), told[e.Key])
+		}
+		if want := only[e.Key] || both[e.Key]; e.ForControllers() != want {
+			t.Errorf("%s: served at the controller listener %v, want %v", e.Name, !want, want)
+		}
+	}
+	c := n.connect(0)
+	c.send(kmsg.NewPtrBrokerHeartbeatRequest())
+	n.run()
+	if !c.closed {
+		t.Error("a client's heartbeat of a broker does not close its connection")
 	}
 }

@@ -39,10 +39,12 @@ type member struct {
 	watch         watch
 	alters        alters
 	changes       flight.Table[func(why string)]
-	sorted        bool // directories that nobody knows were looked after
-	following     bool // the shards follow images
-	naming        bool // meta.properties is being written
+	sorted        bool  // directories that nobody knows were looked after
+	following     bool  // the shards follow images
+	unfencedAt    int64 // the first image in which this broker is unfenced; 0: it is not
+	naming        bool  // meta.properties is being written
 	stopping      stopping
+	leftBehind    leftBehind
 }
 
 // newMember makes the part of a node of a cluster.
@@ -238,7 +240,14 @@ func (m *member) maybeServe() {
 	img := s.control.store.Image()
 	if s.static.Broker {
 		b := m.registration(img)
-		if b == nil || b.Fenced || b.Epoch != m.lease.epoch || s.control.slowest() < img.Index() {
+		if b == nil || b.Fenced || b.Epoch != m.lease.epoch {
+			m.unfencedAt = 0
+			return
+		}
+		if m.unfencedAt == 0 {
+			m.unfencedAt = img.Index()
+		}
+		if s.control.slowest() < m.unfencedAt {
 			return
 		}
 	} else if img.ClusterID() == "" || !m.controllerKnown() {
@@ -260,6 +269,7 @@ func (m *member) leaderChanged() {
 		m.s.broadcast(step.Mail{Kind: mailController, A: int64(id)})
 	}
 	m.watch.leaderChanged()
+	m.leftBehind.changed(m)
 	if m.lease.m != nil && m.s.static.Broker {
 		m.lease.act()
 	}

@@ -150,10 +150,10 @@ func (s *Shard) maybeRelease(h *holding) {
 	}
 }
 
-// removeLog removes the log of a topic that is gone.
-func (s *Shard) removeLog(l *commitlog.Log, id [16]byte) {
+// removeLog removes a log; gone is called once its name is free.
+func (s *Shard) removeLog(l *commitlog.Log, gone func()) {
 	task.Go(s.env, func(t *task.Task) {
-		err := l.Remove(t, func() { s.logGone(id) })
+		err := l.Remove(t, gone)
 		if err != disk.OK && !t.Stopped() {
 			s.env.Warnf("cannot remove %s: %v; it is tried again at the next start", l.Dir(), err)
 		}

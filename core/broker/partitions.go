@@ -28,6 +28,7 @@ type opener struct {
 	s       *Shard
 	queue   []*replica.Partition
 	running int
+	busy    map[*replica.Partition]bool // that are being opened; lookups only
 }
 
 // image makes this shard follow a newer image: settings change at once, new partitions are opened, removed ones deleted.
@@ -128,7 +129,7 @@ func (s *Shard) removeTopic(t *metadata.Topic) {
 		}
 		s.forget(r, kerr.UnknownTopicOrPartition)
 		if r.Log != nil { // else it waits for its opening, or open finds it dropped and removes it
-			s.removeLog(r.Log, t.ID)
+			s.removeLog(r.Log, func() { s.logGone(t.ID) })
 		}
 	}
 	s.dropName(t.ID)
@@ -163,6 +164,7 @@ func (o *opener) next() {
 // open opens a partition's log, which its topic's name is held for.
 func (s *Shard) open(t *task.Task, p *replica.Partition) {
 	s.holds[p.TopicID].logs++
+	s.opening.busy[p] = true
 	l, err := s.openLog(t, p)
 	if t.Stopped() {
 		return
@@ -176,16 +178,17 @@ func (s *Shard) open(t *task.Task, p *replica.Partition) {
 			return
 		}
 	}
+	delete(s.opening.busy, p)
 	dropped := s.state.Partition(p.TopicID, p.Number) != p
 	switch {
 	case err != nil && dropped:
-		s.logGone(p.TopicID)
+		s.partitionGone(p)
 	case err != nil:
 		name := p.Topic + "-" + strconv.Itoa(int(p.Number))
 		s.env.Errorf("cannot open %s/%s: %v; check the disk, then start again", s.node.LogDir, name, err)
 		s.directoryFailed("cannot open " + name + ": " + err.Error())
 	case dropped:
-		s.removeLog(l, p.TopicID)
+		s.removeLog(l, func() { s.partitionGone(p) })
 	case s.phase >= closing:
 		// It is empty or as it was: nothing is lost by not closing it.
 	default:

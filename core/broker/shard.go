@@ -11,6 +11,7 @@ import (
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/peer"
 	"github.com/seedlog/seedlog/core/prng"
+	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/io/buf"
@@ -81,6 +82,7 @@ func New(o Options) *Shard {
 	e.Timers.Permute = o.Permute
 	s.state.Image, s.applied = metadata.Empty(), metadata.Empty()
 	s.state.Replier, s.state.Saver = s, s
+	s.opening.busy = map[*replica.Partition]bool{}
 	s.opening.s, s.holds, s.dir.names = s, map[[16]byte]*holding{}, names{}
 	s.dir.points, s.dir.starts = map[int32]*pointsMail{}, map[int32][]commitlog.Entry{}
 	s.follow.begin()

@@ -39,7 +39,7 @@ func (s *Shard) stats(m *step.Mail) {
 
 func (s *Shard) partitionStats(p *replica.Partition) stats.Partition {
 	x := stats.Partition{
-		Topic: p.Topic, Partition: p.Number, Leader: true, LeaderID: s.node.NodeID, LeaderEpoch: p.LeaderEpoch, Replicas: 1, ISR: 1,
+		Topic: p.Topic, Partition: p.Number, Leader: p.IsLeader(), LeaderID: s.node.NodeID, LeaderEpoch: p.LeaderEpoch, Replicas: 1, ISR: 1,
 		MessagesIn: p.Stats.RecordsIn, MessagesOut: p.Stats.RecordsOut, BytesIn: p.Stats.BytesIn, BytesOut: p.Stats.BytesOut,
 		LogStartOffset: p.Log.Start(), LogEndOffset: p.Log.End(), HighWatermark: p.HighWatermark(), SizeBytes: p.Log.Size(),
 	}

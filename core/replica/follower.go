@@ -131,6 +131,9 @@ func (p *Partition) OutOfRange(leaderStart, leaderEnd int64, leaderEpoch int32) 
 	return kerr.None
 }
 
+// Truncating says that the log is being cut: what the role knows already stands for what the log will be.
+func (p *Partition) Truncating() bool { return p.truncating }
+
 // truncate cuts the log, or with all makes it empty at offset to. The role waits until that counts.
 func (p *Partition) truncate(to int64, all bool) {
 	p.truncating, p.fetchAt = true, -1

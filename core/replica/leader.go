@@ -109,8 +109,11 @@ func (p *Partition) ReadableEnd(replica bool) int64 {
 // OffsetsKnown says whether the high watermark has reached the begin of the leader's epoch: before, it may lag behind what the last leader
 // has shown, and ListOffsets answers OFFSET_NOT_AVAILABLE (KIP-207).
 func (p *Partition) OffsetsKnown() bool {
-	return p.role != leading || p.hw >= p.epochStart || plant.On(plant.R19)
+	return !p.Lags() || plant.On(plant.R19)
 }
+
+// Lags says that it leads and does not know yet that all which the leader before it may have shown is committed.
+func (p *Partition) Lags() bool { return p.role == leading && p.hw < p.epochStart }
 
 // LowWatermark is the smallest log start of the replicas that are alive: what DeleteRecords waits for.
 func (p *Partition) LowWatermark() int64 {

@@ -157,6 +157,9 @@ func commitRegression(x *index, r *Result) {
 		if c.Op.Kind != history.FetchOffsets || c.Type != history.OK {
 			continue
 		}
+		if x.weak.Weak(c.Op.Key, c.Call, c.Return) {
+			continue // a coordinator that was deposed may tell of the past
+		}
 		floor, event := floorOf(commits[c.Op.Key], c, x.facts.Copies)
 		r.Checked++
 		if c.Op.Offset < floor && !(len(lossy) > 0 && lossy[0] < c.Return) {

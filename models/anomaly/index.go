@@ -45,6 +45,7 @@ type index struct {
 	byKey  map[string]*keyIndex
 	healed clock.Time // start of the liveness phase; 0 none
 	final  bool       // the history has final readers
+	weak   *models.Windows
 }
 
 // keyIndex is one partition.
@@ -77,7 +78,7 @@ func (x *index) key(k string) *keyIndex {
 }
 
 func newIndex(events []*history.Event) *index {
-	x := &index{events: events, calls: models.Calls(events), byKey: map[string]*keyIndex{}}
+	x := &index{events: events, calls: models.Calls(events), weak: models.WeakWindows(events), byKey: map[string]*keyIndex{}}
 	for i := range x.calls {
 		x.call(&x.calls[i])
 	}

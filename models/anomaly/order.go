@@ -42,15 +42,16 @@ func intNonmonotonicPoll(x *index, r *Result) {
 	})
 }
 
+// place is where a client stands in a partition, or, for ListOffsets, one of its processes.
 type place struct {
-	process int32
-	key     string
+	who int32
+	key string
 }
 
 type stand struct{ offset, event int64 }
 
-// walks calls f for the last record of a process's poll of a key and the first of its next, unless it was assigned anew, moved or was
-// put back in between.
+// walks calls f for the last record of a client's poll of a key and the first of its next, unless it was assigned anew, moved or was
+// put back in between. A client has a process for each broker that it reads from; its position moves with the partition's leader.
 func (x *index) walks(r *Result, f func(key string, k *keyIndex, from, to stand, delta int)) {
 	last := map[place]stand{}
 	for _, e := range x.events {
@@ -67,7 +68,7 @@ func (x *index) walks(r *Result, f func(key string, k *keyIndex, from, to stand,
 			if o.Kind != history.Poll || e.Type != history.OK || len(o.Records) == 0 {
 				continue
 			}
-			at := place{e.Process, o.Key}
+			at := place{int32(history.ClientOf(e.Process)), o.Key}
 			first, end := o.Records[0], o.Records[len(o.Records)-1]
 			k := x.byKey[o.Key]
 			if was, ok := last[at]; ok && k != nil {
@@ -82,7 +83,7 @@ func (x *index) walks(r *Result, f func(key string, k *keyIndex, from, to stand,
 // forget drops where a client stood: all its processes share one position a key.
 func forget(last map[place]stand, e *history.Event) {
 	for at := range last {
-		if history.ClientOf(at.process) == history.ClientOf(e.Process) {
+		if at.who == int32(history.ClientOf(e.Process)) {
 			delete(last, at)
 		}
 	}

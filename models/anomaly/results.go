@@ -16,6 +16,8 @@ type Result struct {
 	Valid     bool     `json:"valid"`
 	Checked   int64    `json:"checked"`
 	Unchecked int64    `json:"unchecked,omitempty"`
+	Strong    int64    `json:"strong_reads,omitempty"`
+	Weak      int64    `json:"weak_reads,omitempty"`
 	Found     int64    `json:"found,omitempty"`
 	Judged    bool     `json:"judged"` // false: reported, legal
 	Errors    []string `json:"errors,omitempty"`
@@ -121,6 +123,7 @@ func (res *Results) model(m models.Result) {
 		r = &Result{Valid: true, Judged: true}
 		res.Checkers[m.Model] = r
 	}
+	r.Strong, r.Weak = r.Strong+int64(m.Strong), r.Weak+int64(m.Weak)
 	switch m.Verdict {
 	case models.OK:
 		r.Checked += int64(m.Ops)

@@ -172,7 +172,7 @@ func (f *fetcher) wait() int64 {
 
 func (f *fetcher) add(req *kmsg.FetchRequest, p *position) {
 	part := kmsg.NewFetchRequestTopicPartition()
-	part.Partition, part.CurrentLeaderEpoch, part.FetchOffset, part.LastFetchedEpoch, part.LogStartOffset, part.PartitionMaxBytes = p.part, -1, p.next, -1, -1, f.cfg.PartBytes
+	part.Partition, part.CurrentLeaderEpoch, part.FetchOffset, part.LastFetchedEpoch, part.LogStartOffset, part.PartitionMaxBytes = p.part, f.b.epochOf(p), p.next, -1, -1, f.cfg.PartBytes
 	p.inForce, p.sent = true, p.next
 	for i := range req.Topics {
 		if req.Topics[i].Topic == p.topic.name {
@@ -183,6 +183,14 @@ func (f *fetcher) add(req *kmsg.FetchRequest, p *position) {
 	t := kmsg.NewFetchRequestTopic()
 	t.Topic, t.TopicID, t.Partitions = p.topic.name, p.topic.id, []kmsg.FetchRequestTopicPartition{part}
 	req.Topics = append(req.Topics, t)
+}
+
+// epochOf is the leader epoch that the client knows, so that a broker which is no longer, or not yet, that leader refuses (KIP-320).
+func (b *base) epochOf(p *position) int32 {
+	if b.sh.Nodes <= 1 {
+		return -1
+	}
+	return p.topic.epoch[p.part]
 }
 
 func (f *fetcher) noSession() {
@@ -412,7 +420,7 @@ func (b *base) listOffsets(l *link, pos []*position, ts int64, slot int, done fu
 		t := kmsg.NewListOffsetsRequestTopic()
 		t.Topic = p.topic.name
 		tp := kmsg.NewListOffsetsRequestTopicPartition()
-		tp.Partition, tp.Timestamp, tp.CurrentLeaderEpoch = p.part, ts, -1
+		tp.Partition, tp.Timestamp, tp.CurrentLeaderEpoch = p.part, ts, b.epochOf(p)
 		t.Partitions = append(t.Partitions, tp)
 		req.Topics = append(req.Topics, t)
 	}

@@ -101,7 +101,7 @@ func (g *Group) opened() {
 			g.topics = ts
 		}
 		for i := range ts {
-			g.topics[i].id, g.topics[i].hasID, g.topics[i].lead = ts[i].id, ts[i].hasID, ts[i].lead
+			g.topics[i].id, g.topics[i].hasID, g.topics[i].lead, g.topics[i].epoch = ts[i].id, ts[i].hasID, ts[i].lead, ts[i].epoch
 		}
 		if g.sh.Nodes > 1 { // what is in flight to a former leader must not move a position that a new one moves too
 			g.f.assign(g.f.pos)

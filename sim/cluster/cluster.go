@@ -32,6 +32,7 @@ const (
 	kindUndo
 	kindLog
 	kindHeal
+	kindTold
 )
 
 var _ = engine.Describe(kindRound, "round shard=%d life=%d") &&
@@ -49,7 +50,8 @@ var _ = engine.Describe(kindRound, "round shard=%d life=%d") &&
 	engine.Describe(kindPlan, "fault i=%d") &&
 	engine.Describe(kindUndo, "fault i=%d ends") &&
 	engine.Describe(kindLog, "log") &&
-	engine.Describe(kindHeal, "heal")
+	engine.Describe(kindHeal, "heal") &&
+	engine.Describe(kindTold, "sees")
 
 var stepName = [...]string{"?", "Start", "Tick", "FrameArrived", "ConnOpened", "ConnClosed", "DiskDone", "SendDone", "MailArrived", "Flush", "Stop"}
 
@@ -175,6 +177,26 @@ func (c *Cluster) Ready(node int) bool {
 	return n.up && len(n.shards) > 0 && n.shards[0].out.Ready
 }
 
+// Troubled says whether a node may act on what is over elsewhere: it or a shard of it is paused, its clock does not keep time, or it is cut
+// off from another node.
+func (c *Cluster) Troubled(node int) bool {
+	n := c.nodes[node]
+	if n.up {
+		for _, s := range n.shards {
+			if s.paused {
+				return true
+			}
+		}
+	}
+	return n.paused || n.cut > 0 || !n.clock.True()
+}
+
+// Linked says whether bytes go both ways between two nodes, and both run.
+func (c *Cluster) Linked(a, b int) bool {
+	x, y := c.nodes[a], c.nodes[b]
+	return x.up && y.up && !x.paused && !y.paused && !c.net.Blocked(x.end, y.end) && !c.net.Blocked(y.end, x.end)
+}
+
 // Incarnation counts the starts of a node.
 func (c *Cluster) Incarnation(node int) int { return c.nodes[node].life }
 
@@ -197,6 +219,9 @@ func (c *Cluster) Stepper(node, shard int) step.Stepper {
 	}
 	return nil
 }
+
+// Tell puts what a judge saw of a node into the trace, for people.
+func (c *Cluster) Tell(node int, text string) { c.eng.Note(c.nodes[node].who, kindTold, text) }
 
 // Disk is a node's disk, to be read.
 func (c *Cluster) Disk(node int) *simdisk.Disk { return c.nodes[node].disk }

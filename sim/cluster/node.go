@@ -65,6 +65,7 @@ type Node struct {
 	life   int  // starts
 	paused bool
 	stop   bool // Stop was sent
+	cut    int  // clogs and partitions in force between it and another node
 	// crashIn counts down effects to a crash in the midst of them; 0: none.
 	crashIn int
 	power   bool

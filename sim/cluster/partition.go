@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"slices"
+
 	"github.com/seedlog/seedlog/sim/fault"
 	"github.com/seedlog/seedlog/sim/simnet"
 )
@@ -76,9 +78,29 @@ func (c *Cluster) cut(i int, f *fault.Fault, each func(do func(from, to simnet.E
 		links = append(links, [2]simnet.End{from, to})
 		c.net.Block(from, to)
 	})
+	touched := c.between(links)
+	for _, n := range touched {
+		n.cut++
+	}
 	c.undo[i] = func() {
 		for _, l := range links {
 			c.net.Unblock(l[0], l[1])
 		}
+		for _, n := range touched {
+			n.cut--
+		}
 	}
+}
+
+// between gives the nodes that have a link to another node among those.
+func (c *Cluster) between(links [][2]simnet.End) (touched []*Node) {
+	for _, n := range c.nodes {
+		for _, o := range c.nodes {
+			if n != o && (slices.Contains(links, [2]simnet.End{n.end, o.end}) || slices.Contains(links, [2]simnet.End{o.end, n.end})) {
+				touched = append(touched, n)
+				break
+			}
+		}
+	}
+	return touched
 }

@@ -209,7 +209,16 @@ func (c *Cluster) beginClog(i int, f *fault.Fault, n *Node) {
 		}
 	}
 	each(c.net.Block)
-	c.undo[i] = func() { each(c.net.Unblock) }
+	between := f.B < 0
+	if between {
+		n.cut++
+	}
+	c.undo[i] = func() {
+		each(c.net.Unblock)
+		if between {
+			n.cut--
+		}
+	}
 }
 
 // swizzle clogs the clients one after another and lets them go in another order.

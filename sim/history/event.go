@@ -50,10 +50,14 @@ const (
 	Phase    // Meta = safety | liveness | final
 	Fault    // Meta = the fault's id and parameters
 	Config   // Meta = "k=v,k=v": facts of the run that checks need, such as flush=ack
+	Copy     // Key, Offset, Member = node: its copy may be gone from Offset on. The ledger's
+	Wiped    // Member = node: its disk was wiped or rolled back. The ledger's
+	Weak     // Key, Meta = begin | end: meanwhile a node that takes itself for the key's leader may be deposed, so reads may lag. Member = fetch:
+	//          a new leader's high watermark lags, so a fetch may bring less than was shown. The simulator's
 )
 
 var kindNames = [...]string{"", "send", "poll", "commit", "fetch-offsets", "list-offsets", "delete-records", "init-producer-id", "join",
-	"create-topic", "delete-topic", "alter", "probe", "own", "disown", "caught-up", "caught", "unheard", "excuse", "phase", "fault", "config"}
+	"create-topic", "delete-topic", "alter", "probe", "own", "disown", "caught-up", "caught", "unheard", "excuse", "phase", "fault", "config", "copy", "wiped", "weak"}
 
 // String gives the name as JSON has it.
 func (k Kind) String() string { return kindNames[k] }
@@ -167,6 +171,9 @@ func Key(topic string, partition int32) string {
 
 // GroupKey gives the key of a group's offset of a partition, "group|topic/0".
 func GroupKey(group, key string) string { return group + "|" + key }
+
+// NodeName is what notes call the node of an index, from 0: "n1".
+func NodeName(index int) string { return "n" + strconv.Itoa(index+1) }
 
 // SplitKey takes a partition's key apart.
 func SplitKey(key string) (topic string, partition int32) {

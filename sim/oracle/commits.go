@@ -79,7 +79,7 @@ func (c *commits) told(e *history.Event, o *history.Op, floor int64) error {
 		return nil
 	}
 	c.checks++
-	if o.Offset >= floor {
+	if o.Offset >= floor || c.g.lagging(e, o.Key) {
 		return nil
 	}
 	for _, l := range c.late[o.Key] {

@@ -1,6 +1,9 @@
 package oracle
 
-import "github.com/seedlog/seedlog/sim/history"
+import (
+	"github.com/seedlog/seedlog/models"
+	"github.com/seedlog/seedlog/sim/history"
+)
 
 // ghosts is what the clients' histories prove, by partition. The suite feeds it; oracles read it.
 type ghosts struct {
@@ -9,7 +12,9 @@ type ghosts struct {
 	facts   facts
 	open    map[int32][]mark // by process: what was exposed when its present operation was invoked, by micro-operation
 	stale   map[int32]bool   // processes whose present operation spans an excuse: its answer may tell of what is gone
-	deleted map[string]bool  // topics that somebody asked to delete
+	weak    models.Windows
+	begun   map[int32]int64 // by process: the event that invoked its present operation
+	deleted map[string]bool // topics that somebody asked to delete
 	// retained are topics that retention may shorten at any time.
 	retained map[string]bool
 }
@@ -31,6 +36,18 @@ func (g *ghosts) mark(process int32, key string) mark {
 		}
 	}
 	return mark{}
+}
+
+// lagging says that the answer in e about a key may come from a node that was deposed without knowing it.
+func (g *ghosts) lagging(e *history.Event, key string) bool {
+	begun, ok := g.begun[e.Process]
+	if !ok {
+		begun = g.begun[history.ProcessOf(history.ClientOf(e.Process), 0)]
+	}
+	if e.Ops[0].Kind == history.Poll {
+		return g.weak.WeakFetch(key, begun, e.I)
+	}
+	return g.weak.Weak(key, begun, e.I)
 }
 
 // ghost is one partition as clients know it.
@@ -80,9 +97,14 @@ func (h *ghost) cell(offset int64) *cell {
 // before takes in what oracles may rely on while they look at an event: invocations, notes, facts.
 func (g *ghosts) before(e *history.Event) {
 	if e.Type == history.Invoke {
+		if g.begun == nil {
+			g.begun = map[int32]int64{}
+		}
+		g.begun[e.Process] = e.I
 		g.invoked(e)
 		return
 	}
+	g.weak.Note(e)
 	for i := range e.Ops {
 		o := &e.Ops[i]
 		switch o.Kind {

@@ -34,6 +34,20 @@ func (l *logStart) Event(e *history.Event) error {
 	return nil
 }
 
+// leads says that a node's copy is the leader's, as the newest metadata have it. A follower hears of the log start with the next Fetch.
+func leads(v View, node int, p *Partition) bool {
+	m, ok := v.(Metadata)
+	if !ok || m.Image() == nil || !p.Leader {
+		return false
+	}
+	t := m.Image().TopicByID(p.TopicID)
+	if t == nil {
+		return false
+	}
+	s := t.Partition(p.Partition)
+	return s != nil && s.Leader == int32(node+1) && s.LeaderEpoch == p.Epoch
+}
+
 func (l *logStart) Step(v View) error {
 	for n := 0; n < v.Nodes(); n++ {
 		for len(l.incarnation) <= n {
@@ -56,7 +70,7 @@ func (l *logStart) Step(v View) error {
 		switch {
 		case p.Start > h.asked && !h.retains:
 			return fail(l.Name(), what, -1, "nothing deleted above "+itoa(h.asked), itoa(p.Start))
-		case p.Start < h.toldStart:
+		case p.Start < h.toldStart && (v.Nodes() == 1 || leads(v, node, p)):
 			return fail(l.Name(), what, -1, "deleted up to "+itoa(h.toldStart), itoa(p.Start))
 		}
 		return nil

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/seedlog/seedlog/sim/history"
@@ -19,6 +20,7 @@ type recovery struct {
 type nodeMemory struct {
 	incarnation int
 	last        map[string]*Partition // as last seen while the node was up
+	pending     map[string]bool       // in a cluster: keys of last that the present process has not shown yet
 }
 
 func (r *recovery) Name() string { return "I:S3" }
@@ -30,12 +32,12 @@ func (r *recovery) Due() bool { return r.due }
 func (r *recovery) Event(e *history.Event) error {
 	for i := range e.Ops {
 		o := &e.Ops[i]
-		if o.Kind != history.Excuse {
+		if o.Kind != history.Excuse && o.Kind != history.Copy {
 			continue
 		}
 		for n := range r.nodes {
 			for k, p := range r.nodes[n].last {
-				if o.Key == "" || o.Key == k {
+				if (o.Key == "" || o.Key == k) && (o.Member == "" || o.Member == history.NodeName(n)) {
 					p.Synced = min(p.Synced, max(o.Offset, 0))
 				}
 			}
@@ -53,7 +55,9 @@ func (r *recovery) Step(v View) error {
 		if !v.Up(n) || v.Incarnation(n) == m.incarnation {
 			continue
 		}
-		if m.incarnation > 0 {
+		if v.Nodes() > 1 {
+			m.await()
+		} else if m.incarnation > 0 {
 			for k, was := range m.last {
 				topic, _ := history.SplitKey(k)
 				r.due = r.due || was.Online && was.Synced > 0 && !r.deleted(topic)
@@ -65,9 +69,56 @@ func (r *recovery) Step(v View) error {
 		m.incarnation = v.Incarnation(n)
 	}
 	return eachTouched(v, &r.p, func(node int, p *Partition) error {
-		r.remember(&r.nodes[node], p)
+		m, k := &r.nodes[node], keyOf(p)
+		if m.pending[k] {
+			if !p.Online {
+				return nil // not open yet
+			}
+			delete(m.pending, k)
+			if err := r.compare(node, m.last[k], p); err != nil {
+				return err
+			}
+		}
+		r.remember(m, p)
 		return nil
 	})
+}
+
+// await makes a new process of a cluster's node show what the one before held. Each log is looked at when it is opened, before its node
+// serves: soon afterwards it may be cut as a follower's.
+func (m *nodeMemory) await() {
+	m.pending = map[string]bool{}
+	for k, was := range m.last {
+		if was.Online {
+			m.pending[k] = true
+		}
+	}
+}
+
+// End looks for logs of a cluster that never came back.
+func (r *recovery) End(v View) error {
+	w, ok := v.(Metadata)
+	if !ok || v.Nodes() == 1 || w.Image() == nil {
+		return nil
+	}
+	for n := range r.nodes {
+		var gone []string
+		for k := range r.nodes[n].pending {
+			topic, number := history.SplitKey(k)
+			t := w.Image().TopicByName(topic)
+			if t == nil || t.ID != r.nodes[n].last[k].TopicID || r.nodes[n].last[k].Synced == 0 {
+				continue
+			}
+			if p := t.Partition(number); p != nil && slices.Contains(p.Replicas, int32(n+1)) {
+				gone = append(gone, k)
+			}
+		}
+		if len(gone) > 0 {
+			sort.Strings(gone)
+			return fail(r.Name(), fmt.Sprintf("node %d %s recovered", n+1, gone[0]), -1, "a log with end "+itoa(r.nodes[n].last[gone[0]].End), "no log")
+		}
+	}
+	return nil
 }
 
 func (r *recovery) remember(m *nodeMemory, p *Partition) {
@@ -89,15 +140,7 @@ func (r *recovery) cameBack(v View, node int, m *nodeMemory) error {
 		if was == nil || !p.Online || !was.Online {
 			return nil
 		}
-		r.checks++
-		what := fmt.Sprintf("node %d %s recovered", node, k)
-		switch {
-		case p.End < was.Synced && !r.deleted(p.Topic):
-			return fail(r.Name(), what, -1, "synced up to "+itoa(was.Synced), "end "+itoa(p.End))
-		case p.End > was.End && !p.Internal && !r.deleted(p.Topic):
-			return fail(r.Name(), what, -1, "written up to "+itoa(was.End), "end "+itoa(p.End))
-		}
-		return nil
+		return r.compare(node, was, p)
 	})
 	if err != nil {
 		return err
@@ -119,6 +162,23 @@ func (r *recovery) cameBack(v View, node int, m *nodeMemory) error {
 	sort.Strings(gone)
 	r.checks++
 	return fail(r.Name(), fmt.Sprintf("node %d %s recovered", node, gone[0]), -1, "a log with end "+itoa(m.last[gone[0]].End), "no log")
+}
+
+// compare looks at a log that came back. A single broker's own topics may have grown before it serves.
+func (r *recovery) compare(node int, was, p *Partition) error {
+	if was.TopicID != p.TopicID {
+		return nil // another topic of that name
+	}
+	r.checks++
+	r.due = r.due || was.Synced > 0
+	what := fmt.Sprintf("node %d %s recovered", node+1, keyOf(p))
+	switch {
+	case p.End < was.Synced && !r.deleted(p.Topic):
+		return fail(r.Name(), what, -1, "synced up to "+itoa(was.Synced), "end "+itoa(p.End))
+	case p.End > was.End && !p.Internal && !r.deleted(p.Topic):
+		return fail(r.Name(), what, -1, "written up to "+itoa(was.End), "end "+itoa(p.End))
+	}
+	return nil
 }
 
 func (r *recovery) deleted(topic string) bool { return r.g.deleted[topic] }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/sim/history"
 )
 
 // Metadata is a View of a cluster: what its nodes know of topics, leaders and replicas.
@@ -45,6 +46,19 @@ type copyOf struct {
 }
 
 type life struct{ node, incarnation int }
+
+// event takes in excuses: what the ledger says may be gone counts as committed no more.
+func (r *replicas) event(e *history.Event) {
+	for i := range e.Ops {
+		if o := &e.Ops[i]; o.Kind == history.Excuse {
+			for _, c := range r.parts {
+				if o.Key == "" || o.Key == c.name {
+					c.trueHW = min(c.trueHW, max(o.Offset, 0))
+				}
+			}
+		}
+	}
+}
 
 func (r *replicas) step(v View) (Metadata, bool) {
 	m, ok := v.(Metadata)
@@ -116,6 +130,12 @@ type candidates struct {
 
 func (c *candidates) Name() string { return "I:I1" }
 func (c *candidates) Due() bool    { return c.r.image != nil && len(c.r.order) > 0 }
+
+// Event implements Oracle, for all that share the copies.
+func (c *candidates) Event(e *history.Event) error {
+	c.r.event(e)
+	return nil
+}
 
 func (c *candidates) Step(v View) error {
 	if _, ok := c.r.step(v); !ok {

@@ -55,5 +55,9 @@ func (w *whole) add(checks map[string]int64) {
 	}
 	for n, c := range w.results.Checkers {
 		checks["history:"+n] += c.Checked
+		if c.Strong+c.Weak > 0 {
+			checks["history:"+n+" strong reads"] += c.Strong
+			checks["history:"+n+" weak reads"] += c.Weak
+		}
 	}
 }

@@ -225,6 +225,9 @@ func clog(c fault.Class, most int64) func(*Plan, Source) {
 
 // partition draws cuts between nodes. The long ones outlast a session.
 func partition(p *Plan, s Source) {
+	if p.Nodes == 1 {
+		return
+	}
 	for n := s.Between(1, 4); n > 0; n-- {
 		f := at(p, s, fault.N5)
 		f.Verb = []string{"isolate", "halves", "bridge", "ring", "controller", "client"}[s.Between(0, 5)]

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/cluster"
 	"github.com/seedlog/seedlog/sim/fault"
@@ -29,6 +30,9 @@ type Judge struct {
 	lied   []bool             // by node: a sync has lied
 	beyond bool               // a lying sync and then a loss of power destroyed the only copy: outside the model
 	synced []map[string]int64 // by node: synced end of each partition when its last process ended
+	weak   *trouble           // nil: one node, which nobody deposes
+	copies *copies            // nil: one node
+	whole  *metadata.Image    // one that owes nothing
 }
 
 func newJudge(p *plan.Plan) *Judge {
@@ -49,8 +53,11 @@ func (j *Judge) begin(c *cluster.Cluster) {
 		}
 		return 0
 	}
-	j.note(history.Op{Kind: history.Config, Meta: fmt.Sprintf("flush=%s,copies=%d,producers-expire=%d,offsets-expire=%d",
-		j.plan.Flush, on(fault.N4), on(fault.L2), on(fault.L2))})
+	j.note(history.Op{Kind: history.Config, Meta: fmt.Sprintf("flush=%s,copies=%d,producers-expire=%d,offsets-expire=%d,offsets-partitions=%s",
+		j.plan.Flush, on(fault.N4), on(fault.L2), on(fault.L2), j.plan.Settings["offsets.topic.num.partitions"])})
+	if c.Nodes() > 1 {
+		j.weak, j.copies = newTrouble(j), newCopies(j)
+	}
 	j.note(history.Op{Kind: history.Phase, Meta: "safety"})
 }
 
@@ -103,8 +110,16 @@ func (b broken) Broken() (property, was, is string) {
 func (j *Judge) Stepped(node, shard int) error {
 	j.rounds++
 	j.faults()
-	if shard < j.plan.Shards { // not the quorum's lane
+	if shard < j.plan.Shards {
 		j.view.stepped(node, shard, j.rounds%fullEvery == 0)
+	} else {
+		j.view.voted(node)
+	}
+	if j.weak != nil {
+		j.weak.stepped(node, shard)
+	}
+	if j.copies != nil && shard < j.plan.Shards {
+		j.copies.stepped(node)
 	}
 	return j.verdict(j.suite.Step(j.view))
 }
@@ -148,6 +163,8 @@ func (j *Judge) Crashing(node int, power bool) {
 		known[history.Key(p.Topic, p.Partition)] = p.Synced
 	}
 	switch {
+	case j.copies != nil:
+		j.copies.crashing(node, power, known)
 	case !power:
 	case j.c.Ledger().Any(node, fault.D2, fault.D5, fault.D7, fault.D8):
 		j.note(history.Op{Kind: history.Excuse})

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -24,6 +25,7 @@ type view struct {
 	anew    bool
 	image   *metadata.Image // the newest of any node
 	limits  *limits
+	voters  voters
 	buf     []byte
 }
 
@@ -37,8 +39,10 @@ type shardSeen struct {
 type partSeen struct {
 	p                               *replica.Partition
 	start, hw, synced, written, end int64
-	offline                         bool
+	offline, lags                   bool
 	segments, producers             int // 0 segments: no log
+	leads                           bool
+	state                           [2]int32 // leader epoch and partition epoch that it goes by
 }
 
 var _ oracle.Metadata = (*view)(nil)
@@ -79,6 +83,9 @@ func (v *view) stepped(node, shard int, full bool) {
 			v.anew = true
 		}
 		if s.parts[i] != now {
+			if v.c.Nodes() > 1 && (s.parts[i].state != now.state || s.parts[i].leads != now.leads) {
+				v.tell(node, p)
+			}
 			v.limits.changed(&s.parts[i], &now)
 			s.parts[i] = now
 			v.touched = append(v.touched, first+i)
@@ -86,8 +93,28 @@ func (v *view) stepped(node, shard int, full bool) {
 	}
 }
 
+// tell writes into the trace what a node has come to know of a partition.
+func (v *view) tell(node int, p *replica.Partition) {
+	s, role := p.State(), "follows"
+	if p.IsLeader() {
+		role = "leads"
+	}
+	end := int64(-1)
+	if p.Log != nil {
+		end = p.Log.End()
+	}
+	v.c.Tell(node, fmt.Sprintf("%s/%d: %s; leader %d epoch %d.%d ISR %v of %v, high watermark %d, end %d", p.Topic, p.Number, role, s.Leader, s.LeaderEpoch, s.PartitionEpoch, s.ISR,
+		s.Replicas, p.HighWatermark(), end))
+}
+
+// voted notes that the quorum's lane of a node was stepped: no partition changed.
+func (v *view) voted(node int) {
+	v.node, v.shard, v.full, v.touched, v.anew = node, v.c.Plan().Shards, false, v.touched[:0], false
+}
+
 func seenOf(p *replica.Partition) partSeen {
-	s := partSeen{p: p, hw: p.HighWatermark(), offline: p.Offline()}
+	s := partSeen{p: p, hw: p.HighWatermark(), offline: p.Offline(), lags: p.Lags()}
+	s.leads, s.state = p.IsLeader(), [2]int32{p.State().LeaderEpoch, p.State().PartitionEpoch}
 	if l := p.Log; l != nil {
 		s.start, s.synced, s.written, s.end = l.Start(), l.SyncedEnd(), l.WrittenEnd(), l.End()
 		s.segments, s.producers = l.Segments(), l.Producers().Len()
@@ -106,6 +133,21 @@ func (v *view) ImageOf(node int) *metadata.Image {
 		return st.Image
 	}
 	return nil
+}
+
+// slowest is the index of the oldest image that a shard of a node goes by, -1 if one has none.
+func (v *view) slowest(node int) int64 {
+	low := int64(-1)
+	for s := range v.c.Plan().Shards {
+		st := v.state(node, s)
+		if st == nil || st.Image == nil {
+			return -1
+		}
+		if i := st.Image.Index(); s == 0 || i < low {
+			low = i
+		}
+	}
+	return low
 }
 
 // Image implements oracle.Metadata.
@@ -139,8 +181,15 @@ func (v *view) Now() clock.Time            { return v.c.Now() }
 func (v *view) Policy() string             { return v.c.Plan().Flush }
 func (v *view) Healed() (clock.Time, bool) { return v.c.Healed() }
 func (v *view) Nodes() int                 { return v.c.Nodes() }
-func (v *view) Up(node int) bool           { return v.c.Ready(node) }
 func (v *view) Incarnation(node int) int   { return v.c.Incarnation(node) }
+
+// Up implements oracle.View. A node of a cluster is looked at before it serves: as a follower it takes part as soon as its logs are open.
+func (v *view) Up(node int) bool {
+	if v.c.Nodes() > 1 {
+		return v.c.Running(node)
+	}
+	return v.c.Ready(node)
+}
 
 func (v *view) Touched(node int) ([]int, bool) {
 	if v.full || node == v.node && v.anew {
@@ -150,6 +199,20 @@ func (v *view) Touched(node int) ([]int, bool) {
 		return nil, false
 	}
 	return v.touched, false
+}
+
+// eachTouched calls f with the index of each partition of a node whose state may have changed.
+func (v *view) eachTouched(node int, f func(index int)) {
+	touched, all := v.Touched(node)
+	if !all {
+		for _, i := range touched {
+			f(i)
+		}
+		return
+	}
+	for i := range v.Partitions(node) {
+		f(i)
+	}
 }
 
 func (v *view) Partitions(node int) int {
@@ -163,7 +226,7 @@ func (v *view) Partition(node, index int, p *oracle.Partition) {
 	r := v.at(node, index)
 	s := seenOf(r)
 	*p = oracle.Partition{Topic: r.Topic, Partition: r.Number, Online: r.Log != nil && !r.Offline(), Internal: strings.HasPrefix(r.Topic, "__"),
-		Start: s.start, HW: s.hw, Synced: s.synced, Written: s.written, End: s.end, Epoch: r.LeaderEpoch, TopicID: r.TopicID, Leader: r.IsLeader()}
+		Start: s.start, HW: s.hw, Synced: s.synced, Written: s.written, End: s.end, Epoch: r.LeaderEpoch, TopicID: r.TopicID, Leader: r.IsLeader(), Cutting: r.Truncating()}
 	if r.Log != nil {
 		p.Dir = r.Log.Dir()
 	}

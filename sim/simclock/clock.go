@@ -106,5 +106,8 @@ func (c *Clock) Thaw(g clock.Time) {
 	c.mono, c.frozen = line{g, c.mono.at(g), c.rate}, false
 }
 
+// True says whether the clock passes time at its rate.
+func (c *Clock) True() bool { return !c.frozen && c.rate == Unit }
+
 // Frozen says whether the monotonic time stands.
 func (c *Clock) Frozen() bool { return c.frozen }

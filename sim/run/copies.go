@@ -1,0 +1,108 @@
+package run
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/sim/fault"
+	"github.com/seedlog/seedlog/sim/history"
+	"github.com/seedlog/seedlog/sim/oracle"
+)
+
+// copies is the part of the fault ledger that says which records a cluster may lose: those of which more than min.insync.replicas-1 copies
+// are destroyed at one time. A copy is destroyed by a loss of power that takes what was not synced (flush.policy=os), by a disk that lied,
+// rotted, was wiped or rolled back; it is whole again once the log of its node reaches all that was ever committed.
+type copies struct {
+	j     *Judge
+	nodes []map[string]int64 // by node: by key: from which offset on its copy may be gone
+	top   map[string]int64   // by key: the highest high watermark that a leader ever had
+	p     oracle.Partition
+}
+
+func newCopies(j *Judge) *copies {
+	c := &copies{j: j, top: map[string]int64{}}
+	for range j.c.Nodes() {
+		c.nodes = append(c.nodes, map[string]int64{})
+	}
+	return c
+}
+
+// stepped looks at the partitions whose state changed: a copy that has caught up is whole.
+func (c *copies) stepped(node int) {
+	holes := c.nodes[node]
+	c.j.view.eachTouched(node, func(i int) {
+		c.j.view.Partition(node, i, &c.p)
+		if !c.p.Online {
+			return
+		}
+		k := history.Key(c.p.Topic, c.p.Partition)
+		if c.p.Leader {
+			c.top[k] = max(c.top[k], c.p.HW)
+		}
+		if _, ok := holes[k]; ok && c.p.Written >= c.top[k] {
+			delete(holes, k)
+		}
+	})
+}
+
+// crashing notes what the end of a node's process destroys, and writes into the history what may be gone for ever.
+func (c *copies) crashing(node int, power bool, known map[string]int64) {
+	if !power {
+		return
+	}
+	// After a lying sync there may be holes anywhere.
+	all := c.j.lied[node] || c.j.c.Ledger().Any(node, fault.D5, fault.D7, fault.D8)
+	if !all && c.j.plan.Flush != "os" {
+		return
+	}
+	for _, k := range sorted(known) {
+		from := known[k]
+		if all {
+			from = 0
+			c.j.note(history.Op{Kind: history.Copy, Key: k, Member: history.NodeName(node)})
+		}
+		if was, ok := c.nodes[node][k]; ok {
+			from = min(from, was)
+		}
+		c.nodes[node][k] = from
+		c.excuse(k)
+	}
+}
+
+// excuse notes from which offset on more than min.insync.replicas-1 copies are destroyed, if so many are.
+func (c *copies) excuse(key string) {
+	var from []int64
+	for _, holes := range c.nodes {
+		if o, ok := holes[key]; ok {
+			from = append(from, o)
+		}
+	}
+	slices.Sort(from)
+	if need := c.minISR(key); len(from) >= need && from[need-1] < c.top[key] {
+		c.j.note(history.Op{Kind: history.Excuse, Key: key, Offset: from[need-1]})
+		c.top[key] = from[need-1]
+	}
+}
+
+// minISR is what the protocol counts for a partition.
+func (c *copies) minISR(key string) int {
+	img := c.j.view.Image()
+	if img == nil {
+		return 1
+	}
+	topic, n := history.SplitKey(key)
+	t := img.TopicByName(topic)
+	if t == nil || t.Partition(n) == nil {
+		return 1
+	}
+	v, ok := img.ConfigsOf(metadata.ResourceTopic, topic).Get("min.insync.replicas")
+	if !ok {
+		v, ok = img.ConfigsOf(metadata.ResourceBroker, "").Get("min.insync.replicas")
+	}
+	least := 1
+	if ok {
+		least, _ = strconv.Atoi(v)
+	}
+	return t.Partition(n).RequiredISR(int32(least))
+}
