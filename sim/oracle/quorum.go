@@ -12,6 +12,8 @@ type Voters interface {
 	View
 	// Voter gives the node whose quorum actor has just been stepped, and what it shows; -1: none was.
 	Voter() (node int, is *Voter)
+	// Stalled says that a node's disk answers nothing: raft's own loop waits for it, and neither gives up nor decides anything.
+	Stalled(node int) bool
 	// Linked says whether bytes go both ways between two nodes that both run.
 	Linked(a, b int) bool
 }
@@ -189,7 +191,7 @@ func (q *quorum) reached(v Voters, n int, was *voter, is *Voter) error {
 	slept := now.Sub(was.looked) > stillness
 	was.looked = now
 	switch {
-	case slept || !is.Leader || reach*2 > len(q.nodes) || was.life != v.Incarnation(n):
+	case slept || v.Stalled(n) || !is.Leader || reach*2 > len(q.nodes) || was.life != v.Incarnation(n):
 		was.alone = 0
 	case was.alone == 0:
 		was.alone = now
