@@ -11,6 +11,8 @@
 // two changes: it asks for metadata and tries again as soon as the Java client and librdkafka do (100 ms after the last time; franz-go's own
 // defaults are seconds, and then they are all that one measures), and it gives up a request that is not answered after 1.5 s: after a SIGSTOP
 // connections stay open, and what is in flight on them keeps any client for as long as its own time-out says.
+// The summary is of ack_ms after a kill, and of fresh_ms after a SIGSTOP: franz-go may try the stopped broker ten times in a row without a look
+// at new metadata, whatever the cluster does.
 //
 // LOGS=dir leaves the brokers' logs there.
 package main
