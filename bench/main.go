@@ -70,7 +70,7 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{options: o, dir: dir}
+	b := &bench{options: o, dir: dir, kafka: map[bool]*system{}}
 	defer b.stopAll()
 	raiseFileLimit()
 	some := false

@@ -126,11 +126,15 @@ func partitions(ctx context.Context, s *system, _ float64) (*sample, error) {
 
 // produceToAll sends one record to each partition, and again to those that did not take it, until all have.
 func produceToAll(ctx context.Context, c *conn, topic string, n int32) error {
-	batch := encodeBatch(1, 5)
-	missing := make([]int32, n)
-	for i := range missing {
-		missing[i] = int32(i)
+	all := make([]int32, n)
+	for i := range all {
+		all[i] = int32(i)
 	}
+	return produceTo(ctx, c, topic, all)
+}
+
+func produceTo(ctx context.Context, c *conn, topic string, missing []int32) error {
+	batch := encodeBatch(1, 5)
 	for wait := time.Millisecond; ctx.Err() == nil; wait = min(2*wait, 50*time.Millisecond) {
 		if _, err := c.Write(produceFrame(topic, batch, missing...)); err != nil {
 			return err

@@ -54,20 +54,32 @@ type meter struct {
 }
 
 func startMeter(s *system) (*meter, error) {
-	cpu, err := cpuSeconds(s.pid)
+	cpu, err := s.sum(cpuSeconds)
 	return &meter{s: s, cpu: cpu, began: time.Now()}, err
 }
 
 // finish fills in what the window cost.
 func (m *meter) finish(x *sample) error {
 	x.seconds = time.Since(m.began).Seconds()
-	cpu, err := cpuSeconds(m.s.pid)
+	cpu, err := m.s.sum(cpuSeconds)
 	if err != nil {
 		return err
 	}
 	x.cpu = cpu - m.cpu
-	x.rss, err = rssBytes(m.s.pid)
+	x.rss, err = m.s.sum(rssBytes)
 	return err
+}
+
+// sum adds up what a system's processes have used.
+func (s *system) sum(of func(pid int) (float64, error)) (total float64, err error) {
+	for _, n := range s.each() {
+		v, err := of(n.pid)
+		if err != nil {
+			return 0, err
+		}
+		total += v
+	}
+	return total, nil
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

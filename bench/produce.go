@@ -61,9 +61,13 @@ func pump(ctx context.Context, s *system, sh shape, n int64) (*sample, error) {
 		return nil, err
 	}
 	batch := encodeBatch(sh.records, sh.size)
+	leaders, err := s.leaders(ctx, topic, int32(sh.partitions))
+	if err != nil {
+		return nil, err
+	}
 	lanes := make([]*lane, sh.conns)
 	for i := range lanes {
-		if lanes[i], err = newLane(ctx, s, topic, int32(i%sh.partitions), batch); err != nil {
+		if lanes[i], err = newLane(ctx, leaders[i%sh.partitions], topic, int32(i%sh.partitions), batch); err != nil {
 			return nil, err
 		}
 		defer lanes[i].c.Close()

@@ -13,6 +13,7 @@ type scenario struct {
 	flush   []string // the flush policies that it distinguishes
 	restart bool     // each run has a broker of its own, which the scenario starts
 	floor   bool     // the bare disk is measured beside the brokers
+	cluster bool     // it runs on clusters of three
 	run     func(ctx context.Context, s *system, scale float64) (*sample, error)
 }
 
@@ -34,25 +35,34 @@ var scenarios = []scenario{
 	{name: "one-record", flush: onlyOS, run: oneRecord(20)},
 	{name: "one-record-1", flush: onlyOS, run: oneRecord(1)},
 	{name: "latency", flush: bothPolicies, floor: true, run: latency},
+	{name: "cluster-produce", flush: bothPolicies, cluster: true, run: rawProduce},
+	{name: "cluster-partitions-1", flush: bothPolicies, cluster: true, run: clusterPartitions(1)},
+	{name: "cluster-partitions-100", flush: bothPolicies, cluster: true, run: clusterPartitions(100)},
+	{name: "cluster-partitions-1000", flush: bothPolicies, cluster: true, restart: true, run: clusterPartitions(1000)},
+	{name: "cluster-idle", flush: onlyAck, cluster: true, restart: true, run: clusterIdle},
 }
 
 // maxRun bounds one run of a scenario on one system.
-const maxRun = time.Minute
+const maxRun = 2 * time.Minute
 
 // bench is what one invocation has: its processes above all.
 type bench struct {
 	*options
-	dir     string // for data and logs; removed at the end
-	brokers int    // started so far: each has a directory of its own
-	kafka   *system
+	dir     string           // for data and logs; removed at the end
+	brokers int              // started so far: each has a directory of its own
+	kafka   map[bool]*system // by whether it is a cluster
 	running []*system
 }
 
 // systems gives the systems that a scenario compares, Kafka last.
 func (b *bench) systems(ctx context.Context, s *scenario) ([]*system, error) {
 	var list []*system
+	begin, beginKafka := b.startBroker, b.startKafka
+	if s.cluster {
+		begin, beginKafka = b.startCluster, b.startKafkaCluster
+	}
 	add := func(name, flush, path string) error {
-		sys := &system{name: name, flush: flush, start: func(ctx context.Context, s *system) error { return b.startBroker(ctx, s, path) }}
+		sys := &system{name: name, flush: flush, start: func(ctx context.Context, s *system) error { return begin(ctx, s, path) }}
 		list = append(list, sys)
 		if s.restart {
 			return nil
@@ -76,19 +86,23 @@ func (b *bench) systems(ctx context.Context, s *scenario) ([]*system, error) {
 		return list, nil
 	}
 	if s.restart {
-		return append(list, &system{name: "kafka", flush: "os", start: b.startKafka}), nil
+		return append(list, &system{name: "kafka", flush: "os", start: beginKafka}), nil
 	}
-	if b.kafka == nil {
-		k := &system{name: "kafka", flush: "os", start: b.startKafka}
+	if b.kafka[s.cluster] == nil {
+		if other := b.kafka[!s.cluster]; other != nil { // two would not leave a machine much
+			b.end(other)
+			delete(b.kafka, !s.cluster)
+		}
+		k := &system{name: "kafka", flush: "os", start: beginKafka}
 		if err := b.begin(ctx, k); err != nil {
 			return nil, err
 		}
-		b.kafka = k
+		b.kafka[s.cluster] = k
 		if err := b.warmUp(ctx, k); err != nil {
 			return nil, err
 		}
 	}
-	return append(list, b.kafka), nil
+	return append(list, b.kafka[s.cluster]), nil
 }
 
 // measure runs a scenario in turn on its systems, and prints their lines.
@@ -97,7 +111,7 @@ func (b *bench) measure(ctx context.Context, s *scenario) error {
 	if err != nil {
 		return err
 	}
-	defer b.stopBut(b.kafka)
+	defer func() { b.stopBut(b.kafka[s.cluster]) }()
 	samples := make([][]*sample, len(list))
 	for run := range b.runs {
 		for k := range list {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -26,8 +27,9 @@ type system struct {
 	pid         int
 	readyMS     float64 // from exec until it serves
 	warmGB      float64
-	topics      int    // made so far: each load has a topic of its own
-	dir         string // of the bare disk, which is no broker
+	topics      int       // made so far: each load has a topic of its own
+	dir         string    // of the bare disk, which is no broker
+	nodes       []*system // of a cluster; addr and pid are the first one's
 }
 
 func (b *bench) begin(ctx context.Context, s *system) error {
@@ -65,26 +67,15 @@ func (b *bench) stopAll() { b.stopBut(nil) }
 func (b *bench) startBroker(ctx context.Context, s *system, path string) error {
 	b.brokers++
 	data := filepath.Join(b.dir, strconv.Itoa(b.brokers))
-	errs, err := os.Create(data + ".log")
-	if err != nil {
-		return err
-	}
-	defer errs.Close()
-	cmd := exec.Command(path, "--data", data, "--set", "listeners=PLAINTEXT://127.0.0.1:0", "--set", "admin.listener=127.0.0.1:0", "--set", "flush.policy="+s.flush)
-	cmd.Stderr = errs
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
 	began := time.Now()
-	if err := cmd.Start(); err != nil {
+	cmd, err := launch(path, data, "listeners=PLAINTEXT://127.0.0.1:0", "flush.policy="+s.flush)
+	if err != nil {
 		return err
 	}
 	s.pid, s.topics = cmd.Process.Pid, 0
 	// The data stay until the end of bench: some file systems (ext4 without a journal) create files many times slower while many were deleted just before.
-	s.stop = func() error { return end(cmd) }
-	line, err := readyLine(ctx, out)
+	s.stop = func() error { return end(cmd.Cmd) }
+	line, err := readyLine(ctx, cmd.out)
 	s.readyMS = ms(time.Since(began))
 	if err != nil {
 		log, _ := os.ReadFile(data + ".log")
@@ -93,6 +84,33 @@ func (b *bench) startBroker(ctx context.Context, s *system, path string) error {
 	_, rest, _ := strings.Cut(line, "listeners=PLAINTEXT://")
 	s.addr, _, _ = strings.Cut(rest, " ")
 	return nil
+}
+
+// process is a broker of ours that runs.
+type process struct {
+	*exec.Cmd
+	out io.Reader
+}
+
+// launch starts a build of our own broker with settings beside the defaults. Its log is beside its data.
+func launch(path, data string, settings ...string) (*process, error) {
+	errs, err := os.Create(data + ".log")
+	if err != nil {
+		return nil, err
+	}
+	defer errs.Close()
+	args := []string{"--data", data, "--set", "admin.listener=127.0.0.1:0"}
+	for _, x := range settings {
+		args = append(args, "--set", x)
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Stderr = errs
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	return &process{cmd, out}, cmd.Start()
 }
 
 // maxStart bounds the wait for a broker's ready line.
@@ -132,50 +150,62 @@ func end(cmd *exec.Cmd) error {
 
 // startKafka starts Apache Kafka through kafka-peer. Its port and the one 1000 above lie below the range of ports that the kernel gives to clients.
 func (b *bench) startKafka(ctx context.Context, s *system) error {
-	peer, err := filepath.Abs(filepath.Join(b.peer, "kafka-peer"))
+	p, err := b.kafkaPeer()
 	if err != nil {
 		return err
-	}
-	home := os.Getenv("KAFKA_PEER_DIR")
-	if home == "" {
-		if home, err = filepath.Abs("build/kafka-peer"); err != nil {
-			return err
-		}
 	}
 	port, err := kafkaPort()
 	if err != nil {
 		return err
 	}
-	call := func(ctx context.Context, args ...string) (string, error) {
-		cmd := exec.CommandContext(ctx, peer, append([]string{"--dir", home}, args...)...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		var out, errs bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &out, &errs
-		if err := cmd.Run(); err != nil {
-			return "", fmt.Errorf("%s: %w: %s", peer, err, errs.Bytes())
-		}
-		return strings.TrimSpace(out.String()), nil
-	}
-	node := filepath.Join(home, "node-"+port)
 	s.stop = func() error {
-		defer os.RemoveAll(node)
-		_, err := call(context.Background(), "stop", "--port", port)
+		defer os.RemoveAll(p.node(port))
+		_, err := p.call(context.Background(), "stop", "--port", port)
 		return err
 	}
-	pid, err := call(ctx, "start", "--port", port, "--fresh", "--set", "log.segment.delete.delay.ms=1000")
+	pid, err := p.call(ctx, "start", "--port", port, "--fresh", "--set", "log.segment.delete.delay.ms=1000")
 	if err == nil {
 		s.pid, err = strconv.Atoi(pid)
 	}
 	if err != nil {
 		return errors.Join(err, s.stop())
 	}
-	ready, err := os.ReadFile(filepath.Join(node, "ready_ms"))
+	ready, err := os.ReadFile(filepath.Join(p.node(port), "ready_ms"))
 	if err != nil {
 		return errors.Join(err, s.stop())
 	}
 	s.readyMS, _ = strconv.ParseFloat(strings.TrimSpace(string(ready)), 64)
 	s.addr, s.topics = "127.0.0.1:"+port, 0
 	return nil
+}
+
+// peer is the script that runs Apache Kafka.
+type peer struct{ script, home string }
+
+func (b *bench) kafkaPeer() (*peer, error) {
+	script, err := filepath.Abs(filepath.Join(b.peer, "kafka-peer"))
+	if err != nil {
+		return nil, err
+	}
+	home := os.Getenv("KAFKA_PEER_DIR")
+	if home == "" {
+		home, err = filepath.Abs("build/kafka-peer")
+	}
+	return &peer{script, home}, err
+}
+
+// node is where the node on a port keeps what it has.
+func (p *peer) node(port string) string { return filepath.Join(p.home, "node-"+port) }
+
+func (p *peer) call(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, p.script, append([]string{"--dir", p.home}, args...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%s: %w: %s", p.script, err, errs.Bytes())
+	}
+	return strings.TrimSpace(out.String()), nil
 }
 
 // kafkaPort finds a port that is free together with the one 1000 above.

@@ -154,7 +154,12 @@ func (s *system) newTopic(ctx context.Context, partitions int32) (string, error)
 	r := kmsg.NewPtrCreateTopicsRequest()
 	r.Version, r.TimeoutMillis = 5, 30_000
 	t := kmsg.NewCreateTopicsRequestTopic()
-	t.Topic, t.NumPartitions, t.ReplicationFactor = name, partitions, 1
+	t.Topic, t.NumPartitions, t.ReplicationFactor = name, partitions, int16(len(s.each()))
+	if len(s.nodes) > 0 {
+		c := kmsg.NewCreateTopicsRequestTopicConfig()
+		c.Name, c.Value = "min.insync.replicas", kmsg.StringPtr("2")
+		t.Configs = append(t.Configs, c)
+	}
 	r.Topics = append(r.Topics, t)
 	resp, err := ask(ctx, s, r)
 	if err != nil {
