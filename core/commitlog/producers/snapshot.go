@@ -56,14 +56,33 @@ func (t *Table) AppendSnapshot(dst []byte) []byte {
 // Load replaces the state with a snapshot's; now is when its producers count as seen. It changes nothing and returns false
 // unless the bytes are a whole snapshot with a right CRC.
 func (t *Table) Load(b []byte, now clock.Wall) bool {
-	if len(b) < snapshotHead || be.Uint16(b) != snapshotVersion || be.Uint32(b[2:]) != crc32.Checksum(b[6:], castagnoli) {
-		return false
-	}
-	n := int64(be.Uint32(b[6:]))
-	if int64(len(b)) != snapshotHead+n*snapshotEntry {
+	if !whole(b) {
 		return false
 	}
 	t.Reset()
+	t.add(b, now)
+	return true
+}
+
+// Add takes from a snapshot the producers that the table does not know: the table has seen the batches of the others, and knows more of
+// them than the one that a snapshot holds. It changes nothing and returns false where Load would.
+func (t *Table) Add(b []byte, now clock.Wall) bool {
+	if !whole(b) {
+		return false
+	}
+	t.add(b, now)
+	return true
+}
+
+// whole says whether the bytes are a whole snapshot with a right CRC.
+func whole(b []byte) bool {
+	if len(b) < snapshotHead || be.Uint16(b) != snapshotVersion || be.Uint32(b[2:]) != crc32.Checksum(b[6:], castagnoli) {
+		return false
+	}
+	return int64(len(b)) == snapshotHead+int64(be.Uint32(b[6:]))*snapshotEntry
+}
+
+func (t *Table) add(b []byte, now clock.Wall) {
 	for b = b[snapshotHead:]; len(b) > 0; b = b[snapshotEntry:] {
 		id := int64(be.Uint64(b))
 		if id < 0 || t.byID[id] != nil {
@@ -80,5 +99,4 @@ func (t *Table) Load(b []byte, now clock.Wall) bool {
 			e.push(last)
 		}
 	}
-	return true
 }
