@@ -76,7 +76,11 @@ func freePort() (string, error) {
 // start starts node i; the channel tells when it is ready.
 func (c *cluster) start(i int) (chan error, error) {
 	data := filepath.Join(c.dir, strconv.Itoa(i))
-	log, err := os.OpenFile(data+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	logs := data
+	if dir := os.Getenv("LOGS"); dir != "" {
+		logs = filepath.Join(dir, strconv.Itoa(i+1))
+	}
+	log, err := os.OpenFile(logs+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}

@@ -26,8 +26,9 @@ type producer struct {
 }
 
 func (c *cluster) produce() (*producer, error) {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.clients...), kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.RequestTimeoutOverhead(time.Second),
-		kgo.MetadataMinAge(100*time.Millisecond), kgo.ProducerLinger(0))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.clients...), kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.MetadataMinAge(100*time.Millisecond), kgo.ProduceRequestTimeout(time.Second), kgo.RequestTimeoutOverhead(500*time.Millisecond), kgo.ProducerLinger(0),
+		kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }))
 	if err != nil {
 		return nil, err
 	}
@@ -153,12 +154,14 @@ func (c *cluster) try(ctx context.Context, p *producer, sig syscall.Signal, onCo
 func (c *cluster) watch(ctx context.Context, p *producer, x *try, now time.Time, victim int, led []int32) error {
 	each := time.NewTicker(5 * time.Millisecond)
 	defer each.Stop()
+	fresh := make(chan time.Duration, 1)
 	for {
 		if x.LeaderMS == 0 && c.moved(ctx, victim) {
 			x.LeaderMS = ms(time.Since(now))
+			go func() { fresh <- c.fresh(ctx, victim, led, now) }()
 		}
 		if longest, ok := p.since(now, led); ok && x.LeaderMS > 0 {
-			x.AckMS = ms(longest)
+			x.AckMS, x.FreshMS = ms(longest), ms(<-fresh)
 			return nil
 		}
 		if time.Since(now) > time.Minute {
@@ -170,6 +173,25 @@ func (c *cluster) watch(ctx context.Context, p *producer, x *try, now time.Time,
 			return ctx.Err()
 		}
 	}
+}
+
+// fresh has a new producer, which knows only the nodes that are left, send one record to each of some partitions.
+func (c *cluster) fresh(ctx context.Context, victim int, led []int32, now time.Time) time.Duration {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.clients[(victim+1)%nodes], c.clients[(victim+2)%nodes]), kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.MetadataMinAge(100*time.Millisecond))
+	if err != nil {
+		return -1
+	}
+	defer cl.Close()
+	for _, i := range led {
+		if err := cl.ProduceSync(ctx, &kgo.Record{Partition: i, Value: []byte("fresh")}).FirstErr(); err != nil {
+			fmt.Fprintln(os.Stderr, "failover: the fresh producer:", err)
+			return -1
+		}
+	}
+	return time.Since(now)
 }
 
 // moved says whether a surviving node knows other leaders for all that one led.

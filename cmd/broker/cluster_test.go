@@ -20,6 +20,8 @@ type cluster struct {
 	inner   []string
 	extra   []string // settings of all
 	nodes   []*node
+	spaces  []*space  // of the nodes, none: the test's own
+	opts    []kgo.Opt // of every client
 }
 
 // newCluster starts n nodes that are brokers and controllers, and waits until all are ready.
@@ -41,7 +43,11 @@ func newCluster(t testing.TB, n int, settings ...string) *cluster {
 // begin starts node i, from 0.
 func (c *cluster) begin(i int) *node {
 	c.t.Helper()
-	return begin(c.t, filepath.Join(c.dir, fmt.Sprint(i)), append([]string{
+	var in *space
+	if c.spaces != nil {
+		in = c.spaces[i]
+	}
+	return beginIn(c.t, in, filepath.Join(c.dir, fmt.Sprint(i)), append([]string{
 		fmt.Sprintf("node.id=%d", i+1), "process.roles=broker,controller",
 		"listeners=PLAINTEXT://" + c.clients[i] + ",CONTROLLER://" + c.inner[i],
 		"controller.quorum.bootstrap.servers=" + strings.Join(c.inner, ","),
@@ -49,13 +55,13 @@ func (c *cluster) begin(i int) *node {
 }
 
 func (c *cluster) dial(opts ...kgo.Opt) *kgo.Client {
-	return dial(c.t, c.clients[0], append([]kgo.Opt{kgo.SeedBrokers(c.clients...)}, opts...)...)
+	return dial(c.t, c.clients[0], append(append([]kgo.Opt{kgo.SeedBrokers(c.clients...)}, c.opts...), opts...)...)
 }
 
 // describe asks one node for a topic.
 func (c *cluster) describe(i int, topic string) (controller int32, brokers int, parts []kmsg.MetadataResponseTopicPartition) {
 	c.t.Helper()
-	cl := dial(c.t, c.clients[i])
+	cl := dial(c.t, c.clients[i], c.opts...)
 	defer cl.Close()
 	q := kmsg.NewPtrMetadataRequest()
 	x := kmsg.NewMetadataRequestTopic()

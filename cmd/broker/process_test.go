@@ -76,6 +76,7 @@ type node struct {
 	stderr lines
 	done   chan struct{} // closed when the process has ended
 	code   int
+	space  *space // nil: the test's own network namespace
 }
 
 // lines collects a stream and keeps the end of it.
@@ -120,7 +121,11 @@ func launch(t testing.TB, n *node, args ...string) io.Reader {
 	}
 	n.cmd.Stdout = w
 	started := make(chan error)
-	launches <- func() { started <- n.cmd.Start() }
+	calls := launches
+	if n.space != nil {
+		calls = n.space.calls
+	}
+	calls <- func() { started <- n.cmd.Start() }
 	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +159,13 @@ func start(t testing.TB, dir string, settings ...string) *node {
 // begin is start without the wait.
 func begin(t testing.TB, dir string, settings ...string) *node {
 	t.Helper()
-	n := &node{dir: dir}
+	return beginIn(t, nil, dir, settings...)
+}
+
+// beginIn is begin in a network namespace.
+func beginIn(t testing.TB, in *space, dir string, settings ...string) *node {
+	t.Helper()
+	n := &node{dir: dir, space: in}
 	args := []string{"--data", dir}
 	all := append([]string{"listeners=PLAINTEXT://127.0.0.1:0"}, fast...)
 	if s := os.Getenv("SEEDLOG_SHARDS"); s != "" {

@@ -64,7 +64,7 @@ func (r *Request) producePart(i int) (kerr.Code, string) {
 		return kerr.InvalidTopicException, "this topic is the broker's own; clients cannot write to it"
 	}
 	set := s.Settings(t)
-	if x := &t.Partitions[part.Partition]; q.Acks == replica.AcksAll && x.Leader == s.Node.NodeID && int(set.MinInsyncReplicas) > len(x.ISR) {
+	if x := &t.Partitions[part.Partition]; q.Acks == replica.AcksAll && x.Leader == s.Node.NodeID && len(x.ISR) < x.RequiredISR(set.MinInsyncReplicas) {
 		return kerr.NotEnoughReplicas, ""
 	}
 	lim := s.limits(set)
@@ -138,6 +138,11 @@ func (r *Request) Appended(slot int32, res replica.Result) {
 	}
 }
 
+// tellsNoStart says whether an answer with a code has no log start offset, as where there was no log to append to.
+func tellsNoStart(c kerr.Code) bool {
+	return c == kerr.NotLeaderForPartition || c == kerr.UnknownTopicOrPartition || c == kerr.KafkaStorageError
+}
+
 func (r *Request) produced() {
 	if r.NoReply && !r.done {
 		for i := range r.items {
@@ -200,6 +205,10 @@ func (r *Request) encodeProduce(dst []byte) []byte {
 			leader = r.s.leaderHint(it.ID, it.Number)
 			resp.Nodes = r.s.endpoint(resp.Nodes, leader, r.Client.Listener)
 		}
+		start := it.Start
+		if tellsNoStart(it.Code) {
+			start = -1
+		}
 		var blamed []wire.RecordError
 		if it.blamed > 0 {
 			blamed = []wire.RecordError{{Index: it.blamed - 1, Message: it.text}}
@@ -207,7 +216,7 @@ func (r *Request) encodeProduce(dst []byte) []byte {
 		resp.Parts = append(resp.Parts, wire.ProduceResult{
 			CurrentLeader: leader,
 			Topic:         part.Topic, TopicID: part.TopicID, NewTopic: part.NewTopic, Partition: part.Partition,
-			Code: it.Code, BaseOffset: it.ROff, LogAppendTime: it.RTime, LogStartOffset: it.Start, Message: it.text, ErrorRecords: blamed,
+			Code: it.Code, BaseOffset: it.ROff, LogAppendTime: it.RTime, LogStartOffset: start, Message: it.text, ErrorRecords: blamed,
 		})
 	}
 	return wire.AppendProduceResponse(dst, r.Version, r.Corr, resp)

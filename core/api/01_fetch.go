@@ -109,7 +109,7 @@ func (s *State) read(c *call) {
 			continue
 		}
 		c.take(it, sl, where)
-		s.outOfRange(c, it, p)
+		s.took(c, it, p)
 	}
 	if !slow {
 		s.giveBack(c)
@@ -146,7 +146,7 @@ func (s *State) readSlow(t *task.Task, c *call) {
 			continue
 		}
 		c.take(it, sl, where)
-		s.outOfRange(c, it, p)
+		s.took(c, it, p)
 	}
 	s.giveBack(c)
 }

@@ -33,7 +33,7 @@ func metadataRequest(r *Request, req kmsg.Request) {
 	}
 	slices.Sort(missing)
 	missing = slices.Compact(missing) // the controller refuses a name that is there twice
-	r.finish = func(r *Request) { r.answer(r.metadata(q)) }
+	r.finish = func(r *Request) { r.answer(r.allowed(q, r.metadata(q))) }
 	r.remain++
 	if len(missing) > 0 {
 		r.create(0, missing)
@@ -61,7 +61,20 @@ func (r *Request) create(slot int32, names []string) {
 	r.cold(0, slot, &ColdCall{Req: controller.AutoCreate(r.s.Node, r.s.Image, names...), Group: -1})
 }
 
-func (r *Request) metadata(q *kmsg.MetadataRequest) kmsg.Response {
+// allowed adds what the client may do, where it asks for that (KIP-430).
+func (r *Request) allowed(q *kmsg.MetadataRequest, resp *kmsg.MetadataResponse) kmsg.Response {
+	if q.IncludeClusterAuthorizedOperations {
+		resp.AuthorizedOperations = anyClusterOperation
+	}
+	for i := range resp.Topics {
+		if q.IncludeTopicAuthorizedOperations {
+			resp.Topics[i].AuthorizedOperations = anyTopicOperation
+		}
+	}
+	return resp
+}
+
+func (r *Request) metadata(q *kmsg.MetadataRequest) *kmsg.MetadataResponse {
 	s, img := r.s, r.s.Image
 	resp := kmsg.NewPtrMetadataResponse()
 	resp.Brokers = r.brokers()
@@ -252,7 +265,7 @@ func describeTopicPartitions(r *Request, req kmsg.Request) {
 // describeTopic gives a topic's partitions from first on, at most left of them, and the next one if there are more, else -1.
 func (r *Request) describeTopic(name string, first int32, left *int) (kmsg.DescribeTopicPartitionsResponseTopic, int32) {
 	x := kmsg.NewDescribeTopicPartitionsResponseTopic()
-	x.Topic, x.IsInternal = &name, controller.IsInternal(name)
+	x.Topic, x.IsInternal, x.AuthorizedOperations = &name, controller.IsInternal(name), anyTopicOperation
 	t := r.s.Image.TopicByName(name)
 	if t == nil {
 		x.ErrorCode = code(kerr.UnknownTopicOrPartition)

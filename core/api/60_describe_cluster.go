@@ -24,19 +24,22 @@ func describeCluster(r *Request, req kmsg.Request) {
 	resp := kmsg.NewPtrDescribeClusterResponse()
 	resp.ClusterID, resp.ControllerID, resp.EndpointType = r.s.Image.ClusterID(), -1, q.EndpointType
 	refuse := func(c kerr.Code, text string) {
-		resp.ErrorCode, resp.ErrorMessage = code(c), &text
+		resp.ErrorCode, resp.ErrorMessage, resp.EndpointType = code(c), &text, endpointBrokers
 		r.answer(resp)
 	}
 	switch {
 	case q.EndpointType != endpointBrokers && q.EndpointType != endpointControllers:
-		refuse(kerr.UnsupportedEndpointType, "endpoint type "+strconv.Itoa(int(q.EndpointType))+" is neither brokers nor controllers")
+		refuse(kerr.UnsupportedEndpointType, "Unsupported endpoint type "+strconv.Itoa(int(q.EndpointType)))
 		return
 	case q.EndpointType == endpointBrokers && r.Client.Inner:
-		refuse(kerr.MismatchedEndpointType, "this listener serves controllers; ask a broker's listener for brokers")
+		refuse(mismatched(r.Version), "The request was sent to an endpoint of type CONTROLLER, but we wanted an endpoint of type BROKER")
 		return
 	case q.EndpointType == endpointControllers && !r.Client.Inner:
-		refuse(kerr.MismatchedEndpointType, "this listener serves brokers; ask a controller listener for controllers")
+		refuse(mismatched(r.Version), "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER")
 		return
+	}
+	if q.IncludeClusterAuthorizedOperations {
+		resp.ClusterAuthorizedOperations = anyClusterOperation
 	}
 	if r.Client.Inner {
 		id, members := r.s.Control.Quorum()
@@ -55,6 +58,20 @@ func describeCluster(r *Request, req kmsg.Request) {
 		resp.Brokers = append(resp.Brokers, x)
 	}
 	r.answer(resp)
+}
+
+// What a client may do where no authorizer says otherwise, as sets of bits by Kafka's AclOperation.
+const (
+	anyTopicOperation   = 1<<3 | 1<<4 | 1<<5 | 1<<6 | 1<<7 | 1<<8 | 1<<10 | 1<<11
+	anyClusterOperation = 1<<5 | 1<<7 | 1<<8 | 1<<9 | 1<<10 | 1<<11 | 1<<12
+)
+
+// mismatched is the code for a request that came to the wrong kind of listener; version 0 knows no kinds.
+func mismatched(version int16) kerr.Code {
+	if version == 0 {
+		return kerr.InvalidRequest
+	}
+	return kerr.MismatchedEndpointType
 }
 
 // controllers lists the voters where they are reached.

@@ -185,7 +185,7 @@ func (s *State) replicaOf(it *Item) *replica.Partition {
 	case p.Offline():
 		it.Code = kerr.KafkaStorageError
 		return nil
-	case it.Epoch >= 0 && it.Epoch < p.LeaderEpoch:
+	case it.Epoch != -1 && it.Epoch < p.LeaderEpoch:
 		it.Code = kerr.FencedLeaderEpoch
 		return nil
 	case it.Epoch > p.LeaderEpoch:

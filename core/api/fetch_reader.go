@@ -60,13 +60,12 @@ func (s *State) examine(c *call, it *Item, p *replica.Partition) bool {
 		}
 	}
 	if c.reads.follows() {
-		if !c.count {
-			return true
+		if c.count {
+			it.Code = p.Fetched(c.reads.replica, c.reads.epoch, it.Offset, it.start, s.Env.Now.Mono)
+			it.HW = p.HighWatermark() // this fetch may have moved it
+			s.outOfRange(c, it, p)
 		}
-		it.Code = p.Fetched(c.reads.replica, c.reads.epoch, it.Offset, it.start, s.Env.Now.Mono)
-		it.HW = p.HighWatermark() // this fetch may have moved it
-		s.outOfRange(c, it, p)
-		return it.Code == kerr.None
+		return it.Code == kerr.None && !(p.Slows(c.reads.replica) && s.Throttle.Wait(s.Env.Now.Mono) > 0)
 	}
 	if c.reads.rack != "" {
 		it.prefer = p.Reader(it.Offset, func(node int32) bool {
@@ -75,6 +74,14 @@ func (s *State) examine(c *call, it *Item, p *replica.Partition) bool {
 		})
 	}
 	return it.prefer < 0
+}
+
+// took follows what was found for an item: it counts for the rate of throttled leaders.
+func (s *State) took(c *call, it *Item, p *replica.Partition) {
+	if c.reads.follows() && p.LeaderThrottled {
+		s.Throttle.Take(s.Env.Now.Mono, int64(it.Ext.Len))
+	}
+	s.outOfRange(c, it, p)
 }
 
 // outOfRange tells a follower, beside OFFSET_OUT_OF_RANGE, where the leader's log begins and ends. Apache Kafka's followers ask ListOffsets for

@@ -169,14 +169,15 @@ func deleteGroups(r *Request, req kmsg.Request) {
 	r.part()
 }
 
-// ListGroups (key 16): gathered from every coordinator of this broker. While one of them loads, the list is marked incomplete.
+// ListGroups (key 16): gathered from every coordinator of this broker. While one of them loads, the list is marked incomplete. One that has
+// gone meanwhile is another broker's to tell of.
 func listGroups(r *Request, req kmsg.Request) {
 	q := req.(*kmsg.ListGroupsRequest)
 	s := r.s
 	r.finish = func(r *Request) {
 		resp := kmsg.NewPtrListGroupsResponse()
 		for _, x := range r.resps {
-			if g, ok := x.(*kmsg.ListGroupsResponse); ok {
+			if g, ok := x.(*kmsg.ListGroupsResponse); ok && g.ErrorCode != code(kerr.NotCoordinator) {
 				resp.Groups = append(resp.Groups, g.Groups...)
 				if resp.ErrorCode == 0 {
 					resp.ErrorCode = g.ErrorCode
@@ -188,6 +189,9 @@ func listGroups(r *Request, req kmsg.Request) {
 	r.remain++
 	if t := s.Image.TopicByName(offsetsTopic); t != nil {
 		for n := range t.Partitions {
+			if t.Partitions[n].Leader != s.Node.NodeID {
+				continue
+			}
 			r.cold(Owner(t.Name, int32(n), s.Shards), int32(n), &ColdCall{Req: q, ClientID: r.ClientID, Host: r.Client.Host, Group: int32(n)})
 		}
 	}

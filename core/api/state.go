@@ -11,6 +11,7 @@ import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/metadata/link"
+	"github.com/seedlog/seedlog/core/quota"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/stats"
@@ -46,6 +47,7 @@ type State struct {
 	pids            pidBlock
 	Usage           [maxKeys]Usage // by key
 
+	Throttle quota.Bucket // what leaders here send to replicas that are not in sync, see replica.Partition.Slows
 	Scratch  *records.Scratch
 	parts    map[PartKey]*replica.Partition
 	Parts    []*replica.Partition         // in the order in which they were opened

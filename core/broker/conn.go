@@ -37,6 +37,7 @@ type conn struct {
 	inner      bool       // it came in by the controller listener
 	closing    bool       // Close was emitted
 	gone       bool       // ConnClosed came
+	deaf       bool       // a request came too late for an answer, so those behind it get none either: answers are in order
 	busy       bool       // begin is on the stack
 	used       clock.Time // when the last frame came or the last answer left
 }
@@ -128,7 +129,10 @@ func (s *Shard) frame(f *network.Frame) {
 		return
 	}
 	c := s.connOf(f.Conn)
-	if c == nil || c.closing || s.phase >= draining && !c.inner && !greeting(f.Bytes) {
+	if c == nil || c.closing || c.deaf {
+		return
+	}
+	if c.deaf = s.phase >= draining && !c.inner && !greeting(f.Bytes); c.deaf {
 		return
 	}
 	c.used = s.env.Now.Mono

@@ -7,6 +7,7 @@ import (
 	"github.com/seedlog/seedlog/core/fetcher"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/quota"
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/io/clock"
 )
@@ -14,6 +15,7 @@ import (
 // followers is a shard's side of replication: one fetcher a broker that leads something which this shard follows.
 type followers struct {
 	fetchers []*fetcher.Fetcher         // by leader, in the order in which they came
+	rate     quota.Bucket               // of what is throttled
 	of       map[api.PartKey]int32      // who is fetched from; lookups only
 	removing map[api.PartKey]bool       // logs that are being removed, though their topic is there; lookups only
 	after    map[api.PartKey]*openAgain // partitions that came back meanwhile; lookups only
@@ -48,6 +50,7 @@ func (s *Shard) followPartition(t *metadata.Topic, number int32) {
 	case p != nil && !mine:
 		s.removePartition(p)
 	case p != nil:
+		s.throttle(p, t)
 		p.Apply(s.partitionState(t, number), s.env.Now.Mono)
 		if p.Log != nil {
 			p.Log.SetConfig(s.logConfig(t))
@@ -61,7 +64,7 @@ func (s *Shard) partitionState(t *metadata.Topic, number int32) replica.State {
 	return replica.State{
 		Leader: x.Leader, LeaderEpoch: x.LeaderEpoch, PartitionEpoch: x.PartitionEpoch, ISR: x.ISR, Replicas: x.Replicas,
 		Adding: x.Adding, Removing: x.Removing, Recovering: x.Recovering, Me: s.node.NodeID,
-		MinISR: int16(s.state.Settings(t).MinInsyncReplicas), BrokerEpochs: s.brokerEpochs,
+		MinISR: int16(x.RequiredISR(s.state.Settings(t).MinInsyncReplicas)), BrokerEpochs: s.brokerEpochs,
 	}
 }
 
@@ -194,7 +197,7 @@ func (s *Shard) fetcherOf(leader int32) *fetcher.Fetcher {
 		PartitionBytes: n.ReplicaFetchMaxBytes, Backoff: clock.MS(int64(n.ReplicaFetchBackoffMS)), Timeout: clock.MS(int64(n.ReplicaSocketTimeoutMS)),
 	}
 	f := fetcher.New(s.env, cfg, leader, s.peers.Get(addr))
-	f.BrokerEpoch = s.ownEpoch()
+	f.BrokerEpoch, f.Rate = s.ownEpoch(), &s.follow.rate
 	s.follow.fetchers = append(s.follow.fetchers, f)
 	return f
 }

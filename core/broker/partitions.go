@@ -62,6 +62,7 @@ func (s *Shard) image(img *metadata.Image, boot *bootData) {
 		}
 	}
 	s.followBrokers(old)
+	s.setRates()
 	s.opening.next()
 	s.reportApplied()
 }
@@ -110,6 +111,7 @@ func (s *Shard) newPartition(t *metadata.Topic, number int32) *replica.Partition
 	p := replica.New(s.env, t.Name, t.ID, number, t.Partitions[number].LeaderEpoch, s.node.Flush == config.FlushAck)
 	p.Observer = s
 	p.LagMax = clock.MS(s.node.ReplicaLagTimeMaxMS)
+	s.throttle(p, t)
 	if b := s.boot; b != nil && b.isOf(t.Name, t.ID) {
 		p.HWCheckpoint = b.hws[t.Name+"-"+strconv.Itoa(int(number))]
 	}

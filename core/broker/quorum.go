@@ -60,7 +60,9 @@ func (m *member) fromLane(x *step.Mail) {
 	case link.MailTransferred:
 		m.transferred()
 	case link.MailQuorumFailed:
-		c.machine.Failed(disk.ErrIO, x.Body.(string))
+		if c.machine != nil { // it comes with the first image
+			c.machine.Failed(disk.ErrIO, x.Body.(string))
+		}
 		m.s.fatal(2, "the metadata log failed: "+x.Body.(string))
 	}
 }

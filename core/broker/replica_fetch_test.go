@@ -265,3 +265,33 @@ func TestAConsumerNeverTakesAFollowersSession(t *testing.T) {
 		t.Fatal("a follower that is gone keeps its session")
 	}
 }
+
+func TestAThrottledLeaderSlowsWhoIsNotInSyncAlone(t *testing.T) {
+	n := bootNode(t, newMemDisk(), 1)
+	c := n.connect(0)
+	n.mustCreate(c, "t", 1)
+	p, s := led(n, 1, 3), n.shards[0].s
+	state := p.State()
+	state.PartitionEpoch++
+	state.BrokerEpochs = func(node int32) (int64, bool) { return 100 + int64(node), node != 2 } // which may not join the ISR here
+	p.Apply(state, n.now.Mono)
+	p.LeaderThrottled = true
+	s.state.Throttle.SetRate(n.now.Mono, 1)
+	c.ask(produceTo("t", 0, 1, batchOf(3, 100)))
+	bytes := func(node int32) int {
+		return len(fetched(t, c.ask(replicaFetch(n, node, 0, -1, 0))).RecordBatches)
+	}
+	if bytes(2) == 0 {
+		t.Fatal("the first of a second is held back")
+	}
+	if r := fetched(t, c.ask(replicaFetch(n, 2, 0, -1, 0))); len(r.RecordBatches) != 0 || r.ErrorCode != 0 {
+		t.Fatalf("above the rate: %+v", r)
+	}
+	if bytes(3) == 0 || len(fetched(t, c.ask(fetchFrom("t", 0, 0, 0, 1))).RecordBatches) != 0 {
+		t.Fatal("a replica in sync is held back, or a consumer reads what is not committed")
+	}
+	s.state.Throttle.SetRate(n.now.Mono, 1<<40)
+	if bytes(2) == 0 {
+		t.Fatal("held back without a rate")
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/io/disk"
@@ -190,5 +192,28 @@ func TestAConnectionThatComesWhileANodeStopsIsClosed(t *testing.T) {
 	n.wait(clock.Second)
 	if !n.stopped() {
 		t.Fatal("the node does not stop")
+	}
+}
+
+func TestAStoppingNodeAnswersNothingBehindARequestThatItLeaves(t *testing.T) {
+	n := bootNode(t, newMemDisk(), 2)
+	c := n.connect(0)
+	n.mustCreate(c, "t", 2)
+	n.holdMail = func(from, to int) bool { return from == 0 && to == 1 }
+	c.send(produceTo("t", n.partOn("t", 1), -1, batchOf(1, 10)))
+	n.run()
+	d, greeted := n.connect(0), n.connect(0)
+	n.run()
+	n.shards[0].step(step.Event{Kind: step.Stop})
+	left := d.send(produceTo("t", 0, -1, batchOf(1, 10)))
+	behind := d.send(kmsg.NewPtrMetadataRequest())
+	n.run()
+	if d.answer(left) != nil || d.answer(behind) != nil {
+		t.Fatal("want neither answered: answers come in the order of their requests")
+	}
+	corr := greeted.send(kmsg.NewPtrMetadataRequest())
+	n.run()
+	if greeted.answer(corr) == nil {
+		t.Fatal("a connection is not greeted while the node drains")
 	}
 }

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"encoding/base64"
+	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -52,8 +53,16 @@ func (m *member) addVoter(q *kmsg.AddRaftVoterRequest, w controller.Waiter) {
 		resp.ErrorCode, resp.ErrorMessage = int16(c), &text
 		w.Decided(resp, img)
 	}
+	switch {
+	case q.ClusterID != nil && *q.ClusterID != m.clusterID():
+		refuse(kerr.InconsistentClusterID, m.otherCluster(*q.ClusterID))
+		return
+	case q.VoterID < 0 || q.VoterDirectoryID == [16]byte{} || len(q.Listeners) == 0:
+		refuse(kerr.InvalidRequest, "Add voter request didn't include a valid voter")
+		return
+	}
 	id := link.RaftID(q.VoterID, q.VoterDirectoryID)
-	voters := 0
+	voters, follows := 0, false
 	for _, x := range m.remote.lead.Members {
 		if n, _, ok := link.NodeOf(x.ID); ok && x.Voter && n == q.VoterID {
 			refuse(kerr.DuplicateVoter, "node "+x.ID+" is a voter; remove it first")
@@ -62,13 +71,10 @@ func (m *member) addVoter(q *kmsg.AddRaftVoterRequest, w controller.Waiter) {
 		if x.Voter {
 			voters++
 		}
+		follows = follows || x.ID == id
 	}
-	switch {
-	case q.ClusterID != nil && *q.ClusterID != m.clusterID():
-		refuse(kerr.InconsistentClusterID, "this is cluster "+m.clusterID())
-		return
-	case len(q.Listeners) == 0:
-		refuse(kerr.InvalidRequest, "the voter's controller listener is missing")
+	if !follows { // a voter that nobody knows would count for the majority, and never vote
+		refuse(kerr.RequestTimedOut, "node "+id+" does not follow the quorum: start it with this quorum's controller.quorum.bootstrap.servers and give the directory id that it logs")
 		return
 	}
 	if voters%2 == 1 {
@@ -84,6 +90,11 @@ func (m *member) addVoter(q *kmsg.AddRaftVoterRequest, w controller.Waiter) {
 	})
 }
 
+// otherCluster says that a request names another cluster than this one.
+func (m *member) otherCluster(id string) string {
+	return fmt.Sprintf("The given id %q doesn't match the cluster id %q", id, m.clusterID())
+}
+
 func (m *member) removeVoter(q *kmsg.RemoveRaftVoterRequest, w controller.Waiter) {
 	resp := q.ResponseKind().(*kmsg.RemoveRaftVoterResponse)
 	img := m.s.control.store.Image()
@@ -92,7 +103,11 @@ func (m *member) removeVoter(q *kmsg.RemoveRaftVoterRequest, w controller.Waiter
 		w.Decided(resp, img)
 	}
 	if q.ClusterID != nil && *q.ClusterID != m.clusterID() {
-		refuse(kerr.InconsistentClusterID, "this is cluster "+m.clusterID())
+		refuse(kerr.InconsistentClusterID, m.otherCluster(*q.ClusterID))
+		return
+	}
+	if q.VoterID < 0 || q.VoterDirectoryID == [16]byte{} {
+		refuse(kerr.InvalidRequest, "Remove voter request didn't include a valid voter")
 		return
 	}
 	id := link.RaftID(q.VoterID, q.VoterDirectoryID)

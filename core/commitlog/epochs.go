@@ -13,11 +13,13 @@ type epochStart struct {
 	start int64
 }
 
-// add notes that a batch of this epoch stands at offset, and says whether the epoch is new.
+// add notes that a batch of this epoch stands at offset, and says whether the epoch is new. It takes the place of epochs of which nothing is
+// left, whose start deletion has moved to the end.
 func (e *epochs) add(epoch int32, offset int64) bool {
 	if epoch < 0 || epoch <= e.latest() {
 		return false
 	}
+	e.cutEnd(offset)
 	e.list = append(e.list, epochStart{epoch, offset})
 	e.saved = false
 	return true

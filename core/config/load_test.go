@@ -1,6 +1,7 @@
 package config
 
 import (
+	"math"
 	"strings"
 	"testing"
 )
@@ -105,5 +106,21 @@ func TestAControllerServesNoClients(t *testing.T) {
 	_, _, err := Load(Args{Set: []string{"process.roles=controller", "listeners=PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2", "controller.quorum.bootstrap.servers=127.0.0.1:2"}})
 	if err == nil || !strings.Contains(err.Error(), "serves no clients; delete it") {
 		t.Error(err)
+	}
+}
+
+func TestAThrottledReplicaIsListedByPartitionAndBroker(t *testing.T) {
+	for list, want := range map[string]bool{"": false, "*": true, "3:1": true, "3:2,3:1": true, " 3:1 ": true, "1:3": false, "3:11": false, "33:1": false, "3": false} {
+		if got := Throttles(list, 3, 1); got != want {
+			t.Errorf("%q: want %v, got %v", list, want, got)
+		}
+	}
+	n := DefaultNode()
+	if n.LeaderThrottledRate != math.MaxInt64 {
+		t.Errorf("without a setting the rate is %d", n.LeaderThrottledRate)
+	}
+	n = n.With(Pairs{{"leader.replication.throttled.rate", "5"}}, Pairs{{"follower.replication.throttled.rate", "7"}})
+	if n.LeaderThrottledRate != 5 || n.FollowerThrottledRate != 7 {
+		t.Errorf("the rates are %d and %d", n.LeaderThrottledRate, n.FollowerThrottledRate)
 	}
 }

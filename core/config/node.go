@@ -1,5 +1,10 @@
 package config
 
+import (
+	"strconv"
+	"strings"
+)
+
 // FlushPolicy says when bytes count as written (design.md, Log and durability).
 type FlushPolicy uint8
 
@@ -67,6 +72,8 @@ type Node struct {
 	ReplicaFetchWaitMaxMS        int32
 	ReplicaLagTimeMaxMS          int64
 	ReplicaSocketTimeoutMS       int32
+	LeaderThrottledRate          int64 // leader.replication.throttled.rate, bytes a second; the largest number: no limit
+	FollowerThrottledRate        int64
 
 	OffsetsPartitions            int32
 	OffsetsReplicationFactor     int32
@@ -121,4 +128,24 @@ type Topic struct {
 	MaxCompactionLagMS    int64
 	Preallocate           bool
 	UncleanLeaderElection bool
+	LeaderThrottled       string // leader.replication.throttled.replicas, see Throttles
+	FollowerThrottled     string
+}
+
+// Throttles says whether a list of throttled replicas has a partition's replica on a broker (KIP-73).
+func Throttles(list string, partition, broker int32) bool {
+	for rest := list; rest != ""; {
+		var x string
+		x, rest, _ = strings.Cut(rest, ",")
+		if x = strings.TrimSpace(x); x == "*" {
+			return true
+		}
+		p, b, _ := strings.Cut(x, ":")
+		n, err := strconv.ParseInt(p, 10, 32)
+		id, err2 := strconv.ParseInt(b, 10, 32)
+		if err == nil && err2 == nil && int32(n) == partition && int32(id) == broker {
+			return true
+		}
+	}
+	return false
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,6 +32,14 @@ func (n *Node) long(name string) int64 {
 	v, err := strconv.ParseInt(n.text(name), 10, 64)
 	assert.Thatf(err == nil, "config: %s was not validated", name)
 	return v
+}
+
+// rate is a setting in bytes a second that slows nothing where it is not set.
+func (n *Node) rate(name string) int64 {
+	if _, set := n.value(Broker(name)); !set {
+		return math.MaxInt64
+	}
+	return n.long(name)
 }
 
 func (n *Node) int(name string) int32 { return int32(n.long(name)) }
@@ -127,6 +136,8 @@ func (n *Node) resolve(overrides Pairs) Topic {
 		MaxCompactionLagMS:    long("max.compaction.lag.ms"),
 		Preallocate:           get("preallocate") == "true",
 		UncleanLeaderElection: get("unclean.leader.election.enable") == "true",
+		LeaderThrottled:       get("leader.replication.throttled.replicas"),
+		FollowerThrottled:     get("follower.replication.throttled.replicas"),
 	}
 }
 
@@ -202,6 +213,7 @@ func (n *Node) deriveReplication() {
 	n.ReplicaFetchWaitMaxMS = n.int("replica.fetch.wait.max.ms")
 	n.ReplicaLagTimeMaxMS = n.long("replica.lag.time.max.ms")
 	n.ReplicaSocketTimeoutMS = n.int("replica.socket.timeout.ms")
+	n.LeaderThrottledRate, n.FollowerThrottledRate = n.rate("leader.replication.throttled.rate"), n.rate("follower.replication.throttled.rate")
 }
 
 // ValidateTopic checks what a topic would override as a whole: names, values, and values that contradict each other. The message

@@ -15,7 +15,8 @@ import (
 // Of a partition: UNKNOWN_TOPIC_OR_PARTITION: any but __cluster_metadata-0.
 func (m *Machine) describeQuorum(req *kmsg.DescribeQuorumRequest) *kmsg.DescribeQuorumResponse {
 	resp := req.ResponseKind().(*kmsg.DescribeQuorumResponse)
-	q := m.leadership()
+	q, none := m.leadership(), kmsg.StringPtr("")
+	resp.ErrorMessage = none
 	for i := range req.Topics {
 		rt := &req.Topics[i]
 		out := kmsg.NewDescribeQuorumResponseTopic()
@@ -24,8 +25,9 @@ func (m *Machine) describeQuorum(req *kmsg.DescribeQuorumRequest) *kmsg.Describe
 			op := kmsg.NewDescribeQuorumResponseTopicPartition()
 			op.Partition = rt.Partitions[j].Partition
 			if rt.Topic != metadataTopic || op.Partition != 0 {
-				op.ErrorCode = int16(kerr.UnknownTopicOrPartition)
+				op.ErrorCode, op.ErrorMessage = int16(kerr.UnknownTopicOrPartition), kmsg.StringPtr("This server does not host this topic-partition.")
 			} else {
+				op.ErrorMessage = none
 				m.describe(&q, &op)
 			}
 			out.Partitions = append(out.Partitions, op)

@@ -153,6 +153,9 @@ func (p *part) take(x *wire.FetchedPart, lease *buf.Lease) {
 		return
 	}
 	p.failures = 0
+	if counts, _ := p.follower.Throttled(); counts {
+		p.f.Rate.Take(p.f.env.Now.Mono, int64(len(b)))
+	}
 	if len(b) == 0 && len(x.Records) > 0 { // only what is not ours yet
 		p.rest()
 		return
@@ -161,7 +164,7 @@ func (p *part) take(x *wire.FetchedPart, lease *buf.Lease) {
 }
 
 // check gives the whole batches of b that this follower may append in its present epoch, or what is wrong with them. A batch at the end
-// may be cut off. Batches of a later epoch come from a leader whose election this broker has not heard of (KAFKA-18723).
+// may be cut off, and the first may begin below what was asked for: the follower says whether it can. Batches of a later epoch come from a leader whose election this broker has not heard of (KAFKA-18723).
 func (p *part) check(b []byte) (good []byte, fault string) {
 	next, n := p.asked.offset, 0
 	for rest := b; len(rest) > 0; {
@@ -175,7 +178,7 @@ func (p *part) check(b []byte) (good []byte, fault string) {
 			return b[:n], ""
 		case v.ComputeCRC() != v.CRC():
 			return nil, "does not match its checksum"
-		case v.LastOffsetDelta() < 0 || v.BaseOffset() < next || v.LastOffset() < v.BaseOffset():
+		case v.LastOffsetDelta() < 0 || v.LastOffset() < max(next, v.BaseOffset()) || v.BaseOffset() < next && n > 0:
 			return nil, "is out of order"
 		case v.LeaderEpoch() > p.epoch:
 			return b[:n], ""

@@ -5,6 +5,7 @@ import (
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/peer"
+	"github.com/seedlog/seedlog/core/quota"
 	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/core/wire"
 	"github.com/seedlog/seedlog/io/buf"
@@ -17,6 +18,8 @@ type Follower interface {
 	// FetchPoint gives where to go on: the offset that counts as this replica's end, the epoch of the record before it (-1: none), and the
 	// log's start. ready is false while what was received, or a truncation, is under way; Fetcher.Ready ends that.
 	FetchPoint() (offset int64, lastEpoch int32, logStart int64, ready bool)
+	// Throttled says whether what is fetched counts for the rate, and whether the partition waits while that is exceeded.
+	Throttled() (counts, waits bool)
 	// Received hands over whole batches whose CRC is right, or nil, with what the leader said beside them. The follower retains the lease if it
 	// keeps the batches.
 	Received(batches []byte, lease *buf.Lease, leaderHW, leaderStart int64, leaderEpoch int32) kerr.Code
@@ -102,7 +105,8 @@ type part struct {
 
 // Fetcher fetches all partitions of one shard that one broker leads.
 type Fetcher struct {
-	BrokerEpoch int64 // of this broker's registration; goes with each request (KIP-903)
+	BrokerEpoch int64         // of this broker's registration; goes with each request (KIP-903)
+	Rate        *quota.Bucket // of what is throttled (KIP-73); all fetchers of a shard share one
 
 	env    *env.Env
 	cfg    Config
@@ -142,7 +146,7 @@ const (
 
 // New makes the fetcher of a leader.
 func New(e *env.Env, cfg Config, leader int32, p *peer.Peer) *Fetcher {
-	f := &Fetcher{env: e, cfg: cfg, peer: p, leader: leader, parts: map[Key]*part{}, full: true, sessions: true}
+	f := &Fetcher{env: e, cfg: cfg, peer: p, leader: leader, parts: map[Key]*part{}, full: true, sessions: true, Rate: &quota.Bucket{}}
 	f.pause.Owner, f.pause.Kind = f, timerPause
 	f.grace.Owner, f.grace.Kind = f, timerGrace
 	return f
@@ -348,7 +352,30 @@ func (f *Fetcher) Flush() {
 		return
 	}
 	f.env.Timers.Cancel(&f.grace)
-	f.send()
+	if f.slowDown(); f.n[fetching] > 0 {
+		f.send()
+	}
+}
+
+// longestRest bounds how long a throttled partition is left out before the rate is looked at again: it may have been raised.
+const longestRest = clock.Second
+
+// slowDown leaves throttled partitions out until the rate allows more. While an answer is awaited they stay: what it brings is on its way.
+func (f *Fetcher) slowDown() {
+	wait := f.Rate.Wait(f.env.Now.Mono)
+	if wait == 0 || f.inFlight() > 0 {
+		return
+	}
+	for _, p := range f.list {
+		if p.state != fetching {
+			continue
+		}
+		if _, waits := p.follower.Throttled(); waits {
+			p.leave()
+			p.set(resting)
+			f.env.After(&p.timer, min(wait, longestRest))
+		}
+	}
 }
 
 // send makes the next request. What it says of a partition is noted, so that the answer is taken only for that.

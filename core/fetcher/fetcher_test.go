@@ -514,3 +514,36 @@ func TestAnIdleFollowerOf3000PartitionsAllocatesNothing(t *testing.T) {
 		t.Fatalf("only %d requests were answered", w.f.epoch)
 	}
 }
+
+func TestAThrottledPartitionThatIsNotInSyncWaitsForItsRateAndTheOthersDoNot(t *testing.T) {
+	w := newWorld(t, 2, false)
+	moved, other := w.keys[0], w.keys[1]
+	w.followers[moved].listed = true
+	w.append(moved, 4)
+	w.append(other, 1)
+	w.f.Rate.SetRate(w.e.Now.Mono, 10) // bytes a second: a batch costs many seconds
+	w.addAll()
+	w.trip()
+	w.append(moved, 4)
+	w.append(other, 1)
+	w.trip()
+	if a, b := w.followers[moved].end(), w.followers[other].end(); a != 4 || b != 2 {
+		t.Fatalf("the throttled one is at %d and the other at %d", a, b)
+	}
+	w.followers[moved].inSync = true
+	w.pass(longestRest)
+	w.trip()
+	w.trip()
+	if a := w.followers[moved].end(); a != 8 {
+		t.Fatalf("it is in sync, and waits at %d", a)
+	}
+	w.followers[moved].inSync = false
+	w.append(moved, 1)
+	w.f.Rate.SetRate(w.e.Now.Mono, 1<<40)
+	w.pass(longestRest)
+	w.trip()
+	w.trip()
+	if !w.same() {
+		t.Fatal("without a rate it does not catch up")
+	}
+}

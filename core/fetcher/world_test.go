@@ -100,6 +100,8 @@ type follows struct {
 	synced  int64 // with flush
 	flush   bool
 	busy    bool // a truncation is under way
+	listed  bool // its fetches are throttled
+	inSync  bool
 	hw      int64
 	leases  []*buf.Lease
 	refuse  kerr.Code
@@ -111,6 +113,8 @@ type follows struct {
 func (p *follows) FetchPoint() (int64, int32, int64, bool) {
 	return p.end(), p.lastEpoch(), p.start, !p.busy && (!p.flush || p.synced == p.end())
 }
+
+func (p *follows) Throttled() (bool, bool) { return p.listed, p.listed && !p.inSync }
 
 func (p *follows) Received(b []byte, lease *buf.Lease, hw, start int64, epoch int32) kerr.Code {
 	if p.refuse != kerr.None {

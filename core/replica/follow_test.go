@@ -147,6 +147,45 @@ func (w *world) batch(base int64, epoch int32) []byte {
 	return v
 }
 
+// KAFKA-6975: the leader's log start was moved into a batch, and a follower begins there.
+func TestAFollowerThatBeginsWithinABatchOfTheLeaderTakesAllOfIt(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := inGroup(t, 1)
+		w.p.FetchPoint()
+		if c := w.p.OutOfRange(5, 9, 1); c != kerr.None {
+			t.Fatal(c)
+		}
+		w.round()
+		w.drain()
+		if at, _, _, ready := w.p.FetchPoint(); at != 5 || !ready {
+			t.Fatalf("begins at %d, ready %v", at, ready)
+		}
+		b := records.NewBuilder(records.Options{})
+		for range 4 {
+			b.Add(nil, []byte("v"), 1)
+		}
+		v := append(records.View(nil), b.Build()...)
+		v.SetBaseOffset(3)
+		v.SetLeaderEpoch(1)
+		if c := w.p.Received(v, nil, 7, 5, 1); c != kerr.None {
+			t.Fatal(c)
+		}
+		w.round()
+		w.drain()
+		if at, _, _, ready := w.p.FetchPoint(); at != 7 || !ready {
+			t.Fatalf("goes on at %d, ready %v", at, ready)
+		}
+		if c := w.p.Received(nil, nil, 7, 5, 1); c != kerr.None {
+			t.Fatal(c)
+		}
+		w.round()
+		w.drain()
+		if s, hw := w.p.Log.Start(), w.p.HighWatermark(); s != 5 || hw != 7 {
+			t.Fatalf("log starts at %d, high watermark %d", s, hw)
+		}
+	})
+}
+
 func TestAFollowerWhoseDiskIsFullFetchesAgainAfterAWhile(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := inGroup(t, 1)

@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"slices"
+
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
@@ -17,6 +19,12 @@ func (p *Partition) FetchPoint() (offset int64, lastEpoch int32, logStart int64,
 	}
 	p.fetchAt = p.Log.End()
 	return p.fetchAt, p.Log.LatestEpoch(), p.Log.Start(), true
+}
+
+// Throttled says whether what is fetched counts for this broker's rate, and whether it waits while that is exceeded: a replica in sync does
+// not, since producers wait for it (KIP-73).
+func (p *Partition) Throttled() (counts, waits bool) {
+	return p.FollowerThrottled, p.FollowerThrottled && !slices.Contains(p.state.ISR, p.state.Me)
 }
 
 // maybeReady tells that FetchPoint is ready.
@@ -46,6 +54,10 @@ func (p *Partition) answers(leaderEpoch int32) kerr.Code {
 func (p *Partition) Received(batches []byte, lease *buf.Lease, leaderHW, leaderStart int64, leaderEpoch int32) kerr.Code {
 	c := p.answers(leaderEpoch)
 	if c == kerr.None {
+		if v, ok := p.straddling(batches); ok {
+			p.beginAt(v, lease)
+			return kerr.None
+		}
 		c = p.acceptable(batches)
 	}
 	if c != kerr.None {
@@ -59,6 +71,32 @@ func (p *Partition) Received(batches []byte, lease *buf.Lease, leaderHW, leaderS
 	p.leaderHW, p.leaderStart = leaderHW, leaderStart
 	p.maybeAdvance(p.env.Now.Mono)
 	return kerr.None
+}
+
+// straddling gives the first batch of an answer if it begins below the start of this log, which is empty: DeleteRecords has moved the
+// leader's log start into the midst of a batch (KAFKA-6975).
+func (p *Partition) straddling(batches []byte) (records.View, bool) {
+	v, _, ok := records.Split(batches)
+	at := p.Log.End()
+	return v, ok && p.Log.Start() == at && v.Magic() == 2 && 0 <= v.BaseOffset() && v.BaseOffset() < at && v.LastOffset() >= at &&
+		v.LastOffset() <= maxOffset && v.LeaderEpoch() <= p.state.LeaderEpoch
+}
+
+// beginAt makes the empty log begin where a batch does, and takes the batch. The log start follows the leader's again once the high watermark
+// allows it.
+func (p *Partition) beginAt(v records.View, lease *buf.Lease) {
+	if lease != nil {
+		lease.Retain()
+	}
+	epoch := p.state.LeaderEpoch
+	p.cut(v.BaseOffset(), true, func(ok bool) {
+		if ok && p.role == following && p.state.LeaderEpoch == epoch {
+			p.replicate(v, lease)
+		}
+		if lease != nil {
+			lease.Release()
+		}
+	})
 }
 
 // maxOffset keeps sums of offsets from wrapping, whatever a damaged batch says.
@@ -131,8 +169,14 @@ func (p *Partition) OutOfRange(leaderStart, leaderEnd int64, leaderEpoch int32) 
 	return kerr.None
 }
 
+// Truncating says that the log is being cut: what the role knows already stands for what the log will be.
+func (p *Partition) Truncating() bool { return p.truncating }
+
 // truncate cuts the log, or with all makes it empty at offset to. The role waits until that counts.
-func (p *Partition) truncate(to int64, all bool) {
+func (p *Partition) truncate(to int64, all bool) { p.cut(to, all, func(bool) {}) }
+
+// cut truncates, and calls then once it counts, or with false if the log has failed.
+func (p *Partition) cut(to int64, all bool, then func(ok bool)) {
 	p.truncating, p.fetchAt = true, -1
 	if to < p.hw && p.Log.Start() < p.hw {
 		p.env.Warnf("%s-%d is cut at %d, below its high watermark %d: its leader was elected without all that was committed", p.Topic, p.Number, to, p.hw)
@@ -154,10 +198,12 @@ func (p *Partition) truncate(to int64, all bool) {
 		}
 		p.truncating = false
 		if !ok {
-			return // the log has failed or is closed
+			then(false) // the log has failed or is closed
+			return
 		}
 		p.hw = min(p.hw, p.Log.End()) // to may stand within a batch
 		p.sizes.drop(p.Log.End())
+		then(true)
 		if p.role == idle {
 			p.settle(p.env.Now.Mono)
 			return

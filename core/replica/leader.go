@@ -81,6 +81,11 @@ func (p *Partition) Fetched(node int32, brokerEpoch, fetchOffset, logStart int64
 	return kerr.None
 }
 
+// Slows says whether a replica waits while this leader's rate is exceeded: not one that is in sync (KIP-73).
+func (p *Partition) Slows(node int32) bool {
+	return p.LeaderThrottled && !slices.Contains(p.state.ISR, node)
+}
+
 // Diverges says whether a replica whose log ends at fetchOffset, with a last batch of lastFetchedEpoch, has something that this leader does
 // not: then the greatest epoch that both may have, and where it ends here (KIP-595's DivergingEpoch). -1 stands for an empty log.
 func (p *Partition) Diverges(fetchOffset int64, lastFetchedEpoch int32) (epoch int32, end int64, yes bool) {

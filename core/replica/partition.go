@@ -49,16 +49,20 @@ const (
 
 // Partition is this broker's replica of one partition, its leader or a follower. logStart <= highWatermark <= written end <= log end.
 type Partition struct {
-	Topic        string
-	TopicID      [16]byte
-	Number       int32
-	LeaderEpoch  int32
-	Log          *commitlog.Log
-	FlushAck     bool // flush.policy=ack
-	Observer     Observer
-	Stats        Stats
-	LagMax       clock.Duration // replica.lag.time.max.ms
-	HWCheckpoint int64          // of replication-offset-checkpoint, read before the log is opened; 0: none
+	Topic       string
+	TopicID     [16]byte
+	Number      int32
+	LeaderEpoch int32
+	Log         *commitlog.Log
+	FlushAck    bool // flush.policy=ack
+	Observer    Observer
+	Stats       Stats
+	LagMax      clock.Duration // replica.lag.time.max.ms
+	// LeaderThrottled and FollowerThrottled say that what this replica sends to others as leader, and fetches as follower, counts for the
+	// broker's rates (KIP-73).
+	LeaderThrottled, FollowerThrottled bool
+
+	HWCheckpoint int64 // of replication-offset-checkpoint, read before the log is opened; 0: none
 
 	env                      *env.Env
 	state                    State

@@ -31,7 +31,11 @@ type Stepper struct {
 	from    int        // of out.Mail: what the actor's own step left, in its own order
 	fromOp  int        // of out.Disk
 	digest  digest
+	watch   func(Actor)
 }
+
+// Watch has f called at the end of each step, in the bubble: what an actor shows may need its channels. f changes nothing.
+func (s *Stepper) Watch(f func(Actor)) { s.watch = f }
 
 // NewStepper makes a bubble. The actor is made in it, by the first step.
 func NewStepper(seed uint64, order bool, make func() Actor) *Stepper {
@@ -69,16 +73,19 @@ func (s *Stepper) work() bool {
 	}
 	before := effects(s.out)
 	s.actor.Drain(s.out)
-	return effects(s.out) > before
+	if effects(s.out) > before {
+		return true
+	}
+	if s.watch != nil {
+		s.watch(s.actor)
+	}
+	return false
 }
 
 func effects(o *step.Effects) int { return len(o.Mail) + len(o.Disk) + len(o.Log) }
 
 // Digest is of all effects until now, for the trace.
 func (s *Stepper) Digest() uint64 { return s.digest.sum }
-
-// Actor gives the actor to oracles, nil before its first step. Between steps its goroutines are blocked.
-func (s *Stepper) Actor() Actor { return s.actor }
 
 // Inspect shows the actor to oracles, if it lets itself be shown. Between steps its goroutines are blocked.
 func (s *Stepper) Inspect() any {

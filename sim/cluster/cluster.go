@@ -191,6 +191,12 @@ func (c *Cluster) Troubled(node int) bool {
 	return n.paused || n.cut > 0 || !n.clock.True()
 }
 
+// Linked says whether bytes go both ways between two nodes, and both run.
+func (c *Cluster) Linked(a, b int) bool {
+	x, y := c.nodes[a], c.nodes[b]
+	return x.up && y.up && !x.paused && !y.paused && !c.net.Blocked(x.end, y.end) && !c.net.Blocked(y.end, x.end)
+}
+
 // Incarnation counts the starts of a node.
 func (c *Cluster) Incarnation(node int) int { return c.nodes[node].life }
 

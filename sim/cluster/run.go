@@ -144,7 +144,15 @@ func (c *Cluster) done() bool {
 			return false
 		}
 	}
-	return true
+	return c.owed() == ""
+}
+
+// owed is what the judge says that the healed cluster still owes.
+func (c *Cluster) owed() string {
+	if j, ok := c.opt.Judge.(interface{ Settled() string }); ok {
+		return j.Settled()
+	}
+	return ""
 }
 
 func (c *Cluster) waiting() string {
@@ -153,7 +161,12 @@ func (c *Cluster) waiting() string {
 			return fmt.Sprintf("client %d waits for %s", i, s.Waiting())
 		}
 	}
-	return "a node is down"
+	for _, n := range c.nodes {
+		if !n.up {
+			return "a node is down"
+		}
+	}
+	return "no client waits, but the cluster owes " + c.owed()
 }
 
 // fatal ends a process that says it cannot go on. Only a disk fault explains that.

@@ -51,12 +51,13 @@ const (
 	Fault    // Meta = the fault's id and parameters
 	Config   // Meta = "k=v,k=v": facts of the run that checks need, such as flush=ack
 	Copy     // Key, Offset, Member = node: its copy may be gone from Offset on. The ledger's
+	Wiped    // Member = node: its disk was wiped or rolled back. The ledger's
 	Weak     // Key, Meta = begin | end: meanwhile a node that takes itself for the key's leader may be deposed, so reads may lag. Member = fetch:
 	//          a new leader's high watermark lags, so a fetch may bring less than was shown. The simulator's
 )
 
 var kindNames = [...]string{"", "send", "poll", "commit", "fetch-offsets", "list-offsets", "delete-records", "init-producer-id", "join",
-	"create-topic", "delete-topic", "alter", "probe", "own", "disown", "caught-up", "caught", "unheard", "excuse", "phase", "fault", "config", "copy", "weak"}
+	"create-topic", "delete-topic", "alter", "probe", "own", "disown", "caught-up", "caught", "unheard", "excuse", "phase", "fault", "config", "copy", "wiped", "weak"}
 
 // String gives the name as JSON has it.
 func (k Kind) String() string { return kindNames[k] }

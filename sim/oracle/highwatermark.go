@@ -63,7 +63,7 @@ func (w *highWatermark) poll(e *history.Event, o *history.Op, m mark) error {
 func (w *highWatermark) Step(v View) error {
 	ack := v.Policy() == "ack"
 	return eachTouched(v, &w.p, func(node int, p *Partition) error {
-		if p.Internal || !p.Online {
+		if p.Internal || !p.Online || p.Cutting {
 			return nil
 		}
 		w.checks++

@@ -21,6 +21,7 @@ type nodeMemory struct {
 	incarnation int
 	last        map[string]*Partition // as last seen while the node was up
 	pending     map[string]bool       // in a cluster: keys of last that the present process has not shown yet
+	high        map[string]int64      // in a cluster: the highest end since the log was opened: a truncation may be undone by a crash
 }
 
 func (r *recovery) Name() string { return "I:S3" }
@@ -75,7 +76,10 @@ func (r *recovery) Step(v View) error {
 				return nil // not open yet
 			}
 			delete(m.pending, k)
-			if err := r.compare(node, m.last[k], p); err != nil {
+			was := *m.last[k]
+			was.End = max(was.End, m.high[k])
+			delete(m.high, k)
+			if err := r.compare(node, &was, p); err != nil {
 				return err
 			}
 		}
@@ -128,6 +132,10 @@ func (r *recovery) remember(m *nodeMemory, p *Partition) {
 		was = &Partition{}
 		m.last[k] = was
 	}
+	if m.high == nil {
+		m.high = map[string]int64{}
+	}
+	m.high[k] = max(m.high[k], p.End)
 	*was = *p
 }
 

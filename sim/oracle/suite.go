@@ -68,7 +68,7 @@ func NewSuite() *Suite {
 	return &Suite{ghosts: g, idempotent: i, exercised: newExercised(g), oracles: []Oracle{
 		i, &recovery{g: g}, &lost{g: g}, &stable{g: g}, &duplicate{g: g}, &dense{g: g}, &highWatermark{g: g}, &crc{}, &logStart{g: g},
 		&commits{g: g}, &owners{g: g}, &producerIDs{}, &exactErrors{g: g}, &answered{}, &prompt{g: g}, &reachEnd{}, &whole{},
-		&candidates{r: r}, &epochs{r: r}, &images{r: r}, &matching{r: r},
+		&candidates{r: r}, &epochs{r: r}, &images{r: r}, &matching{r: r}, &quorum{},
 	}}
 }
 
@@ -112,8 +112,8 @@ func (s *Suite) Checked() (checks map[string]int64, unchecked int64) {
 	checks = map[string]int64{}
 	for _, o := range s.oracles {
 		checks[o.Name()] += o.Checks()
-		if w, ok := o.(*whole); ok {
-			w.add(checks)
+		if a, ok := o.(interface{ add(map[string]int64) }); ok {
+			a.add(checks)
 		}
 		if u, ok := o.(Unchecked); ok {
 			unchecked += u.Unchecked()

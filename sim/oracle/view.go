@@ -43,4 +43,5 @@ type Partition struct {
 	Epoch     int32 // leader epoch
 	TopicID   [16]byte
 	Leader    bool // it takes appends
+	Cutting   bool // its log is being truncated: HW stands already where the log will end
 }

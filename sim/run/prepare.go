@@ -36,14 +36,14 @@ func Prepare(p *plan.Plan) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Run{Judge: j, Options: cluster.Options{Quorum: Quorum(p), Factory: factory(p), Clients: set.Clients, Judge: j, Begin: j.begin}}, nil
+	return &Run{Judge: j, Options: cluster.Options{Quorum: Quorum(p), Factory: factory(p, j.watch), Clients: set.Clients, Judge: j, Begin: j.begin}}, nil
 }
 
 // Quorum says whether a plan's nodes agree through raft. Such a plan has a process of its own.
 func Quorum(p *plan.Plan) bool { return p.Nodes > 1 }
 
 // factory makes the broker's shards. Settings were checked by Prepare.
-func factory(p *plan.Plan) cluster.NodeFactory {
+func factory(p *plan.Plan, watch func(node int, q *quorum.Node)) cluster.NodeFactory {
 	return func(c cluster.NodeConfig) []step.Stepper {
 		node, err := nodeConfig(p, c.ID, c.Addrs, c.Inner)
 		if err != nil {
@@ -55,9 +55,11 @@ func factory(p *plan.Plan) cluster.NodeFactory {
 		}
 		if c.Quorum {
 			rnd := c.Rands[c.Shards]
-			out = append(out, bubble.NewStepper(rnd.Uint64(), true, func() bubble.Actor {
+			lane := bubble.NewStepper(rnd.Uint64(), true, func() bubble.Actor {
 				return quorum.New(quorum.Options{Node: node, Lane: c.Shards, LogDir: cluster.DataDir, Held: true, Rand: rnd})
-			}))
+			})
+			lane.Watch(func(a bubble.Actor) { watch(c.ID-1, a.(*quorum.Node)) })
+			out = append(out, lane)
 		}
 		return out
 	}

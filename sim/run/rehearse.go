@@ -41,7 +41,7 @@ func (j *Judge) Starting(node int) error {
 		return nil
 	}
 	p := rehearsalPlan(j.plan, draws.Uint64())
-	first := j.c.Aside(node, p, factory(p))
+	first := j.c.Aside(node, p, factory(p, nil))
 	if first.Boot(node, rehearsalEvents) != nil {
 		return nil
 	}
@@ -54,7 +54,7 @@ func (j *Judge) Starting(node int) error {
 	how, second, effects := "crashed at once and recovered again", first, 0
 	power := draws.Permille(500) && !j.lied[node]
 	if draws.Permille(500) {
-		how, second, effects = "recovered again after a crash in the midst", j.c.Aside(node, p, factory(p)), 1+draws.Intn(150)
+		how, second, effects = "recovered again after a crash in the midst", j.c.Aside(node, p, factory(p, nil)), 1+draws.Intn(150)
 		power = power && second.Disk(node).Clean()
 	}
 	err := second.Fell(node, power, effects, rehearsalEvents)

@@ -25,6 +25,7 @@ type view struct {
 	anew    bool
 	image   *metadata.Image // the newest of any node
 	limits  *limits
+	voters  voters
 	buf     []byte
 }
 
@@ -104,6 +105,11 @@ func (v *view) tell(node int, p *replica.Partition) {
 	}
 	v.c.Tell(node, fmt.Sprintf("%s/%d: %s; leader %d epoch %d.%d ISR %v of %v, high watermark %d, end %d", p.Topic, p.Number, role, s.Leader, s.LeaderEpoch, s.PartitionEpoch, s.ISR,
 		s.Replicas, p.HighWatermark(), end))
+}
+
+// voted notes that the quorum's lane of a node was stepped: no partition changed.
+func (v *view) voted(node int) {
+	v.node, v.shard, v.full, v.touched, v.anew = node, v.c.Plan().Shards, false, v.touched[:0], false
 }
 
 func seenOf(p *replica.Partition) partSeen {
@@ -220,7 +226,7 @@ func (v *view) Partition(node, index int, p *oracle.Partition) {
 	r := v.at(node, index)
 	s := seenOf(r)
 	*p = oracle.Partition{Topic: r.Topic, Partition: r.Number, Online: r.Log != nil && !r.Offline(), Internal: strings.HasPrefix(r.Topic, "__"),
-		Start: s.start, HW: s.hw, Synced: s.synced, Written: s.written, End: s.end, Epoch: r.LeaderEpoch, TopicID: r.TopicID, Leader: r.IsLeader()}
+		Start: s.start, HW: s.hw, Synced: s.synced, Written: s.written, End: s.end, Epoch: r.LeaderEpoch, TopicID: r.TopicID, Leader: r.IsLeader(), Cutting: r.Truncating()}
 	if r.Log != nil {
 		p.Dir = r.Log.Dir()
 	}

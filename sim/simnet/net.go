@@ -103,6 +103,9 @@ func (n *Net) Unblock(from, to End) {
 	}
 }
 
+// Blocked says whether a Block is in force.
+func (n *Net) Blocked(from, to End) bool { return n.block[from][to] > 0 }
+
 // lateAtMost is how much delay a connection may take into the liveness phase.
 const lateAtMost = 2 * clock.Second
 
