@@ -1,8 +1,11 @@
 package realnet
 
 import (
+	"errors"
+	"os"
 	"runtime"
 	"syscall"
+	"time"
 
 	"github.com/seedlog/seedlog/io/clock"
 )
@@ -15,7 +18,8 @@ import (
 //
 // A loop that is woken now and then, by a cluster's heartbeats, would hold its P in vain most of the time, and keep the scheduler's monitor awake for
 // it (a fifth of what an idle member of a cluster costs, some 250 µs each time, while a raw wait that ends in time saves some 20). So the two are
-// weighed, and while waits that outlast the raw stage prevail it is left out.
+// weighed, and while waits that outlast the raw stage prevail, the loop parks in Go's own poller instead: that gives the P back at once, where an
+// ordinary call would keep the monitor awake for it, too.
 const (
 	rawWaitMS = 5
 	vainWait  = 12
@@ -50,15 +54,35 @@ func (l *loop) wait() int {
 	}
 	began := l.node.now().Mono
 	defer func() { l.vain.waited(l.node.now().Mono.Sub(began)) }()
-	if l.vain < vainFrom {
-		n, errno := epollWaitRaw(l.ep, l.evs, short)
-		if n > 0 || short == ms && errno != syscall.EINTR || l.box.full.Load() {
-			return n
-		}
+	if l.vain >= vainFrom {
+		return l.park(ms)
 	}
-	n, errno := epollWait(l.ep, l.evs, ms)
+	n, errno := epollWaitRaw(l.ep, l.evs, short)
+	if n > 0 || short == ms && errno != syscall.EINTR || l.box.full.Load() {
+		return n
+	}
+	n, errno = epollWait(l.ep, l.evs, ms)
 	if errno != 0 && errno != syscall.EINTR {
 		panic("realnet: epoll_wait: " + errno.Error())
+	}
+	return n
+}
+
+// park waits as a goroutine that reads does: the loop's epoll descriptor is one that Go's poller watches.
+func (l *loop) park(ms int) (n int) {
+	at := time.Time{}
+	if ms >= 0 {
+		at = time.Now().Add(time.Duration(ms) * time.Millisecond)
+	}
+	err := l.parked.SetReadDeadline(at)
+	if err == nil {
+		err = l.waiting.Read(func(uintptr) bool {
+			n, _ = epollWaitRaw(l.ep, l.evs, 0)
+			return n > 0 || ms == 0
+		})
+	}
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		panic("realnet: waiting for the epoll descriptor: " + err.Error())
 	}
 	return n
 }
