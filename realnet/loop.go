@@ -60,6 +60,7 @@ type loop struct {
 	swept   bool // nothing was read since the last sweep
 	said    struct{ accept, ready, stopped bool }
 	failed  bool
+	vain    vain
 
 	acceptAt, dialAt, sweepAt, lingerAt clock.Time // 0: nothing due
 

@@ -33,7 +33,8 @@ type lease struct {
 	truncated   bool  // a log has lost what was synced
 	since       clock.Time
 	heard       clock.Time // when the controller answered last
-	told        bool       // that there is no controller
+	told        bool       // that there is no controller to register with
+	alone       bool       // it was told that there is none any more
 	timer       timer.Timer
 }
 
@@ -79,9 +80,16 @@ func (l *lease) act() {
 // again sets when act is called next.
 func (l *lease) again(d clock.Duration) { l.m.s.env.After(&l.timer, d) }
 
-// complain says once that nobody takes the registration.
+// lostTime is how long a registered broker is without a controller before it says so: an election takes less.
+const lostTime = 3 * clock.Second
+
+// complain says once that nobody takes the registration, or the heartbeats.
 func (l *lease) complain() {
 	s := l.m.s
+	if l.epoch >= 0 && !l.alone && s.env.Now.Mono.Sub(l.heard) > lostTime+clock.MS(int64(s.node.BrokerHeartbeatIntervalMS)) {
+		l.alone = true
+		s.env.Warnf("there is no controller: a majority of controller.quorum.bootstrap.servers is not reached; this broker serves what it leads, and nothing else can change")
+	}
 	if l.epoch < 0 && !l.told && s.env.Now.Mono.Sub(l.since) > clock.MS(int64(s.static.InitialRegistrationTimeoutMS)) {
 		l.told = true
 		s.env.Warnf("there is no controller yet; start a majority of controller.quorum.bootstrap.servers")
@@ -200,6 +208,10 @@ func (l *lease) beat(r *kmsg.BrokerHeartbeatResponse) {
 		return
 	}
 	l.told, l.heard = false, m.s.env.Now.Mono
+	if l.alone {
+		l.alone = false
+		m.s.env.Infof("there is a controller again")
+	}
 	l.fenced, l.left = r.IsFenced, r.ShouldShutdown
 	if l.left && l.leaving {
 		m.leave()

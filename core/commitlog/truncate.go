@@ -155,7 +155,7 @@ func (l *Log) holds(to int64) bool {
 		if m.ord == s.ord {
 			pos = int64(m.pos)
 		}
-		if s.pins > 0 && s.base < to && to < s.end && s.pinnedTo > pos && !plant.On(plant.P4) {
+		if s.pins > 0 && s.base <= to && to < s.end && s.pinnedTo > pos && !plant.On(plant.P4) {
 			return true
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/engine"
 	"github.com/seedlog/seedlog/sim/fault"
+	"github.com/seedlog/seedlog/sim/simdisk"
 	"github.com/seedlog/seedlog/sim/simnet"
 )
 
@@ -118,14 +119,21 @@ func (c *Cluster) beginCrash(f *fault.Fault, n *Node, down clock.Duration) {
 		}
 		n.crash(power, f.Class, down)
 	case fault.D7:
-		n.crash(true, fault.D1, down)
-		n.disk.Restore(nil)
+		n.replace(nil, down)
 	case fault.D8:
 		if n.snap != nil {
-			n.crash(true, fault.D1, down)
-			n.disk.Restore(n.snap)
+			n.replace(n.snap, down)
 		}
 	}
+}
+
+// replace ends the process with the machine's power, and puts another disk in: an empty one, or the image s.
+func (n *Node) replace(s *simdisk.Snapshot, down clock.Duration) {
+	if j, ok := n.c.opt.Judge.(interface{ Replacing(node int, wiped bool) }); ok {
+		j.Replacing(n.index, s == nil)
+	}
+	n.crash(true, fault.D1, down)
+	n.disk.Restore(s)
 }
 
 func (c *Cluster) beginClock(i int, f *fault.Fault, n *Node) {

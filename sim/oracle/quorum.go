@@ -12,6 +12,8 @@ type Voters interface {
 	View
 	// Voter gives the node whose quorum actor has just been stepped, and what it shows; -1: none was.
 	Voter() (node int, is *Voter)
+	// Stalled says that a node's disk answers nothing: raft's own loop waits for it, and neither gives up nor decides anything.
+	Stalled(node int) bool
 	// Linked says whether bytes go both ways between two nodes that both run.
 	Linked(a, b int) bool
 }
@@ -56,10 +58,14 @@ type quorum struct {
 type voter struct {
 	life   int
 	is     Voter
-	commit int64 // the highest that any life of it knew
-	alone  clock.Time
+	commit int64      // the highest that any life of it knew
+	alone  clock.Time // since when it leads and reaches no majority; 0: it does not
+	looked clock.Time
 	half   bool // the term of its vote is new, the candidate may still be that of the term before: raft stores one after the other
 }
+
+// stillness is longer than any time in which the actor of a leader that is not paused has nothing to do.
+const stillness = clock.Second
 
 // deafTime is how long a leader that reaches no majority may go on to claim that it leads: its lease and what its clock may lack.
 const deafTime = 3 * clock.Second
@@ -182,8 +188,10 @@ func (q *quorum) reached(v Voters, n int, was *voter, is *Voter) error {
 		}
 	}
 	now := v.Now()
+	slept := now.Sub(was.looked) > stillness
+	was.looked = now
 	switch {
-	case !is.Leader || reach*2 > len(q.nodes) || was.life != v.Incarnation(n):
+	case slept || v.Stalled(n) || !is.Leader || reach*2 > len(q.nodes) || was.life != v.Incarnation(n):
 		was.alone = 0
 	case was.alone == 0:
 		was.alone = now

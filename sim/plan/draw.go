@@ -28,9 +28,9 @@ type Menu struct {
 var One = []fault.Class{fault.N1, fault.N2, fault.N3, fault.N4, fault.N6, fault.N7, fault.N8, fault.D1, fault.D2, fault.D3,
 	fault.D6, fault.P1, fault.P2, fault.P3, fault.C1, fault.C2, fault.L1, fault.L2, fault.L3}
 
-// Many is the classes for a cluster.
+// Many is the classes for a cluster. Rotten, wiped and rolled back disks (D4, D5, D7, D8) must be asked for: FAULTS=D7.
 var Many = []fault.Class{fault.N1, fault.N2, fault.N3, fault.N4, fault.N5, fault.N6, fault.N7, fault.N8, fault.D1, fault.D2, fault.D3,
-	fault.D4, fault.D5, fault.D6, fault.D7, fault.D8, fault.P1, fault.P2, fault.P3, fault.P4, fault.C1, fault.C2, fault.L1, fault.L2, fault.L3}
+	fault.D6, fault.P1, fault.P2, fault.P3, fault.P4, fault.C1, fault.C2, fault.L1, fault.L2, fault.L3}
 
 // FromSeed draws the plan of a seed.
 func FromSeed(seed uint64, m Menu) *Plan {

@@ -52,7 +52,7 @@ func (c *copies) crashing(node int, power bool, known map[string]int64) {
 		return
 	}
 	// After a lying sync there may be holes anywhere.
-	all := c.j.lied[node] || c.j.c.Ledger().Any(node, fault.D5, fault.D7, fault.D8)
+	all := c.j.lied[node] || c.j.gone[node] || c.j.c.Ledger().Any(node, fault.D5)
 	if !all && c.j.plan.Flush != "os" {
 		return
 	}

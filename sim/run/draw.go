@@ -52,6 +52,9 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	p := plan.FromSeed(seed, menu)
 	p.Shards = max(p.Shards, h.Shards)
 	follow(prng.Keyed(seed, "follow"), p, h.Follow)
+	if h.Storm {
+		storm(prng.Keyed(seed, "storm"), p, slices.Contains(h.Classes, "F:D1"))
+	}
 	hints := h.Workload
 	hints.Nodes, hints.L1, hints.L3 = p.Nodes, hints.L1 || p.Swarm.On(fault.L1), hints.L3 || p.Swarm.On(fault.L3)
 	w := workload.Draw(prng.Keyed(seed, "workload"), hints)
@@ -138,6 +141,27 @@ func follow(src *prng.Source, p *plan.Plan, pairs [][2]string) {
 			again.At = f.At + f.For + src.Between(0, 80)
 			p.Faults = append(p.Faults, again)
 		}
+	}
+	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
+}
+
+// storm adds short ends of processes, pauses and partitions all through the safety phase; with power, some of the ends lose it.
+func storm(src *prng.Source, p *plan.Plan, power bool) {
+	for at := int64(1000); at < p.SafetyMS; at += src.Between(300, 3000) {
+		f := fault.Fault{Class: fault.P1, At: at, Node: src.Intn(p.Nodes), Shard: -1, B: -1, For: src.Between(1, 1500)}
+		switch src.Intn(6) {
+		case 0:
+			f.Class, f.For = fault.P2, src.Between(100, 12000)
+		case 1:
+			f.Class, f.Verb, f.B, f.For = fault.N5, []string{"isolate", "controller"}[src.Intn(2)], src.Between(0, 1), src.Between(200, 12000)
+		case 2:
+			f.Class = fault.P3
+		case 3, 4:
+			if power {
+				f.Class = fault.D1
+			}
+		}
+		p.Faults = append(p.Faults, f)
 	}
 	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
 }

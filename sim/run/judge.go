@@ -32,6 +32,7 @@ type Judge struct {
 	synced []map[string]int64 // by node: synced end of each partition when its last process ended
 	weak   *trouble           // nil: one node, which nobody deposes
 	copies *copies            // nil: one node
+	gone   []bool             // by node: its disk is about to be replaced
 	whole  *metadata.Image    // one that owes nothing
 }
 
@@ -45,7 +46,7 @@ func (j *Judge) begin(c *cluster.Cluster) {
 	j.c, j.view = c, newView(c)
 	for range c.Nodes() {
 		j.synced = append(j.synced, map[string]int64{})
-		j.lied = append(j.lied, false)
+		j.lied, j.gone = append(j.lied, false), append(j.gone, false)
 	}
 	on := func(cs fault.Class) int {
 		if j.plan.Swarm.On(cs) {
@@ -165,6 +166,7 @@ func (j *Judge) Crashing(node int, power bool) {
 	switch {
 	case j.copies != nil:
 		j.copies.crashing(node, power, known)
+		j.gone[node] = false
 	case !power:
 	case j.c.Ledger().Any(node, fault.D2, fault.D5, fault.D7, fault.D8):
 		j.note(history.Op{Kind: history.Excuse})
@@ -172,6 +174,14 @@ func (j *Judge) Crashing(node int, power bool) {
 		for _, k := range sorted(known) {
 			j.note(history.Op{Kind: history.Excuse, Key: k, Offset: known[k]})
 		}
+	}
+}
+
+// Replacing notes that the disk of a node is taken away with its process: all of its copies are, and a wiped voter is another one.
+func (j *Judge) Replacing(node int, wiped bool) {
+	j.gone[node] = true
+	if wiped {
+		j.note(history.Op{Kind: history.Wiped, Member: history.NodeName(node)})
 	}
 }
 

@@ -49,6 +49,12 @@ func (v *view) Voter() (int, *oracle.Voter) {
 	return -1, nil
 }
 
+// Stalled implements oracle.Voters.
+func (v *view) Stalled(node int) bool {
+	f := &v.c.Disk(node).Faults
+	return f.StallUntil > v.c.Now() || f.Slow > 0
+}
+
 // Linked implements oracle.Voters.
 func (v *view) Linked(a, b int) bool { return v.c.Linked(a, b) }
 

@@ -2,6 +2,7 @@ package simdisk
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/seedlog/seedlog/io/clock"
@@ -126,17 +127,35 @@ type Snapshot struct{ root *inode }
 // Snapshot copies what is visible now.
 func (d *Disk) Snapshot() *Snapshot { return &Snapshot{d.copyTree(d.root, "/")} }
 
-// Restore puts an image back, or, with nil, an empty disk (fault D7). No process may be attached.
+// Restore puts an image back, or, with nil, an empty disk (fault D7). No process may be attached. The metadata directory of the present
+// disk stays where an image comes back: a voter that forgets what it promised is outside the model, but under a new directory id.
 func (d *Disk) Restore(s *Snapshot) {
+	was := d.root
 	d.root = d.newInode("/", true)
 	class := fault.D7
 	if s != nil {
 		d.root, class = d.copyTree(s.root, "/"), fault.D8
 	}
+	if s != nil {
+		keepSpared(d.root, was)
+	}
 	d.root.names = 1
 	d.ops = nil
 	d.recount()
 	d.ledger.Note(d.eng.Now(), class, d.node, "disk replaced")
+}
+
+// keepSpared puts what D2 and D8 leave alone from one tree into another.
+func keepSpared(to, from *inode) {
+	for _, name := range slices.Sorted(maps.Keys(from.entries)) {
+		f := from.entries[name]
+		switch t := to.entries[name]; {
+		case spared(name):
+			to.entries[name] = f
+		case f.isDir && t != nil && t.isDir:
+			keepSpared(t, f)
+		}
+	}
 }
 
 func (d *Disk) copyTree(f *inode, path string) *inode {
