@@ -352,3 +352,29 @@ func committedAll(t testing.TB, cl *kgo.Client, group string, id [16]byte, parts
 	})
 	return out
 }
+
+func TestLeadershipGoesBackToPreferredReplicasAfterARestart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("three processes")
+	}
+	c := newCluster(t, 3, "leader.imbalance.check.interval.seconds=1")
+	createReplicated(t, c.dial(), "balanced", 6, 3)
+	leads := func(node int32) (n int) {
+		_, _, parts := c.describe(1, "balanced")
+		for _, p := range parts {
+			if p.Leader == node {
+				n++
+			}
+		}
+		return n
+	}
+	preferred := func() bool {
+		_, _, parts := c.describe(1, "balanced")
+		return len(parts) == 6 && !slices.ContainsFunc(parts, func(p kmsg.MetadataResponseTopicPartition) bool { return p.Leader != p.Replicas[0] })
+	}
+	eventually(t, 20*time.Second, "preferred replicas lead", preferred)
+	c.nodes[0].kill()
+	eventually(t, 30*time.Second, "others lead", func() bool { return leads(1) == 0 })
+	c.nodes[0] = c.begin(0).wentReady()
+	eventually(t, 40*time.Second, "preferred replicas lead again", preferred)
+}
