@@ -7,6 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/metadata/link"
 	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/io/clock"
@@ -109,16 +110,36 @@ func (w *watch) TimerFired(*timer.Timer) {
 // probe dials a broker that is not fenced, at the address where it is a member of the quorum: that listener is open until its process ends.
 func (w *watch) probe(id int32) {
 	m := w.m
-	if b := m.s.control.store.Image().Broker(id); b == nil || b.Fenced || id == m.s.static.NodeID {
+	b := m.s.control.store.Image().Broker(id)
+	if b == nil || b.Fenced || id == m.s.static.NodeID {
 		return
 	}
-	for _, x := range m.remote.lead.Members {
-		if n, _, ok := link.NodeOf(x.ID); ok && n == id {
-			t := m.s.env.DialToken()
-			w.probes[t] = id
-			m.s.env.Out.Dial = append(m.s.env.Out.Dial, network.Dial{Token: t, Addr: x.Address})
-		}
+	if addr := memberAddress(m.remote.lead.Members, b); addr != "" {
+		t := m.s.env.DialToken()
+		w.probes[t] = id
+		m.s.env.Out.Dial = append(m.s.env.Out.Dial, network.Dial{Token: t, Addr: addr})
 	}
+}
+
+// memberAddress is where a broker's process is a member of the quorum; "" if that is not known. A wiped node, or an impostor, leaves members of the
+// same node.id behind where nobody listens, and their silence says nothing of this one: the directory that registered tells them apart.
+func memberAddress(members []link.Member, b *metadata.Broker) (addr string) {
+	n := 0
+	for _, x := range members {
+		id, dir, ok := link.NodeOf(x.ID)
+		if !ok || id != b.ID {
+			continue
+		}
+		if slices.Contains(b.LogDirs, dir) {
+			return x.Address
+		}
+		addr = x.Address
+		n++
+	}
+	if n != 1 || len(b.LogDirs) > 0 {
+		return ""
+	}
+	return addr // its only directory is offline
 }
 
 // dialled takes the end of a probe, if it is one.
