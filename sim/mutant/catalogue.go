@@ -1,6 +1,7 @@
 package mutant
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/seedlog/seedlog/core/plant"
@@ -62,7 +63,15 @@ var (
 
 // All gives the catalogue, in the order of core/plant.
 func All() []Mutant {
-	rows := []Mutant{
+	rows := slices.Concat(ofStorage(), ofReplication(), ofClients())
+	for i := range rows {
+		rows[i].Name = plant.Names[rows[i].ID]
+	}
+	return rows
+}
+
+func ofStorage() []Mutant {
+	return []Mutant{
 		{ID: plant.P1, Bug: "ours: a sync is counted for a write that ended after it began", Oracles: gone,
 			Hints: Hints{Flush: "ack", Classes: []string{"F:D1", "F:D6"}, Workload: workload.Hints{Focus: "storage"}}},
 		{ID: plant.P2, Bug: "ours: SyncDir is forgotten after a segment is created", Oracles: gone,
@@ -82,6 +91,11 @@ func All() []Mutant {
 			Hints: Hints{Workload: workload.Hints{L3: true, Focus: "misbehave"}}},
 		{ID: plant.P11, Bug: "ours: an index lookup is off by one", Oracles: append([]string{"dense-offsets", "every-request-answered", "readers-reach-the-end", "settle", "liveness"}, gone...),
 			Hints: Hints{Classes: []string{"F:L1"}, Workload: workload.Hints{L1: true, Focus: "fetch"}}},
+	}
+}
+
+func ofReplication() []Mutant {
+	return []Mutant{
 		{ID: plant.R1, Bug: "KIP-101: a follower truncates to its own high watermark", Oracles: gone,
 			Hints: Hints{Nodes: 3, Storm: true}},
 		{ID: plant.R2, Bug: "KAFKA-6361, KIP-279: an epoch that the leader does not know ends at its high watermark", Oracles: gone,
@@ -116,6 +130,11 @@ func All() []Mutant {
 			Hints: Hints{Nodes: 3, Storm: true}},
 		{ID: plant.R19, Bug: "KIP-207: offsets are listed before a new leader's high watermark is known", Oracles: append([]string{"history:M1"}, gone...),
 			Hints: Hints{Nodes: 3, Storm: true}},
+	}
+}
+
+func ofClients() []Mutant {
+	return []Mutant{
 		{ID: plant.I1, Bug: "Redpanda #3039: no duplicate detection, a retry gets OUT_OF_ORDER_SEQUENCE_NUMBER", Oracles: []string{"exact-errors", "I:T1", "history:M2", "history:duplicate", "history:M1"},
 			Hints: Hints{Classes: []string{"F:N2"}, Workload: workload.Hints{L3: true, Focus: "misbehave"}}},
 		{ID: plant.I3, Bug: "KAFKA-14034, Redpanda #5355: a duplicate after its segment is gone is an error", Oracles: []string{"exact-errors", "history:M2"},
@@ -147,8 +166,4 @@ func All() []Mutant {
 		{ID: plant.B3, Bug: "Bufstream 0.1.0: acknowledged before it is written", Oracles: gone,
 			Hints: Hints{Flush: "ack", Classes: []string{"F:D1", "F:D6"}, Workload: workload.Hints{Focus: "storage"}}},
 	}
-	for i := range rows {
-		rows[i].Name = plant.Names[rows[i].ID]
-	}
-	return rows
 }
