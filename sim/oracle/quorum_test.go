@@ -58,8 +58,7 @@ var voterStories = map[string]func(*voting) error{
 	"I:K6 a log is cut": func(v *voting) error {
 		_ = v.step(1, Voter{Last: 5})
 		_ = v.step(0, Voter{Last: 5, Commit: 5})
-		v.lives[0] = 2
-		return v.step(0, Voter{Last: 4, Commit: 0})
+		return v.step(0, Voter{Last: 4, Commit: 5})
 	},
 	"I:K8 a leader alone": func(v *voting) (err error) {
 		v.alone = true
