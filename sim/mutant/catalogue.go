@@ -2,7 +2,6 @@ package mutant
 
 import (
 	"slices"
-
 	"strings"
 
 	"github.com/seedlog/seedlog/core/plant"
@@ -64,15 +63,14 @@ var (
 
 // All gives the catalogue, in the order of core/plant.
 func All() []Mutant {
-	rows := slices.Concat(ofTheLog(), ofReplication(), ofTheRest())
+	rows := slices.Concat(ofStorage(), ofReplication(), ofClients())
 	for i := range rows {
 		rows[i].Name = plant.Names[rows[i].ID]
 	}
 	return rows
 }
 
-// ofTheLog are those planted in this project's own way of working.
-func ofTheLog() []Mutant {
+func ofStorage() []Mutant {
 	return []Mutant{
 		{ID: plant.P1, Bug: "ours: a sync is counted for a write that ended after it began", Oracles: gone,
 			Hints: Hints{Flush: "ack", Classes: []string{"F:D1", "F:D6"}, Workload: workload.Hints{Focus: "storage"}}},
@@ -135,8 +133,7 @@ func ofReplication() []Mutant {
 	}
 }
 
-// ofTheRest are those of idempotence, the quorum, recovery and the plain path.
-func ofTheRest() []Mutant {
+func ofClients() []Mutant {
 	return []Mutant{
 		{ID: plant.I1, Bug: "Redpanda #3039: no duplicate detection, a retry gets OUT_OF_ORDER_SEQUENCE_NUMBER", Oracles: []string{"exact-errors", "I:T1", "history:M2", "history:duplicate", "history:M1"},
 			Hints: Hints{Classes: []string{"F:N2"}, Workload: workload.Hints{L3: true, Focus: "misbehave"}}},

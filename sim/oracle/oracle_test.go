@@ -192,7 +192,7 @@ func rich(st *stage) *stage {
 }
 
 // ofClusters have nothing to look at in a run of one node: replication_test.go has theirs.
-var ofClusters = map[string]bool{"I:I1": true, "I:I14": true, "I:I9": true, "I:I4": true}
+var ofClusters = map[string]bool{"I:I1": true, "I:I14": true, "I:I9": true, "I:I4": true, "I:K2": true}
 
 func TestAnOracleThatDoesNotLookIsFoundDead(t *testing.T) {
 	all := NewSuite().oracles
@@ -361,6 +361,9 @@ func TestEveryOracleFindsItsStory(t *testing.T) {
 		covered[property(name)] = true
 	}
 	for name := range clusterStories {
+		covered[property(name)] = true
+	}
+	for name := range voterStories {
 		covered[property(name)] = true
 	}
 	for _, o := range NewSuite().oracles {

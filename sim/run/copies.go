@@ -46,19 +46,25 @@ func (c *copies) stepped(node int) {
 	})
 }
 
+// whole stands for a copy of which nothing is gone, but whose node ended uncleanly.
+const whole = int64(1 << 62)
+
 // crashing notes what the end of a node's process destroys, and writes into the history what may be gone for ever.
 func (c *copies) crashing(node int, power bool, known map[string]int64) {
-	if !power {
+	os := c.j.plan.Flush == "os"
+	if !power && !os {
 		return
 	}
 	// After a lying sync there may be holes anywhere.
 	all := c.j.lied[node] || c.j.gone[node] || c.j.c.Ledger().Any(node, fault.D5)
-	if !all && c.j.plan.Flush != "os" {
+	if !all && !os {
 		return
 	}
 	for _, k := range sorted(known) {
 		from := known[k]
-		if all {
+		if !power {
+			from = whole
+		} else if all {
 			from = 0
 			c.j.note(history.Op{Kind: history.Copy, Key: k, Member: history.NodeName(node)})
 		}
@@ -79,9 +85,17 @@ func (c *copies) excuse(key string) {
 		}
 	}
 	slices.Sort(from)
-	if need := c.minISR(key); len(from) >= need && from[need-1] < c.top[key] {
-		c.j.note(history.Op{Kind: history.Excuse, Key: key, Offset: from[need-1]})
-		c.top[key] = from[need-1]
+	need := c.minISR(key)
+	if len(from) < need {
+		return
+	}
+	at := from[need-1]
+	if c.j.plan.Flush == "os" { // whoever ends uncleanly leaves the ELR, whatever it has kept (I:I3)
+		at = from[0]
+	}
+	if at < c.top[key] {
+		c.j.note(history.Op{Kind: history.Excuse, Key: key, Offset: at})
+		c.top[key] = at
 	}
 }
 
