@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,7 +34,7 @@ type loop struct {
 	box       *mailbox
 	accepting atomic.Bool
 	ep        int
-	parked    *os.File        // of ep, for Go's poller
+	parked    *os.File        // a duplicate of ep, for Go's poller; nil while the loop does not park
 	waiting   syscall.RawConn // of parked
 	now       clock.Now
 	fx        step.Effects
@@ -89,25 +88,15 @@ func newLoop(n *Node, id int) (*loop, error) {
 		return nil, err
 	}
 	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err == nil {
-		err = unix.SetNonblock(ep, true) // which means nothing to it, but that os.NewFile gives it to the poller
-	}
 	if err != nil {
 		box.close()
 		return nil, err
 	}
 	l := &loop{
-		id: id, node: n, shard: n.cfg.Shards[id], pool: n.cfg.Pools[id], disk: n.cfg.Disk, box: box, ep: ep, parked: os.NewFile(uintptr(ep), "epoll"),
+		id: id, node: n, shard: n.cfg.Shards[id], pool: n.cfg.Pools[id], disk: n.cfg.Disk, box: box, ep: ep,
 		maxFrame: n.cfg.MaxFrame, maxUnsent: n.cfg.MaxUnsent, swept: true,
 		evs: make([]unix.EpollEvent, maxEvents), iov: make([]unix.Iovec, 0, maxGather),
 		outgoing: make([][]step.Mail, len(n.cfg.Shards)),
-	}
-	if l.waiting, err = l.parked.SyscallConn(); err == nil {
-		err = l.parked.SetReadDeadline(time.Time{}) // it fails if Go's poller does not take it
-	}
-	if err != nil {
-		l.closeAll()
-		return nil, err
 	}
 	// Generation 0 belongs to no connection: number 0 is the mailbox, i+1 is listener i.
 	err = unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, box.efd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET&0xffffffff})
@@ -451,6 +440,7 @@ func (l *loop) closeAll() {
 			l.slots[i].c = nil
 		}
 	}
-	l.parked.Close()
+	l.unpark()
+	unix.Close(l.ep)
 	l.box.close()
 }

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/seedlog/seedlog/io/clock"
 )
 
@@ -54,7 +56,7 @@ func (l *loop) wait() int {
 	}
 	began := l.node.now().Mono
 	defer func() { l.vain.waited(l.node.now().Mono.Sub(began)) }()
-	if l.vain >= vainFrom {
+	if l.parks() {
 		return l.park(ms)
 	}
 	n, errno := epollWaitRaw(l.ep, l.evs, short)
@@ -68,7 +70,34 @@ func (l *loop) wait() int {
 	return n
 }
 
-// park waits as a goroutine that reads does: the loop's epoll descriptor is one that Go's poller watches.
+// parks says whether the loop parks: from when long waits prevail until only short ones are left. Go's poller watches a duplicate of the epoll
+// descriptor just as long, since every event of the loop wakes it, too.
+func (l *loop) parks() bool {
+	switch {
+	case l.parked != nil && l.vain == 0:
+		l.unpark()
+	case l.parked == nil && l.vain >= vainFrom:
+		fd, err := unix.FcntlInt(uintptr(l.ep), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return false // out of descriptors: the ordinary call will do
+		}
+		_ = unix.SetNonblock(fd, true) // means nothing to it, but that os.NewFile gives it to the poller
+		l.parked = os.NewFile(uintptr(fd), "epoll")
+		if l.waiting, err = l.parked.SyscallConn(); err != nil {
+			l.unpark()
+		}
+	}
+	return l.parked != nil
+}
+
+func (l *loop) unpark() {
+	if l.parked != nil {
+		_ = l.parked.Close() // a duplicate that nothing was written to
+		l.parked, l.waiting = nil, nil
+	}
+}
+
+// park waits as a goroutine that reads does.
 func (l *loop) park(ms int) (n int) {
 	at := time.Time{}
 	if ms >= 0 {
