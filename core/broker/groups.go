@@ -6,6 +6,7 @@ import (
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/task"
+	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/io/disk"
 )
 
@@ -13,6 +14,9 @@ const offsetsTopic = "__consumer_offsets"
 
 // loadChunk is how many bytes of a coordinator's partition are read at a time.
 const loadChunk = 1 << 20
+
+// maxLoadWait is for how many ms a load waits for records that are not written yet.
+const maxLoadWait = 60_000
 
 func (s *Shard) groupOf(p *replica.Partition) *group.Coordinator {
 	if p.Topic != offsetsTopic {
@@ -36,11 +40,19 @@ func (s *Shard) loadGroup(p *replica.Partition) {
 }
 
 func (s *Shard) replay(t *task.Task, p *replica.Partition, g *group.Coordinator) {
-	end := p.Log.End()
+	end, waited := p.Log.End(), 0
 	for at := p.Log.Start(); at < end; {
 		b, err := p.Log.ReadBatches(t, at, end, loadChunk)
 		if t.Stopped() || s.state.Groups[p.Number] != g {
 			return
+		}
+		if err == disk.OK && len(b) == 0 && waited < maxLoadWait {
+			// A follower that has just become leader may still be writing what it fetched; and what was deleted meanwhile is not missed.
+			at, waited = max(at, p.Log.Start()), waited+1
+			if t.Sleep(clock.Millisecond); t.Stopped() || s.state.Groups[p.Number] != g {
+				return
+			}
+			continue
 		}
 		if err != disk.OK || len(b) == 0 {
 			s.directoryFailed("cannot load groups from " + p.Log.Dir() + ": " + err.Error())
