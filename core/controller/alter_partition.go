@@ -23,11 +23,7 @@ func AlterPartition(c *Context, req *kmsg.AlterPartitionRequest) (*kmsg.AlterPar
 		return resp, nil
 	}
 	var records []metadata.Record
-	type place struct {
-		id [16]byte
-		n  int32
-	}
-	seen := make(map[place]bool)
+	named := make(once[byID])
 	for i := range req.Topics {
 		rt := &req.Topics[i]
 		out := kmsg.NewAlterPartitionResponseTopic()
@@ -41,13 +37,11 @@ func AlterPartition(c *Context, req *kmsg.AlterPartitionRequest) (*kmsg.AlterPar
 			op := kmsg.NewAlterPartitionResponseTopicPartition()
 			op.Partition, op.ErrorCode = rp.Partition, int16(missing)
 			if t != nil {
-				at := place{t.ID, rp.Partition}
-				if seen[at] {
+				if !named.first(byID{t.ID, rp.Partition}) {
 					op.ErrorCode = int16(kerr.InvalidRequest)
 				} else if r := c.alterPartition(req, t, rp, &op); r != nil {
 					records = append(records, r)
 				}
-				seen[at] = true
 			}
 			out.Partitions = append(out.Partitions, op)
 		}
