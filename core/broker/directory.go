@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/seedlog/seedlog/core/commitlog"
+	"github.com/seedlog/seedlog/core/metadata/datadir"
 	"github.com/seedlog/seedlog/core/metadata/solo"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/step"
@@ -356,26 +357,10 @@ func parentDir(dir string) string {
 	return "."
 }
 
-// markerLimit bounds what is read of the clean-shutdown marker.
-const markerLimit = 4096
-
 // readMarker gives the broker epoch that the clean-shutdown marker names (KIP-966), -1 if it names none.
 func (s *Shard) readMarker(t *task.Task) int64 {
-	f := s.env.File()
-	c := t.Disk(disk.Request{Kind: disk.Open, File: f, Path: s.node.LogDir + "/" + cleanName, Flags: disk.ReadOnly})
-	if c.Err != disk.OK {
-		s.env.FreeFile(f)
-		return -1
-	}
-	b := make([]byte, min(c.N, markerLimit))
-	c = t.Disk(disk.Request{Kind: disk.Read, File: f, Bytes: b})
-	n := c.N
-	t.Disk(disk.Request{Kind: disk.Close, File: f})
-	if t.Stopped() {
-		return -1
-	}
-	s.env.FreeFile(f)
-	return parseMarker(string(b[:n]))
+	text, _, _ := datadir.ReadFile(t, s.env, s.node.LogDir, cleanName) // one that cannot be read names none
+	return parseMarker(text)
 }
 
 // The marker's text is Kafka's: {"version":0,"brokerEpoch":7}.
@@ -413,10 +398,7 @@ func (s *Shard) brokerEpoch() int64 {
 	if s.member != nil {
 		return s.member.lease.epoch
 	}
-	if b := s.applied.Broker(s.node.NodeID); b != nil {
-		return b.Epoch
-	}
-	return -1
+	return s.ownEpoch()
 }
 
 // markClean says that every log was closed with everything synced.
