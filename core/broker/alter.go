@@ -69,13 +69,23 @@ func (x *alters) send() {
 	}
 	req := kmsg.NewPtrAlterPartitionRequest()
 	req.BrokerID, req.BrokerEpoch = x.m.s.static.NodeID, x.m.lease.epoch
+	at := make(map[[16]byte]int) // of topics in the request
 	for _, a := range x.inFlight {
-		req.Topics = appendAlter(req.Topics, a)
+		i, ok := at[a.key.ID]
+		if !ok {
+			i = len(req.Topics)
+			at[a.key.ID] = i
+			t := kmsg.NewAlterPartitionRequestTopic()
+			t.TopicID = a.key.ID
+			req.Topics = append(req.Topics, t)
+		}
+		req.Topics[i].Partitions = append(req.Topics[i].Partitions, a.asked())
 	}
 	x.m.toController(req, 3, x.answered)
 }
 
-func appendAlter(ts []kmsg.AlterPartitionRequestTopic, a *alter) []kmsg.AlterPartitionRequestTopic {
+// asked is the proposal as the request has it.
+func (a *alter) asked() kmsg.AlterPartitionRequestTopicPartition {
 	p := kmsg.NewAlterPartitionRequestTopicPartition()
 	p.Partition, p.LeaderEpoch, p.PartitionEpoch = a.key.Number, a.x.LeaderEpoch, a.x.PartitionEpoch
 	if !a.x.Recovered {
@@ -86,15 +96,7 @@ func appendAlter(ts []kmsg.AlterPartitionRequestTopic, a *alter) []kmsg.AlterPar
 		e.BrokerID, e.BrokerEpoch = m.Node, m.Epoch
 		p.NewEpochISR = append(p.NewEpochISR, e)
 	}
-	for i := range ts {
-		if ts[i].TopicID == a.key.ID {
-			ts[i].Partitions = append(ts[i].Partitions, p)
-			return ts
-		}
-	}
-	t := kmsg.NewAlterPartitionRequestTopic()
-	t.TopicID, t.Partitions = a.key.ID, append(t.Partitions, p)
-	return append(ts, t)
+	return p
 }
 
 // answered takes the controller's answer. Without one, or without a controller, the same is asked again.
@@ -104,6 +106,13 @@ func (x *alters) answered(resp kmsg.Response) {
 		x.m.s.env.After(&x.timer, retryEach)
 		return
 	}
+	answers := make(map[api.PartKey]*kmsg.AlterPartitionResponseTopicPartition, len(x.inFlight))
+	for i := range r.Topics {
+		ps := r.Topics[i].Partitions
+		for j := range ps {
+			answers[api.PartKey{ID: r.Topics[i].TopidID, Number: ps[j].Partition}] = &ps[j]
+		}
+	}
 	batch := x.inFlight
 	x.inFlight = nil
 	for _, a := range batch {
@@ -111,10 +120,8 @@ func (x *alters) answered(resp kmsg.Response) {
 		if r.ErrorCode != 0 {
 			a.code = kerr.Code(r.ErrorCode)
 		}
-		for i := range r.Topics {
-			if r.Topics[i].TopidID == a.key.ID {
-				a.take(r.Topics[i].Partitions)
-			}
+		if p := answers[a.key]; p != nil {
+			a.take(p)
 		}
 		if a.shard == 0 {
 			x.m.s.altered(a)
@@ -127,15 +134,9 @@ func (x *alters) answered(resp kmsg.Response) {
 	}
 }
 
-func (a *alter) take(ps []kmsg.AlterPartitionResponseTopicPartition) {
-	for i := range ps {
-		p := &ps[i]
-		if p.Partition != a.key.Number {
-			continue
-		}
-		a.code = kerr.Code(p.ErrorCode)
-		if a.code == kerr.None {
-			a.state = &replica.State{Leader: p.LeaderID, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch, ISR: p.ISR, Recovering: p.LeaderRecoveryState != 0}
-		}
+func (a *alter) take(p *kmsg.AlterPartitionResponseTopicPartition) {
+	a.code = kerr.Code(p.ErrorCode)
+	if a.code == kerr.None {
+		a.state = &replica.State{Leader: p.LeaderID, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch, ISR: p.ISR, Recovering: p.LeaderRecoveryState != 0}
 	}
 }

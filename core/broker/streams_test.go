@@ -11,8 +11,7 @@ import (
 
 // A voter's stream carries snapshots: a peer that sends faster than raft writes them must wait, or it is cut off and begins anew for ever.
 func TestAStreamIsHeldUntilRaftHasReadWhatCame(t *testing.T) {
-	n := newNode(t, newMemDisk(), 1, "node.id=1", "controller.quorum.bootstrap.servers=127.0.0.1:9093,127.0.0.1:9094,127.0.0.1:9095",
-		"listeners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093")
+	n := newMemberNode(t)
 	s := n.shards[0].s
 	s.member.streams.open[7] = true
 	tell := func(kind uint8, conn int64) *step.Effects {
