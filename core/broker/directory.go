@@ -104,41 +104,53 @@ func (s *Shard) saved() {
 
 // gatherPoints hands this shard's entries to shard 0, if any has moved. With save set shard 0 says when they are on the disk.
 func (s *Shard) gatherPoints(save bool) {
+	if !s.pointsMoved() && !save {
+		return
+	}
 	var starts []commitlog.Entry
 	m := &pointsMail{}
-	moved, sum := s.dropped, int64(0)
-	s.dropped = false
 	for _, p := range s.state.Parts {
 		if p.Log == nil || p.Offline() {
 			continue
 		}
 		a, b := p.Log.RecoveryPoint(), p.Log.Start()
-		if p.Told(a, b) {
-			moved = true
-		}
 		m.points = append(m.points, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: a})
 		if n := len(m.topics); n == 0 || m.topics[n-1].ID != p.TopicID {
 			m.topics = append(m.topics, commitlog.TopicName{Topic: p.Topic, ID: p.TopicID})
 		}
 		if s.static.Clustered {
-			hw := p.HighWatermark()
-			m.hws = append(m.hws, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: hw})
-			sum += hw
+			m.hws = append(m.hws, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: p.HighWatermark()})
 		}
 		if b > 0 {
 			starts = append(starts, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: b})
 		}
 	}
-	if !moved && !save && sum == s.toldHW {
-		return
-	}
-	s.toldHW = sum
 	want := int64(0)
 	if save {
 		want = 1
 	}
 	s.toZero(step.Mail{Kind: mailStarts, Body: starts, A: want})
 	s.toZero(step.Mail{Kind: mailPoints, Body: m})
+}
+
+// pointsMoved says whether shard 0 must be told something, and takes it as told. A shard at rest makes no garbage each second.
+func (s *Shard) pointsMoved() bool {
+	moved, sum := s.dropped, int64(0)
+	s.dropped = false
+	for _, p := range s.state.Parts {
+		if p.Log == nil || p.Offline() {
+			continue
+		}
+		if p.Told(p.Log.RecoveryPoint(), p.Log.Start()) {
+			moved = true
+		}
+		if s.static.Clustered {
+			sum += p.HighWatermark()
+		}
+	}
+	moved = moved || sum != s.toldHW
+	s.toldHW = sum
+	return moved
 }
 
 // toZero sends to shard 0, or does it at once there.
