@@ -7,7 +7,6 @@ import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/step"
-	"github.com/seedlog/seedlog/core/timer"
 )
 
 // alters are the changes of ISRs that this broker's partitions propose: those of all shards gather on shard 0 and go to the controller in
@@ -15,10 +14,8 @@ import (
 //
 //	shard: AlterPartition ─ mailAlter ─▶ shard 0: queue ─▶ one request ─▶ answers ─ mailAltered ─▶ shard: Altered
 type alters struct {
-	m        *member
-	queue    []*alter
-	inFlight []*alter
-	timer    timer.Timer
+	m *member
+	gather[*alter]
 }
 
 // alter is one partition's proposal, and its answer.
@@ -45,32 +42,12 @@ func (s *Shard) altered(a *alter) {
 	}
 }
 
-func (x *alters) add(a *alter) {
-	x.queue = append(x.queue, a)
-	if len(x.inFlight) == 0 && !x.timer.IsSet() {
-		x.m.s.env.Mark(x)
-	}
-}
-
-// Flush is env.Flusher: what this round has gathered leaves together.
-func (x *alters) Flush() { x.send() }
-
-// TimerFired is the heap's call: there may be a controller now.
-func (x *alters) TimerFired(*timer.Timer) { x.send() }
-
-func (x *alters) send() {
-	if len(x.inFlight) == 0 {
-		n := min(len(x.queue), maxAlters)
-		x.inFlight = x.queue[:n:n]
-		x.queue = append([]*alter(nil), x.queue[n:]...)
-	}
-	if len(x.inFlight) == 0 {
-		return
-	}
+// request asks the controller for what is in flight.
+func (x *alters) request(batch []*alter) {
 	req := kmsg.NewPtrAlterPartitionRequest()
 	req.BrokerID, req.BrokerEpoch = x.m.s.static.NodeID, x.m.lease.epoch
 	at := make(map[[16]byte]int) // of topics in the request
-	for _, a := range x.inFlight {
+	for _, a := range batch {
 		i, ok := at[a.key.ID]
 		if !ok {
 			i = len(req.Topics)
@@ -103,7 +80,7 @@ func (a *alter) asked() kmsg.AlterPartitionRequestTopicPartition {
 func (x *alters) answered(resp kmsg.Response) {
 	r, _ := resp.(*kmsg.AlterPartitionResponse)
 	if r == nil || r.ErrorCode == int16(kerr.NotController) || r.ErrorCode == int16(kerr.RequestTimedOut) {
-		x.m.s.env.After(&x.timer, retryEach)
+		x.later()
 		return
 	}
 	answers := make(map[api.PartKey]*kmsg.AlterPartitionResponseTopicPartition, len(x.inFlight))
@@ -113,9 +90,7 @@ func (x *alters) answered(resp kmsg.Response) {
 			answers[api.PartKey{ID: r.Topics[i].TopidID, Number: ps[j].Partition}] = &ps[j]
 		}
 	}
-	batch := x.inFlight
-	x.inFlight = nil
-	for _, a := range batch {
+	for _, a := range x.done() {
 		a.code = kerr.UnknownServerError
 		if r.ErrorCode != 0 {
 			a.code = kerr.Code(r.ErrorCode)
@@ -128,9 +103,6 @@ func (x *alters) answered(resp kmsg.Response) {
 		} else {
 			x.m.s.send(step.Mail{Kind: mailAltered, To: a.shard, Body: a})
 		}
-	}
-	if len(x.queue) > 0 {
-		x.send()
 	}
 }
 

@@ -1,13 +1,17 @@
 package broker
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seedlog/seedlog/core/api"
+	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/prng"
 	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/io/buf"
 )
 
 // newMemberNode makes a node of a cluster of three that has not started.
@@ -46,4 +50,38 @@ func TestEachProposalGetsItsOwnAnswerWhateverTheirOrder(t *testing.T) {
 			t.Errorf("%d: %+v, want %+v", i, *a, want)
 		}
 	}
+}
+
+func TestWhatGathersInOneRoundIsAskedForOnce(t *testing.T) {
+	e := env.New(0, &buf.Pool{}, prng.New(1))
+	e.Out = &step.Effects{}
+	var g gather[int]
+	var asked [][]int
+	g.begin(e, 3, func(batch []int) { asked = append(asked, slices.Clone(batch)) })
+	want := func(what string, n int, batch ...int) {
+		t.Helper()
+		if len(asked) != n || !slices.Equal(asked[n-1], batch) {
+			t.Fatalf("%s: asked %v, want %v the last of %d", what, asked, batch, n)
+		}
+	}
+	for i := range 5 {
+		g.add(i)
+	}
+	e.FlushDirty()
+	want("five in one round", 1, 0, 1, 2)
+	g.add(5)
+	e.FlushDirty()
+	want("one more meanwhile", 1, 0, 1, 2)
+	g.later()
+	g.add(6)
+	e.FlushDirty()
+	want("no controller", 1, 0, 1, 2)
+	e.Timers.Cancel(&g.timer)
+	g.TimerFired(nil)
+	want("after a while", 2, 0, 1, 2)
+	if got := g.done(); !slices.Equal(got, []int{0, 1, 2}) {
+		t.Fatalf("answered %v", got)
+	}
+	e.FlushDirty()
+	want("the rest", 3, 3, 4, 5)
 }

@@ -56,7 +56,8 @@ func newMember(s *Shard) *member {
 	m.foundingPeers = peer.NewPool(s.env, peer.Config{ClientID: "founding"})
 	m.lease.epoch = -1
 	m.watch.begin(m)
-	m.alters.m, m.alters.timer.Owner = m, &m.alters
+	m.alters.m = m
+	m.alters.begin(s.env, maxAlters, m.alters.request)
 	return m
 }
 
