@@ -60,7 +60,7 @@ func (s *Shard) bootNode(t *task.Task, boot *bootData) {
 	if s.sortDirectories(t, boot.dirs, m.Image); t.Stopped() {
 		return
 	}
-	s.dir.meta = m
+	s.dir.meta, boot.id = m, m.DirectoryID
 	c.log, c.boot = m.Log, boot
 	c.store = metadata.NewStore(m.Image, c)
 	c.machine = controller.NewMachine(s.node, m.Image, m.Log, s.env.Rand, []metadata.FeatureLevelRecord{{Name: api.FeatureMetadata, Level: api.MetadataVersion}})

@@ -38,6 +38,9 @@ func (s *Shard) followPartition(t *metadata.Topic, number int32) {
 	x := &t.Partitions[number]
 	p := s.state.Partition(t.ID, number)
 	mine := slices.Contains(x.Replicas, s.node.NodeID)
+	if mine {
+		s.checkDirectory(t, number)
+	}
 	switch {
 	case p == nil && mine:
 		p = s.newPartition(t, number)

@@ -26,6 +26,7 @@ const (
 	mailClosed                             // to shard 0: the sender has closed its logs, but for A of them
 	mailAlter                              // to shard 0: Body *alter, a proposal of the sender's
 	mailAltered                            // to a shard: Body *alter, its answer
+	mailAssign                             // to shard 0: Body assign, where a replica of the sender's lies
 	mailController                         // to all: A = node id of the active controller, -1 none
 	mailTruncated                          // to shard 0: a log of the sender's has lost synced records
 	mailDrain                              // to all, of a node of a cluster: its leaderships are handed over; drain
@@ -42,9 +43,10 @@ type imageMail struct {
 
 // bootData is what shard 0 read from the directory before any log was opened.
 type bootData struct {
-	clean  bool  // the last run stopped cleanly
-	epoch  int64 // the broker epoch that it had, -1 not known
-	synced int64 // the newest broker epoch that was synced in the directory, -1 not known
+	id     [16]byte // of the directory
+	clean  bool     // the last run stopped cleanly
+	epoch  int64    // the broker epoch that it had, -1 not known
+	synced int64    // the newest broker epoch that was synced in the directory, -1 not known
 	points map[string]int64
 	starts map[string]int64
 	hws    map[string]int64    // high watermarks, of a node of a cluster
@@ -128,6 +130,8 @@ func (s *Shard) mailArrived(m *step.Mail) {
 		s.member.alters.add(m.Body.(*alter))
 	case mailAltered:
 		s.altered(m.Body.(*alter))
+	case mailAssign:
+		s.assigns.add(m.Body.(assign))
 	case mailController:
 		s.state.ControllerID = int32(m.A)
 	case mailTruncated:
@@ -140,6 +144,14 @@ func (s *Shard) mailArrived(m *step.Mail) {
 		s.dir.closed++
 		s.dir.unclosed += m.A
 		s.maybeFinish()
+	default:
+		s.outside(m)
+	}
+}
+
+// outside answers who looks at the process.
+func (s *Shard) outside(m *step.Mail) {
+	switch m.Kind {
 	case MailStats:
 		s.stats(m)
 	case MailStatus:

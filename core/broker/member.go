@@ -84,6 +84,7 @@ func (s *Shard) bootMember(t *task.Task, boot *bootData) {
 		return
 	}
 	s.wasAlone(boot, m.brings)
+	boot.id = d.ID
 	m.dir, m.boot, m.id = d, boot, link.RaftID(s.node.NodeID, d.ID)
 	s.toLane(step.Mail{Kind: link.MailOpen})
 }

@@ -38,7 +38,7 @@ func (s *Shard) image(img *metadata.Image, boot *bootData) {
 		return
 	}
 	if boot != nil {
-		s.boot = boot
+		s.boot, s.dirID = boot, boot.id
 	}
 	if img.Index() <= s.applied.Index() {
 		return
@@ -94,6 +94,7 @@ func (s *Shard) followTopic(t *metadata.Topic) {
 			s.followPartition(t, number)
 			continue
 		}
+		s.checkDirectory(t, number)
 		r := s.state.Partition(t.ID, number)
 		if r == nil {
 			s.openLater(t, s.newPartition(t, number))

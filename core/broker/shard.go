@@ -66,6 +66,8 @@ type Shard struct {
 	applied   *metadata.Image       // partitions follow this image
 	control   *control              // shard 0 only
 	member    *member               // shard 0 of a node of a cluster only
+	assigns   assigns               // shard 0 only
+	dirID     [16]byte              // of the log directory; zero before the first image
 	follow    followers
 	peers     *peer.Pool // connections to other brokers, and to the controller
 	saving    bool       // this shard waits for a checkpoint of log starts
@@ -87,6 +89,7 @@ func New(o Options) *Shard {
 	s.dir.points, s.dir.starts = map[int32]*pointsMail{}, map[int32][]commitlog.Entry{}
 	s.follow.begin()
 	s.peers = peer.NewPool(e, peer.Config{ClientID: "broker-" + strconv.Itoa(int(o.Node.NodeID))})
+	s.assigns.begin(s)
 	if o.Node.Clustered && o.Shard == 0 {
 		s.member = newMember(s)
 	}
