@@ -178,6 +178,12 @@ func (w *witness) look() {
 	}
 }
 
+// end stops the looking.
+func (w *witness) end() {
+	close(w.stop)
+	w.done.Wait()
+}
+
 // total is the sum of what is committed.
 func (w *witness) total() (n int64) {
 	w.mu.Lock()
@@ -235,8 +241,7 @@ func (w *workload) finish(opts ...kgo.Opt) {
 		same(t, s.source, s.l, all[s.source])
 	}
 	eventually(t, time.Minute, "the group has read and committed everything", func() bool { return w.group.count() >= total && w.witness.total() >= int64(total) })
-	close(w.witness.stop)
-	w.witness.done.Wait()
+	w.witness.end()
 	for _, m := range w.members {
 		m.Close()
 	}
