@@ -141,11 +141,7 @@ func TestAdminRequestsGoThroughAnyBrokerWhileTheControllerChanges(t *testing.T) 
 	}
 	c := newCluster(t, 3)
 	for i := range 3 {
-		controller, _, _ := c.describe(0, "none")
-		if controller < 1 {
-			t.Fatal("no controller is shown")
-		}
-		at := int(controller) - 1
+		at := c.controller(0)
 		c.nodes[at].kill()
 		ask := (at + 1) % 3
 		cl := dial(t, c.clients[ask])
@@ -158,9 +154,7 @@ func TestAdminRequestsGoThroughAnyBrokerWhileTheControllerChanges(t *testing.T) 
 		x := kmsg.NewDeleteTopicsRequestTopic()
 		x.Topic = &name
 		d.Topics, d.TopicNames, d.TimeoutMillis = append(d.Topics, x), []string{name}, 20_000
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		resp, err := d.RequestWith(ctx, cl.Broker(ask+1))
-		cancel()
+		resp, err := d.RequestWith(bounded(t, 30*time.Second), cl.Broker(ask+1))
 		if err != nil || resp.Topics[0].ErrorCode != 0 {
 			t.Fatal(err, resp)
 		}
