@@ -126,7 +126,11 @@ func (j *Judge) Stepped(node, shard int) error {
 	if j.copies != nil && shard < j.plan.Shards {
 		j.copies.stepped(node)
 	}
-	return j.verdict(j.suite.Step(j.view))
+	err := j.suite.Step(j.view)
+	if shard == j.plan.Shards {
+		j.view.voters.looked()
+	}
+	return j.verdict(err)
 }
 
 // faults writes what was injected since the last call into the history.
