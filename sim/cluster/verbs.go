@@ -77,6 +77,9 @@ func (c *Cluster) end(i int) {
 
 func (c *Cluster) begin(i int) {
 	f := &c.plan.Faults[i]
+	if f.Node < 0 && c.beginOrder(i, f) {
+		return
+	}
 	if f.Node < 0 || f.Node >= len(c.nodes) {
 		return
 	}
