@@ -130,10 +130,13 @@ func (c *Cluster) beginCrash(f *fault.Fault, n *Node, down clock.Duration) {
 	}
 }
 
-// replace ends the process with the machine's power, and puts another disk in: an empty one, or the image s.
+// replace ends the process with the machine's power, and puts another disk in: an empty one, or the image s. It does not if the judge says
+// that the run would leave the model.
 func (n *Node) replace(s *simdisk.Snapshot, down clock.Duration) {
-	if j, ok := n.c.opt.Judge.(interface{ Replacing(node int, wiped bool) }); ok {
-		j.Replacing(n.index, s == nil)
+	if j, ok := n.c.opt.Judge.(interface {
+		Replacing(node int, wiped bool) bool
+	}); ok && !j.Replacing(n.index, s == nil) {
+		return
 	}
 	n.crash(true, fault.D1, down)
 	n.disk.Restore(s)
