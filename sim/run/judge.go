@@ -123,6 +123,7 @@ func (j *Judge) Stepped(node, shard int) error {
 	}
 	if j.weak != nil {
 		j.weak.stepped(node, shard)
+		j.view.stir()
 	}
 	if j.copies != nil && shard < j.plan.Shards {
 		j.copies.stepped(node)
