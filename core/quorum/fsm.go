@@ -38,6 +38,7 @@ func (f *fsm) current() *metadata.Image {
 // Bytes that are no entry end the node: raft's checksums were right, so a newer version wrote them, and to skip them would part this
 // node's image from the others'.
 func (f *fsm) Apply(l *raft.Log) any {
+	f.node.committedIs(l.Index)
 	if int64(l.Index) <= f.current().Index() {
 		return nil
 	}
@@ -83,6 +84,7 @@ func decodeProposal(b []byte, nonce [8]byte) (e metadata.Entry, token disk.Token
 
 // StoreConfiguration implements raft.ConfigurationStore: a configuration is committed.
 func (f *fsm) StoreConfiguration(index uint64, c raft.Configuration) {
+	f.node.committedIs(index)
 	f.configurationIs(index, c)
 	f.node.lead.say()
 }

@@ -51,9 +51,9 @@ type Node struct {
 	props     proposals
 	changes   chan func()
 
-	mu      sync.Mutex             // guards what follows; never held while waiting
-	raft    *raft.Raft             // nil before Start
-	trans   *raft.NetworkTransport // nil before Start
+	mu      sync.Mutex // guards what follows; never held while waiting
+	raft    *raft.Raft // nil before Start
+	trans   *transport // nil before Start
 	failed  bool
 	waiting int // goroutines that wait for one of raft's futures
 }
@@ -194,6 +194,16 @@ func (n *Node) current() *raft.Raft {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.raft
+}
+
+// committedIs has followers told of what is committed, if this node leads.
+func (n *Node) committedIs(index uint64) {
+	n.mu.Lock()
+	t := n.trans
+	n.mu.Unlock()
+	if t != nil {
+		t.committedIs(index)
+	}
 }
 
 // endTransport ends what raft would not have ended, had it never begun.
