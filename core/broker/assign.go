@@ -6,6 +6,7 @@ import (
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/step"
 )
 
@@ -35,9 +36,9 @@ func (x *assigns) begin(s *Shard) {
 }
 
 // checkDirectory compares what the image says of a replica of this broker with where it lies.
-func (s *Shard) checkDirectory(t *metadata.Topic, number int32) {
-	if t.Partitions[number].Dir(s.node.NodeID) != s.dirID {
-		s.toZero(step.Mail{Kind: mailAssign, Body: assign{api.PartKey{ID: t.ID, Number: number}, s.dirID}})
+func (s *Shard) checkDirectory(t *metadata.Topic, p *replica.Partition) {
+	if id := s.state.Dirs[p.Dir].ID; !p.Offline() && t.Partitions[p.Number].Dir(s.node.NodeID) != id {
+		s.toZero(step.Mail{Kind: mailAssign, Body: assign{partKey(p), id}})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/prng"
+	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/io/buf"
 )
@@ -90,7 +91,7 @@ func TestWhatGathersInOneRoundIsAskedForOnce(t *testing.T) {
 func TestReplicasInOtherDirectoriesThanTheImageSaysAreAssignedOnce(t *testing.T) {
 	s := newMemberNode(t).shards[0].s
 	s.env.Out = &step.Effects{}
-	s.dirID = [16]byte{9}
+	s.state.Dirs[0].ID = [16]byte{9}
 	topic := func(id byte, dirs ...byte) *metadata.Topic {
 		x := &metadata.Topic{Name: "t", ID: [16]byte{id}}
 		for _, d := range dirs {
@@ -98,12 +99,15 @@ func TestReplicasInOtherDirectoriesThanTheImageSaysAreAssignedOnce(t *testing.T)
 		}
 		return x
 	}
+	at := func(t *metadata.Topic, n int32) *replica.Partition {
+		return replica.New(s.env, t.Name, t.ID, n, 0, true)
+	}
 	a, b := topic(1, 9, 8, 0), topic(2, 7)
 	for range 2 {
 		for n := range a.Partitions {
-			s.checkDirectory(a, int32(n))
+			s.checkDirectory(a, at(a, int32(n)))
 		}
-		s.checkDirectory(b, 0)
+		s.checkDirectory(b, at(b, 0))
 	}
 	x := &s.assigns
 	key := func(topic byte, n int32) assign {
@@ -117,11 +121,11 @@ func TestReplicasInOtherDirectoriesThanTheImageSaysAreAssignedOnce(t *testing.T)
 		t.Fatalf("%d in flight", len(x.inFlight))
 	}
 	x.answered(&kmsg.AssignReplicasToDirsResponse{ErrorCode: int16(kerr.NotController)})
-	if s.checkDirectory(b, 0); len(x.inFlight) != 3 || len(x.queue) != 0 {
+	if s.checkDirectory(b, at(b, 0)); len(x.inFlight) != 3 || len(x.queue) != 0 {
 		t.Fatalf("%d in flight and %d queued after a refusal", len(x.inFlight), len(x.queue))
 	}
 	x.answered(&kmsg.AssignReplicasToDirsResponse{})
-	if s.checkDirectory(b, 0); len(x.inFlight) != 0 || len(x.queue) != 1 {
+	if s.checkDirectory(b, at(b, 0)); len(x.inFlight) != 0 || len(x.queue) != 1 {
 		t.Fatalf("%d in flight and %d queued after an answer that an image does not bear out", len(x.inFlight), len(x.queue))
 	}
 }

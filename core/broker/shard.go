@@ -5,7 +5,6 @@ import (
 
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/assert"
-	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/metadata"
@@ -67,7 +66,6 @@ type Shard struct {
 	control   *control              // shard 0 only
 	member    *member               // shard 0 of a node of a cluster only
 	assigns   assigns               // shard 0 only
-	dirID     [16]byte              // of the log directory; zero before the first image
 	follow    followers
 	peers     *peer.Pool // connections to other brokers, and to the controller
 	saving    bool       // this shard waits for a checkpoint of log starts
@@ -86,7 +84,7 @@ func New(o Options) *Shard {
 	s.state.Replier, s.state.Saver = s, s
 	s.opening.busy = map[*replica.Partition]bool{}
 	s.opening.s, s.holds, s.dir.names = s, map[[16]byte]*holding{}, names{}
-	s.dir.points, s.dir.starts = map[int32]*pointsMail{}, map[int32][]commitlog.Entry{}
+	s.dir.points = map[int32]*pointsMail{}
 	s.follow.begin()
 	s.peers = peer.NewPool(e, peer.Config{ClientID: "broker-" + strconv.Itoa(int(o.Node.NodeID))})
 	s.assigns.begin(s)
