@@ -106,3 +106,29 @@ func TestConnectionsAboveTheLimitAreCountedAndToldOfNowAndThen(t *testing.T) {
 		t.Fatalf("want another line later, got %v", n.log)
 	}
 }
+
+func TestSettingsOfAnotherBrokerAreRefusedByTheOneThatIsAsked(t *testing.T) {
+	n := bootNode(t, newMemDisk(), 2)
+	for shard := range 2 {
+		c := n.connect(shard)
+		topic := []string{"a", "b"}[shard]
+		n.mustCreate(c, topic, 1)
+		q := kmsg.NewPtrIncrementalAlterConfigsRequest()
+		q.Version = 1
+		value := "1000"
+		for _, x := range []kmsg.IncrementalAlterConfigsRequestResource{
+			{ResourceType: kmsg.ConfigResourceTypeBroker, ResourceName: "9", Configs: []kmsg.IncrementalAlterConfigsRequestResourceConfig{{Name: "log.retention.ms", Value: &value}}},
+			{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: topic, Configs: []kmsg.IncrementalAlterConfigsRequestResourceConfig{{Name: "retention.ms", Value: &value}}},
+		} {
+			q.Resources = append(q.Resources, x)
+		}
+		got := c.ask(q).(*kmsg.IncrementalAlterConfigsResponse).Resources
+		if len(got) != 2 || kerr.Code(got[0].ErrorCode) != kerr.InvalidRequest || got[1].ErrorCode != 0 {
+			t.Fatalf("shard %d: want the first refused and the second done, got %+v", shard, got)
+		}
+		q.Resources = q.Resources[:1]
+		if got := c.ask(q).(*kmsg.IncrementalAlterConfigsResponse).Resources; len(got) != 1 || kerr.Code(got[0].ErrorCode) != kerr.InvalidRequest {
+			t.Fatalf("shard %d: want it refused, got %+v", shard, got)
+		}
+	}
+}
