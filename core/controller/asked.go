@@ -63,7 +63,13 @@ func timesOf(all []asked) map[resource]int {
 
 // configAnswer is the answer that has bad(i) for the i-th resource of the request.
 func configAnswer(req kmsg.Request, bad func(i int) refusal) kmsg.Response {
-	switch r := req.ResponseKind().(type) {
+	resp := req.ResponseKind()
+	fillConfigs(req, resp, bad)
+	return resp
+}
+
+func fillConfigs(req kmsg.Request, resp kmsg.Response, bad func(i int) refusal) {
+	switch r := resp.(type) {
 	case *kmsg.AlterConfigsResponse:
 		for i, a := range askedOf(req) {
 			out := kmsg.NewAlterConfigsResponseResource()
@@ -71,7 +77,6 @@ func configAnswer(req kmsg.Request, bad func(i int) refusal) kmsg.Response {
 			out.ErrorCode, out.ErrorMessage = int16(bad(i).code), bad(i).message()
 			r.Resources = append(r.Resources, out)
 		}
-		return r
 	case *kmsg.IncrementalAlterConfigsResponse:
 		for i, a := range askedOf(req) {
 			out := kmsg.NewIncrementalAlterConfigsResponseResource()
@@ -79,9 +84,7 @@ func configAnswer(req kmsg.Request, bad func(i int) refusal) kmsg.Response {
 			out.ErrorCode, out.ErrorMessage = int16(bad(i).code), bad(i).message()
 			r.Resources = append(r.Resources, out)
 		}
-		return r
 	}
-	return nil
 }
 
 // refusalsOf reads an answer, which has one for each resource of its request.

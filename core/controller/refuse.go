@@ -6,39 +6,91 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Refuse gives the answer to a request that was not decided: code for everything that it asked, and what the operator may do, where the
-// answer has room for that.
+// Refuse gives the answer to a request that was not decided: code for everything that it asked, and what may be done, where the answer has
+// room for that.
 func Refuse(req kmsg.Request, code kerr.Code) kmsg.Response {
+	resp := req.ResponseKind()
 	why := refusal{code, undecided(code)}
-	e := int16(code)
-	switch r := req.ResponseKind().(type) {
-	case *kmsg.CreateTopicsResponse:
-		for i := range req.(*kmsg.CreateTopicsRequest).Topics {
-			t := kmsg.NewCreateTopicsResponseTopic()
-			t.Topic, t.ErrorCode, t.NumPartitions, t.ReplicationFactor = req.(*kmsg.CreateTopicsRequest).Topics[i].Topic, e, -1, -1
-			t.ErrorMessage = why.message()
-			r.Topics = append(r.Topics, t)
+	if at, text := whole(resp); at != nil {
+		*at = int16(code)
+		if text != nil {
+			*text = why.message()
 		}
-		return r
-	case *kmsg.DeleteTopicsResponse:
-		return refuseDelete(req.(*kmsg.DeleteTopicsRequest), r, why)
-	case *kmsg.CreatePartitionsResponse:
-		for i := range req.(*kmsg.CreatePartitionsRequest).Topics {
-			t := kmsg.NewCreatePartitionsResponseTopic()
-			t.Topic, t.ErrorCode, t.ErrorMessage = req.(*kmsg.CreatePartitionsRequest).Topics[i].Topic, e, why.message()
-			r.Topics = append(r.Topics, t)
+		switch r := resp.(type) {
+		case *kmsg.AllocateProducerIDsResponse:
+			r.ProducerIDStart = -1
+		case *kmsg.BrokerRegistrationResponse:
+			r.BrokerEpoch = -1
+		case *kmsg.BrokerHeartbeatResponse:
+			r.IsFenced = true
 		}
-		return r
-	case *kmsg.AlterConfigsResponse, *kmsg.IncrementalAlterConfigsResponse:
-		return configAnswer(req, func(int) refusal { return why })
-	case *kmsg.AllocateProducerIDsResponse:
-		r.ErrorCode, r.ProducerIDStart = e, -1
-		return r
-	case *kmsg.BrokerRegistrationResponse:
-		r.ErrorCode, r.BrokerEpoch = e, -1
-		return r
+		return resp
 	}
-	return refuseCluster(req, why)
+	refuseEach(req, resp, why)
+	return resp
+}
+
+// CodeOf gives the error of a response as a whole, or that of the first thing that it answers: a refusal has the same everywhere.
+func CodeOf(resp kmsg.Response) kerr.Code {
+	if at, _ := whole(resp); at != nil {
+		return kerr.Code(*at)
+	}
+	code := int16(0)
+	switch r := resp.(type) {
+	case *kmsg.CreateTopicsResponse:
+		if len(r.Topics) > 0 {
+			code = r.Topics[0].ErrorCode
+		}
+	case *kmsg.DeleteTopicsResponse:
+		if len(r.Topics) > 0 {
+			code = r.Topics[0].ErrorCode
+		}
+	case *kmsg.CreatePartitionsResponse:
+		if len(r.Topics) > 0 {
+			code = r.Topics[0].ErrorCode
+		}
+	case *kmsg.AlterConfigsResponse:
+		if len(r.Resources) > 0 {
+			code = r.Resources[0].ErrorCode
+		}
+	case *kmsg.IncrementalAlterConfigsResponse:
+		if len(r.Resources) > 0 {
+			code = r.Resources[0].ErrorCode
+		}
+	}
+	return kerr.Code(code)
+}
+
+// whole gives the places of the one code, and of its text if there is one, that some responses have for all that was asked; nil for those that
+// have one for each thing.
+func whole(resp kmsg.Response) (*int16, **string) {
+	switch r := resp.(type) {
+	case *kmsg.AllocateProducerIDsResponse:
+		return &r.ErrorCode, nil
+	case *kmsg.BrokerRegistrationResponse:
+		return &r.ErrorCode, nil
+	case *kmsg.BrokerHeartbeatResponse:
+		return &r.ErrorCode, nil
+	case *kmsg.AlterPartitionResponse:
+		return &r.ErrorCode, nil
+	case *kmsg.ElectLeadersResponse:
+		return &r.ErrorCode, nil
+	case *kmsg.AlterPartitionAssignmentsResponse:
+		return &r.ErrorCode, &r.ErrorMessage
+	case *kmsg.ListPartitionReassignmentsResponse:
+		return &r.ErrorCode, &r.ErrorMessage
+	case *kmsg.AssignReplicasToDirsResponse:
+		return &r.ErrorCode, nil
+	case *kmsg.UnregisterBrokerResponse:
+		return &r.ErrorCode, &r.ErrorMessage
+	case *kmsg.DescribeQuorumResponse:
+		return &r.ErrorCode, &r.ErrorMessage
+	case *kmsg.AddRaftVoterResponse:
+		return &r.ErrorCode, &r.ErrorMessage
+	case *kmsg.RemoveRaftVoterResponse:
+		return &r.ErrorCode, &r.ErrorMessage
+	}
+	return nil, nil
 }
 
 // NotController is what a node that does not lead the quorum says to who asks it for a decision.
@@ -59,40 +111,33 @@ func undecided(code kerr.Code) string {
 	return ""
 }
 
-// refuseCluster refuses what brokers and operators of a cluster ask. Each of these answers has one code for all.
-func refuseCluster(req kmsg.Request, why refusal) kmsg.Response {
+// refuseEach fills a response that has a code for each thing that was asked.
+func refuseEach(req kmsg.Request, resp kmsg.Response, why refusal) {
 	e := int16(why.code)
-	switch r := req.ResponseKind().(type) {
-	case *kmsg.BrokerHeartbeatResponse:
-		r.ErrorCode, r.IsFenced = e, true
-		return r
-	case *kmsg.AlterPartitionResponse:
-		r.ErrorCode = e
-		return r
-	case *kmsg.ElectLeadersResponse:
-		r.ErrorCode = e
-		return r
-	case *kmsg.AlterPartitionAssignmentsResponse:
-		r.ErrorCode, r.ErrorMessage = e, why.message()
-		return r
-	case *kmsg.ListPartitionReassignmentsResponse:
-		r.ErrorCode, r.ErrorMessage = e, why.message()
-		return r
-	case *kmsg.AssignReplicasToDirsResponse:
-		r.ErrorCode = e
-		return r
-	case *kmsg.UnregisterBrokerResponse:
-		r.ErrorCode, r.ErrorMessage = e, why.message()
-		return r
-	case *kmsg.DescribeQuorumResponse:
-		r.ErrorCode, r.ErrorMessage = e, why.message()
-		return r
+	switch r := resp.(type) {
+	case *kmsg.CreateTopicsResponse:
+		for i := range req.(*kmsg.CreateTopicsRequest).Topics {
+			t := kmsg.NewCreateTopicsResponseTopic()
+			t.Topic, t.ErrorCode, t.NumPartitions, t.ReplicationFactor = req.(*kmsg.CreateTopicsRequest).Topics[i].Topic, e, -1, -1
+			t.ErrorMessage = why.message()
+			r.Topics = append(r.Topics, t)
+		}
+	case *kmsg.DeleteTopicsResponse:
+		refuseDelete(req.(*kmsg.DeleteTopicsRequest), r, why)
+	case *kmsg.CreatePartitionsResponse:
+		for i := range req.(*kmsg.CreatePartitionsRequest).Topics {
+			t := kmsg.NewCreatePartitionsResponseTopic()
+			t.Topic, t.ErrorCode, t.ErrorMessage = req.(*kmsg.CreatePartitionsRequest).Topics[i].Topic, e, why.message()
+			r.Topics = append(r.Topics, t)
+		}
+	case *kmsg.AlterConfigsResponse, *kmsg.IncrementalAlterConfigsResponse:
+		fillConfigs(req, resp, func(int) refusal { return why })
+	default:
+		assert.Never("controller: a request that nobody decides")
 	}
-	assert.Never("controller: a request that nobody decides")
-	return nil
 }
 
-func refuseDelete(req *kmsg.DeleteTopicsRequest, r *kmsg.DeleteTopicsResponse, why refusal) kmsg.Response {
+func refuseDelete(req *kmsg.DeleteTopicsRequest, r *kmsg.DeleteTopicsResponse, why refusal) {
 	for i := range req.Topics {
 		t := kmsg.NewDeleteTopicsResponseTopic()
 		t.Topic, t.TopicID, t.ErrorCode = req.Topics[i].Topic, req.Topics[i].TopicID, int16(why.code)
@@ -100,7 +145,7 @@ func refuseDelete(req *kmsg.DeleteTopicsRequest, r *kmsg.DeleteTopicsResponse, w
 		r.Topics = append(r.Topics, t)
 	}
 	if req.Version >= 6 {
-		return r
+		return
 	}
 	r.Topics = nil
 	for i := range req.TopicNames {
@@ -108,5 +153,4 @@ func refuseDelete(req *kmsg.DeleteTopicsRequest, r *kmsg.DeleteTopicsResponse, w
 		t.Topic, t.ErrorCode, t.ErrorMessage = &req.TopicNames[i], int16(why.code), why.message()
 		r.Topics = append(r.Topics, t)
 	}
-	return r
 }
