@@ -44,8 +44,9 @@ type directory struct {
 	drained  int                   // shards whose requests are answered, while the node stops
 	closed   int                   // shards that have closed their logs
 	low      bool                  // less than the reserve is free
-	wanted   []int32               // shards that wait for their log starts to be on the disk
-	unclosed int64                 // logs that could not be closed: no marker then
+	full     fullness
+	wanted   []int32 // shards that wait for their log starts to be on the disk
+	unclosed int64   // logs that could not be closed: no marker then
 }
 
 // checkpoint gathers the recovery points and log starts of this shard's logs; shard 0 writes everybody's.
@@ -56,6 +57,7 @@ func (s *Shard) checkpoint() {
 	s.gatherPoints(false)
 	if s.env.Shard == 0 {
 		s.writePoints()
+		s.tellFull()
 		task.Go(s.env, s.askSpace)
 	}
 	if s.anyCapped() {

@@ -18,6 +18,7 @@ const (
 	mailServe                              // to all: every shard has recovered; accept
 	mailFailed                             // to all: the log directory failed; Body string says how
 	mailSpace                              // to all: A = bytes free, B = of so many
+	mailFull                               // to shard 0: the disk had no room for A bytes of the log whose directory is Body string
 	mailClaim                              // to shard 0: Body nameClaim; names.go
 	mailGranted                            // to a shard: Body nameClaim
 	mailRelease                            // to shard 0: Body nameClaim
@@ -116,6 +117,8 @@ func (s *Shard) mailArrived(m *step.Mail) {
 		s.offline(m.Body.(string))
 	case mailSpace:
 		s.space(m.A, m.B)
+	case mailFull:
+		s.noRoom(m.Body.(string), m.A)
 	case mailClaim:
 		s.claimed(m.Body.(nameClaim))
 	case mailGranted:
