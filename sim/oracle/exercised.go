@@ -61,7 +61,7 @@ func (x *exercised) answered(e *history.Event, o *history.Op, stale bool) {
 		x.on("history:M2", n && o.PID >= 0)
 		x.on("history:phantom-offset", n && o.Acks == -1)
 	case history.FetchOffsets:
-		x.on("I:G7", !x.g.facts.OffsetsExpire)
+		x.on("I:G7", !x.g.facts.OffsetsExpire && !stale)
 		x.on("history:M3", !x.g.facts.Copies)
 	case history.InitProducerID:
 		x.on("producer-id-unique", true)
