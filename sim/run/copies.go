@@ -18,6 +18,7 @@ type copies struct {
 	nodes   []map[string]int64 // by node: by key: from which offset on its copy may be gone
 	top     map[string]int64   // by key: the highest high watermark that a leader ever had
 	leaders map[string]leading // by key
+	least   map[string]int     // by key: the fewest replicas that ever had to be in sync
 	image   *metadata.Image    // as it was in the last step
 	p       oracle.Partition
 }
@@ -31,7 +32,7 @@ type leading struct {
 }
 
 func newCopies(j *Judge) *copies {
-	c := &copies{j: j, top: map[string]int64{}, leaders: map[string]leading{}}
+	c := &copies{j: j, top: map[string]int64{}, leaders: map[string]leading{}, least: map[string]int{}}
 	for range j.c.Nodes() {
 		c.nodes = append(c.nodes, map[string]int64{})
 	}
@@ -43,6 +44,7 @@ func newCopies(j *Judge) *copies {
 func (c *copies) stepped(node int) {
 	if img := c.j.view.Image(); img != c.image {
 		c.image = img
+		c.configured()
 		for _, holes := range c.nodes {
 			for _, k := range sorted(holes) {
 				if holes[k] == 0 {
@@ -159,7 +161,7 @@ func (c *copies) excuse(key string) {
 		}
 	}
 	slices.Sort(from)
-	need := c.minISR(key)
+	need := max(1, c.least[key])
 	if len(from) < need {
 		return
 	}
@@ -172,17 +174,25 @@ func (c *copies) excuse(key string) {
 	}
 }
 
-// minISR is what the protocol counts for a partition.
-func (c *copies) minISR(key string) int {
-	img := c.j.view.Image()
+// configured learns how many replicas must be in sync. What was committed while it were fewer may have fewer copies.
+func (c *copies) configured() {
+	img := c.image
 	if img == nil {
-		return 1
+		return
 	}
-	topic, n := history.SplitKey(key)
-	t := img.TopicByName(topic)
-	if t == nil || t.Partition(n) == nil {
-		return 1
+	for _, t := range img.Topics() {
+		n := minISR(img, t.Name)
+		for i := range t.Partitions {
+			k, need := history.Key(t.Name, int32(i)), t.Partitions[i].RequiredISR(n)
+			if was, ok := c.least[k]; !ok || need < was {
+				c.least[k] = need
+			}
+		}
 	}
+}
+
+// minISR is min.insync.replicas of a topic.
+func minISR(img *metadata.Image, topic string) int32 {
 	v, ok := img.ConfigsOf(metadata.ResourceTopic, topic).Get("min.insync.replicas")
 	if !ok {
 		v, ok = img.ConfigsOf(metadata.ResourceBroker, "").Get("min.insync.replicas")
@@ -191,5 +201,5 @@ func (c *copies) minISR(key string) int {
 	if ok {
 		least, _ = strconv.Atoi(v)
 	}
-	return t.Partition(n).RequiredISR(int32(least))
+	return int32(least)
 }
