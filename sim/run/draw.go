@@ -58,6 +58,9 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	if h.Blackout {
 		blackout(prng.Keyed(seed, "blackout"), p)
 	}
+	if h.Flaps {
+		flaps(prng.Keyed(seed, "flaps"), p)
+	}
 	if h.Resets {
 		resets(prng.Keyed(seed, "resets"), p)
 	}
@@ -194,6 +197,19 @@ func blackout(src *prng.Source, p *plan.Plan) {
 func resets(src *prng.Source, p *plan.Plan) {
 	for at := int64(5000); at < p.SafetyMS; at += src.Between(1000, 8000) {
 		p.Faults = append(p.Faults, fault.Fault{Class: fault.N2, At: at, Node: src.Intn(p.Nodes), Shard: -1, B: -1})
+	}
+	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
+}
+
+// flaps adds short pauses and clogs of one node after another: with short sessions leaders change while processes and connections live on.
+func flaps(src *prng.Source, p *plan.Plan) {
+	for at := int64(3000); at < p.SafetyMS; at += src.Between(200, 2000) {
+		f := fault.Fault{Class: fault.N6, At: at, Node: src.Intn(p.Nodes), Shard: -1, B: -1, For: src.Between(300, 1400)}
+		f.Verb = []string{"out", "in", "both"}[src.Intn(3)]
+		if src.Intn(4) == 0 {
+			f.Class, f.Verb, f.Shard = fault.P2, "", int(src.Between(-1, int64(p.Shards)-1))
+		}
+		p.Faults = append(p.Faults, f)
 	}
 	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
 }

@@ -46,7 +46,10 @@ type partSeen struct {
 	state                           [2]int32 // leader epoch and partition epoch that it goes by
 }
 
-var _ oracle.Metadata = (*view)(nil)
+var (
+	_ oracle.Metadata     = (*view)(nil)
+	_ oracle.LeaderEpochs = (*view)(nil)
+)
 
 func newView(c *cluster.Cluster) *view {
 	v := &view{c: c, limits: newLimits(c.Plan().Swarm, c.Ledger())}
@@ -235,16 +238,7 @@ func (v *view) Partition(node, index int, p *oracle.Partition) {
 
 // ReadBack walks the segment files of the partition, from the segment that holds `from`.
 func (v *view) ReadBack(node int, topic string, partition int32, from int64, each func(batch []byte) bool) bool {
-	var r *replica.Partition
-	for s := range v.c.Plan().Shards {
-		if st := v.state(node, s); st != nil {
-			for _, p := range st.Parts {
-				if p.Topic == topic && p.Number == partition {
-					r = p
-				}
-			}
-		}
-	}
+	r := v.find(node, topic, partition)
 	if r == nil || r.Log == nil {
 		return false
 	}
@@ -265,6 +259,28 @@ func (v *view) ReadBack(node int, topic string, partition int32, from int64, eac
 		}
 	}
 	return true
+}
+
+// find gives a node's partition by its name, or nil.
+func (v *view) find(node int, topic string, partition int32) (r *replica.Partition) {
+	for s := range v.c.Plan().Shards {
+		if st := v.state(node, s); st != nil {
+			for _, p := range st.Parts {
+				if p.Topic == topic && p.Number == partition {
+					r = p
+				}
+			}
+		}
+	}
+	return r
+}
+
+// EpochAt implements oracle.LeaderEpochs.
+func (v *view) EpochAt(node int, topic string, partition int32, offset int64) int32 {
+	if r := v.find(node, topic, partition); r != nil && r.Log != nil {
+		return r.Log.EpochAt(offset)
+	}
+	return -1
 }
 
 func baseOf(name string) (n int64) {
