@@ -125,7 +125,7 @@ func ofReplication() []Mutant {
 			Hints: Hints{Nodes: 3, Storm: true, Classes: []string{"F:N1"}, Settings: map[string]string{"replica.lag.time.max.ms": "300"}}},
 		{ID: plant.R14, Bug: "KAFKA-7786: a leader's answer is acted on after the leader epoch has changed", Oracles: append([]string{"I:I1", "settle", "liveness"}, gone...),
 			Hints: Hints{Nodes: 3, Flaps: true, Without: []string{"F:N5", "F:N6", "F:N7", "F:P1", "F:P2", "F:P3", "F:P4", "F:D1", "F:D2", "F:D3", "F:D6", "F:C1", "F:L1"}, Settings: map[string]string{"broker.session.timeout.ms": "400",
-				"broker.heartbeat.interval.ms": "100", "leader.imbalance.check.interval.seconds": "1", "leader.imbalance.per.broker.percentage": "0"}}},
+				"broker.heartbeat.interval.ms": "100", "leader.imbalance.check.interval.seconds": "1"}}},
 		{ID: plant.R15, Bug: "KAFKA-14154: a controller that was deposed answers AlterPartition as if it had happened", Oracles: append([]string{"I:I1", "I:I8"}, gone...),
 			Hints: Hints{Nodes: 3, Storm: true, Classes: []string{"F:P2", "F:N5"}, Settings: map[string]string{"replica.lag.time.max.ms": "100"}}},
 		{ID: plant.R16, Bug: "KAFKA-13837: a leader counts the fetches of what is no replica", Oracles: append([]string{"exact-errors", "I:I9", "I:I1"}, gone...),

@@ -175,18 +175,18 @@ func storm(src *prng.Source, p *plan.Plan, power bool) {
 	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
 }
 
-// blackout adds times in which one node is away, and in the midst of which all others end at once and come back.
+// blackout adds times in which one node is away, and at whose end all others end at once: some come back before it, some much later.
 func blackout(src *prng.Source, p *plan.Plan) {
 	for at := int64(3000); at < p.SafetyMS; at += src.Between(6000, 15000) {
 		first := src.Intn(p.Nodes)
 		kill := func(node int, at, away int64) {
 			p.Faults = append(p.Faults, fault.Fault{Class: fault.P1, At: at, Node: node, Shard: -1, B: -1, For: away})
 		}
-		kill(first, at, src.Between(1000, 7000))
 		all := at + src.Between(500, 5000)
+		kill(first, at, all-at+src.Between(1, 1500))
 		for n := range p.Nodes {
 			if n != first {
-				kill(n, all, src.Between(1, 1000))
+				kill(n, all, src.Between(1, 1000)+src.Between(0, 1)*src.Between(1000, 5000))
 			}
 		}
 	}
