@@ -78,6 +78,9 @@ func (c *Cluster) end(i int) {
 
 func (c *Cluster) begin(i int) {
 	f := &c.plan.Faults[i]
+	if f.Node < 0 && c.beginOrder(i, f) {
+		return
+	}
 	if f.Node < 0 || f.Node >= len(c.nodes) {
 		return
 	}
@@ -135,10 +138,13 @@ func (c *Cluster) beginCrash(f *fault.Fault, n *Node, down clock.Duration) {
 	}
 }
 
-// replace ends the process with the machine's power, and puts another disk in: an empty one, or the image s.
+// replace ends the process with the machine's power, and puts another disk in: an empty one, or the image s. It does not if the judge says
+// that the run would leave the model.
 func (n *Node) replace(s *simdisk.Snapshot, down clock.Duration) {
-	if j, ok := n.c.opt.Judge.(interface{ Replacing(node int, wiped bool) }); ok {
-		j.Replacing(n.index, s == nil)
+	if j, ok := n.c.opt.Judge.(interface {
+		Replacing(node int, wiped bool) bool
+	}); ok && !j.Replacing(n.index, s == nil) {
+		return
 	}
 	n.crash(true, fault.D1, down)
 	n.disk.Restore(s)

@@ -37,6 +37,10 @@ type copies struct {
 	trueHW  int64 // the highest end that a leader ever exposed
 	nodes   []copyOf
 	leaders map[int32]life // by leader epoch: who led in it
+	// An excuse says that copies may differ from excused on, until each is in sync again; and who leads in an epoch before since proves nothing.
+	isExcused bool
+	excused   int64
+	since     int32
 }
 
 // copyOf is one node's copy, as its last process showed it.
@@ -50,12 +54,20 @@ type life struct{ node, incarnation int }
 // event takes in excuses: what the ledger says may be gone counts as committed no more.
 func (r *replicas) event(e *history.Event) {
 	for i := range e.Ops {
-		if o := &e.Ops[i]; o.Kind == history.Excuse {
-			for _, c := range r.parts {
-				if o.Key == "" || o.Key == c.name {
-					c.trueHW = min(c.trueHW, max(o.Offset, 0))
-				}
+		o := &e.Ops[i]
+		if o.Kind != history.Excuse {
+			continue
+		}
+		for _, c := range r.parts {
+			if o.Key != "" && o.Key != c.name {
+				continue
 			}
+			at := max(o.Offset, 0)
+			c.trueHW = min(c.trueHW, at)
+			if !c.isExcused || at < c.excused {
+				c.isExcused, c.excused = true, at
+			}
+			c.since = max(c.since, o.Generation)
 		}
 	}
 }
@@ -79,7 +91,7 @@ func (r *replicas) step(v View) (Metadata, bool) {
 			r.order = append(r.order, k)
 		}
 		c.nodes[node] = copyOf{v.Incarnation(node), *p}
-		if p.Online && p.Leader {
+		if p.Online && p.Leader && p.Epoch >= c.since {
 			c.trueHW = max(c.trueHW, p.HW)
 		}
 		r.touched = append(r.touched, k)
@@ -90,6 +102,9 @@ func (r *replicas) step(v View) (Metadata, bool) {
 
 // state gives what the image says of a partition, or nil.
 func (r *replicas) state(k partition) *metadata.Partition {
+	if r.image == nil {
+		return nil
+	}
 	if t := r.image.TopicByID(k.id); t != nil {
 		return t.Partition(k.number)
 	}
@@ -267,9 +282,10 @@ type matching struct {
 	epochs int64 // checks of leader-epochs
 }
 
-// LeaderEpochs is a View that knows what a node's log believes of the epoch at an offset; -1: nothing.
+// LeaderEpochs is a View that knows what a node's log believes of the epoch at an offset; -1: nothing. It gives false for a node whose disk
+// has lied or rotted: the file of epochs has no checksum.
 type LeaderEpochs interface {
-	EpochAt(node int, topic string, partition int32, offset int64) int32
+	EpochAt(node int, topic string, partition int32, offset int64) (epoch int32, ok bool)
 }
 
 // matchEvery is how many steps pass between two readings of the logs.
@@ -314,22 +330,30 @@ func (m *matching) compare(v View) error {
 			if p == nil || p.HW <= p.Start {
 				continue
 			}
-			log := m.read(v, n, p)
+			log, hw := m.read(v, n, p), x.sure(n, p.HW, m.r.state(k))
 			if err := m.believed(v, n, p, log); err != nil {
 				return err
 			}
 			if at >= 0 {
 				m.due = true
-				if err := m.equal(x, at, n, first, log, min(low, p.HW)); err != nil {
+				if err := m.equal(x, at, n, first, log, min(low, hw)); err != nil {
 					return err
 				}
 			}
-			if at < 0 || p.HW > low {
-				first, at, low = log, n, p.HW
+			if at < 0 || hw > low {
+				first, at, low = log, n, hw
 			}
 		}
 	}
 	return nil
+}
+
+// sure gives the offset below which a node's copy must be that of all others.
+func (c *copies) sure(node int, hw int64, s *metadata.Partition) int64 {
+	if c.isExcused && !slices.Contains(s.ISR, int32(node+1)) {
+		return min(hw, c.excused)
+	}
+	return hw
 }
 
 func (m *matching) read(v View, node int, p *Partition) (log []copied) {
@@ -352,8 +376,12 @@ func (m *matching) believed(v View, node int, p *Partition, log []copied) error 
 		if log[i].base < p.Start || log[i].base >= p.HW {
 			continue
 		}
+		is, ok := e.EpochAt(node, p.Topic, p.Partition, log[i].base)
+		if !ok {
+			return nil
+		}
 		m.epochs++
-		if is, want := e.EpochAt(node, p.Topic, p.Partition, log[i].base), epochOf(log[i].b); is != want {
+		if want := epochOf(log[i].b); is != want {
 			return fail("leader-epochs", fmt.Sprintf("node %d %s at %d", node+1, keyOf(p), log[i].base), -1, fmt.Sprintf("a batch of epoch %d", want), fmt.Sprintf("epoch %d", is))
 		}
 	}

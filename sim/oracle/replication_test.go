@@ -56,8 +56,8 @@ func (v *three) Image() *metadata.Image           { return v.img }
 func (v *three) ImageOf(n int) *metadata.Image    { return v.own[n] }
 func (v *three) Calm() clock.Time                 { return v.calm }
 func (v *three) Session() clock.Duration          { return 9 * clock.Second }
-func (v *three) EpochAt(int, string, int32, int64) int32 {
-	return v.epoch
+func (v *three) EpochAt(int, string, int32, int64) (int32, bool) {
+	return v.epoch, true
 }
 func (v *three) ReadBack(n int, _ string, _ int32, from int64, each func([]byte) bool) bool {
 	for _, b := range v.logs[n] {

@@ -17,11 +17,13 @@ type copies struct {
 	j     *Judge
 	nodes []map[string]int64 // by node: by key: from which offset on its copy may be gone
 	top   map[string]int64   // by key: the highest high watermark that a leader ever had
+	least map[string]int     // by key: the fewest replicas that ever had to be in sync
+	image *metadata.Image    // whose settings least knows
 	p     oracle.Partition
 }
 
 func newCopies(j *Judge) *copies {
-	c := &copies{j: j, top: map[string]int64{}}
+	c := &copies{j: j, top: map[string]int64{}, least: map[string]int{}}
 	for range j.c.Nodes() {
 		c.nodes = append(c.nodes, map[string]int64{})
 	}
@@ -30,6 +32,7 @@ func newCopies(j *Judge) *copies {
 
 // stepped looks at the partitions whose state changed: a copy that has caught up is whole.
 func (c *copies) stepped(node int) {
+	c.configured()
 	holes := c.nodes[node]
 	c.j.view.eachTouched(node, func(i int) {
 		c.j.view.Partition(node, i, &c.p)
@@ -85,7 +88,7 @@ func (c *copies) excuse(key string) {
 		}
 	}
 	slices.Sort(from)
-	need := c.minISR(key)
+	need := max(1, c.least[key])
 	if len(from) < need {
 		return
 	}
@@ -99,17 +102,26 @@ func (c *copies) excuse(key string) {
 	}
 }
 
-// minISR is what the protocol counts for a partition.
-func (c *copies) minISR(key string) int {
+// configured learns how many replicas must be in sync. What was committed while it were fewer may have fewer copies.
+func (c *copies) configured() {
 	img := c.j.view.Image()
-	if img == nil {
-		return 1
+	if img == nil || img == c.image {
+		return
 	}
-	topic, n := history.SplitKey(key)
-	t := img.TopicByName(topic)
-	if t == nil || t.Partition(n) == nil {
-		return 1
+	c.image = img
+	for _, t := range img.Topics() {
+		n := minISR(img, t.Name)
+		for i := range t.Partitions {
+			k, need := history.Key(t.Name, int32(i)), t.Partitions[i].RequiredISR(n)
+			if was, ok := c.least[k]; !ok || need < was {
+				c.least[k] = need
+			}
+		}
 	}
+}
+
+// minISR is min.insync.replicas of a topic.
+func minISR(img *metadata.Image, topic string) int32 {
 	v, ok := img.ConfigsOf(metadata.ResourceTopic, topic).Get("min.insync.replicas")
 	if !ok {
 		v, ok = img.ConfigsOf(metadata.ResourceBroker, "").Get("min.insync.replicas")
@@ -118,5 +130,5 @@ func (c *copies) minISR(key string) int {
 	if ok {
 		least, _ = strconv.Atoi(v)
 	}
-	return t.Partition(n).RequiredISR(int32(least))
+	return int32(least)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/cluster"
+	"github.com/seedlog/seedlog/sim/fault"
 	"github.com/seedlog/seedlog/sim/oracle"
 )
 
@@ -276,11 +277,12 @@ func (v *view) find(node int, topic string, partition int32) (r *replica.Partiti
 }
 
 // EpochAt implements oracle.LeaderEpochs.
-func (v *view) EpochAt(node int, topic string, partition int32, offset int64) int32 {
-	if r := v.find(node, topic, partition); r != nil && r.Log != nil {
-		return r.Log.EpochAt(offset)
+func (v *view) EpochAt(node int, topic string, partition int32, offset int64) (int32, bool) {
+	r := v.find(node, topic, partition)
+	if r == nil || r.Log == nil || v.c.Ledger().Any(node, fault.D2, fault.D4, fault.D5) {
+		return -1, false
 	}
-	return -1
+	return r.Log.EpochAt(offset), true
 }
 
 func baseOf(name string) (n int64) {
