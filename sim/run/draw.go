@@ -58,8 +58,8 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	if h.Blackout {
 		blackout(prng.Keyed(seed, "blackout"), p)
 	}
-	if h.Flaps {
-		flaps(prng.Keyed(seed, "flaps"), p)
+	if h.Relays {
+		relays(prng.Keyed(seed, "relays"), p)
 	}
 	if h.Resets {
 		resets(prng.Keyed(seed, "resets"), p)
@@ -201,15 +201,20 @@ func resets(src *prng.Source, p *plan.Plan) {
 	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
 }
 
-// flaps adds short pauses and clogs of one node after another: with short sessions leaders change while processes and connections live on.
-func flaps(src *prng.Source, p *plan.Plan) {
-	for at := int64(3000); at < p.SafetyMS; at += src.Between(200, 2000) {
-		f := fault.Fault{Class: fault.N6, At: at, Node: src.Intn(p.Nodes), Shard: -1, B: -1, For: src.Between(300, 1400)}
-		f.Verb = []string{"out", "in", "both"}[src.Intn(3)]
-		if src.Intn(4) == 0 {
-			f.Class, f.Verb, f.Shard = fault.P2, "", int(src.Between(-1, int64(p.Shards)-1))
+// relays adds handovers: a leader ends, comes back, leads again, and ends again, all while what the broker that leads in between sends to
+// another one is held up. What it had to say of its first epoch arrives in its second.
+func relays(src *prng.Source, p *plan.Plan) {
+	for at := int64(4000); at < p.SafetyMS-2000; at += src.Between(2500, 4500) {
+		b := src.Intn(p.Nodes)
+		a := (b + 1 + src.Intn(p.Nodes-1)) % p.Nodes
+		f := src.Intn(p.Nodes)
+		for f == a || f == b {
+			f = (f + 1) % p.Nodes
 		}
-		p.Faults = append(p.Faults, f)
+		p.Faults = append(p.Faults,
+			fault.Fault{Class: fault.N5, Verb: "link", At: at - src.Between(0, 20), Node: a, Shard: -1, A: 1 << f, B: 1, For: src.Between(900, 1450)},
+			fault.Fault{Class: fault.P1, At: at, Node: b, Shard: -1, B: -1, For: src.Between(20, 150)},
+			fault.Fault{Class: fault.P1, At: at + src.Between(500, 1100), Node: b, Shard: -1, B: -1, For: src.Between(20, 400)})
 	}
 	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
 }
