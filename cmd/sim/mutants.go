@@ -198,9 +198,13 @@ func kill(o *options, m catalogued) (*mutantLine, *mutant.Result, error) {
 			return nil, nil, err
 		}
 		if l.CleanPasses = c.line.Verdict == pass; !l.CleanPasses {
-			if err := keepUnclean(o, m.name, p, c.line.Property); err != nil {
-				return nil, nil, err
-			}
+			fmt.Fprintf(os.Stderr, "m:%s: a plan fails without it too (%s): make sim PLAN=%s\n", m.name, c.line.Property, o.planOf("clean", m.name))
+			err = o.write("clean", m.name, p)
+		} else {
+			err = o.write("m", m.name, p)
+		}
+		if err != nil {
+			return nil, nil, err
 		}
 	}
 	l.WallMS = time.Since(start).Milliseconds()
@@ -209,12 +213,11 @@ func kill(o *options, m catalogued) (*mutantLine, *mutant.Result, error) {
 	return l, out, nil
 }
 
-// keepUnclean keeps a plan that fails without its mutant too.
-func keepUnclean(o *options, name string, p *plan.Plan, property string) error {
-	file := filepath.Join(o.out, "clean-"+name+".plan.json")
-	if err := errors.Join(os.MkdirAll(o.out, 0o755), os.WriteFile(file, p.Encode(), 0o644)); err != nil {
-		return err
-	}
-	fmt.Fprintf(os.Stderr, "m:%s: its plan fails without it too (%s): make sim PLAN=%s\n", name, property, file)
-	return nil
+// planOf is where the plan that killed a mutant goes, or ("clean") one that fails without it too.
+func (o *options) planOf(kind, name string) string {
+	return filepath.Join(o.out, kind+"-"+name+".plan.json")
+}
+
+func (o *options) write(kind, name string, p *plan.Plan) error {
+	return errors.Join(os.MkdirAll(o.out, 0o755), os.WriteFile(o.planOf(kind, name), p.Encode(), 0o644))
 }
