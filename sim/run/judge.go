@@ -34,6 +34,7 @@ type Judge struct {
 	copies *copies            // nil: one node
 	rash   *unclean           // nil: one node
 	gone   []bool             // by node: its disk is about to be replaced
+	wiped  []bool             // by node: its disk, with what it was as a voter, was taken away
 	whole  *metadata.Image    // one that owes nothing
 }
 
@@ -47,7 +48,7 @@ func (j *Judge) begin(c *cluster.Cluster) {
 	j.c, j.view = c, newView(c)
 	for range c.Nodes() {
 		j.synced = append(j.synced, map[string]int64{})
-		j.lied, j.gone = append(j.lied, false), append(j.gone, false)
+		j.lied, j.gone, j.wiped = append(j.lied, false), append(j.gone, false), append(j.wiped, false)
 	}
 	on := func(cs fault.Class) int {
 		if j.plan.Swarm.On(cs) {
@@ -122,6 +123,7 @@ func (j *Judge) Stepped(node, shard int) error {
 	}
 	if j.weak != nil {
 		j.weak.stepped(node, shard)
+		j.view.stir()
 	}
 	if j.copies != nil && shard < j.plan.Shards {
 		j.copies.stepped(node)
@@ -189,12 +191,24 @@ func (j *Judge) Crashing(node int, power bool) {
 	}
 }
 
-// Replacing notes that the disk of a node is taken away with its process: all of its copies are, and a wiped voter is another one.
-func (j *Judge) Replacing(node int, wiped bool) {
-	j.gone[node] = true
+// Replacing notes that the disk of a node is about to be taken away with its process: all of its copies are, and a wiped voter is another one,
+// which is no voter. False: with one more voter gone the others would be no majority, so the disk stays.
+func (j *Judge) Replacing(node int, wiped bool) bool {
 	if wiped {
+		lost := 0
+		for n := range j.wiped {
+			if j.wiped[n] || n == node {
+				lost++
+			}
+		}
+		if j.c.Nodes() > 1 && lost > (j.c.Nodes()-1)/2 {
+			return false
+		}
+		j.wiped[node] = true
 		j.note(history.Op{Kind: history.Wiped, Member: history.NodeName(node)})
 	}
+	j.gone[node] = true
+	return true
 }
 
 // Beyond says that the run has left the model: it need not come to an end any more.
