@@ -30,13 +30,13 @@ type Order struct {
 // It has a topic of its own, which it deletes and makes again under the same name: what it then reads must be of the present one.
 type Operator struct {
 	base
-	link   *link
-	orders []Order
-	busy   bool
-	tries  int
-	next   func() // at the next tick
-	gens   map[[16]byte]int64
-	held   map[int32]voter // voters that were removed, by node.id
+	link    *link
+	orders  []Order
+	busy    bool
+	tries   int
+	next    func() // at the next tick
+	gens    map[[16]byte]int64
+	altered map[int64]string // by an order's B: the topic that it set something of
 }
 
 // OperatorID is its client number: behind those that plans give out, since value and process numbers hang on it.
@@ -47,7 +47,7 @@ const orderTries = 12
 
 // NewOperator makes the operator of a run.
 func NewOperator(sh *Shared) *Operator {
-	return &Operator{base: base{id: OperatorID, sh: sh}, gens: map[[16]byte]int64{}, held: map[int32]voter{}}
+	return &Operator{base: base{id: OperatorID, sh: sh}, gens: map[[16]byte]int64{}, altered: map[int64]string{}}
 }
 
 // Start implements Client.

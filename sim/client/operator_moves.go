@@ -23,6 +23,9 @@ func init() {
 		"order": (*Operator).reassign, "cancel": (*Operator).reassign,
 		"grow": (*Operator).grow, "preferred": (*Operator).preferred, "recreate": (*Operator).recreate, "unclean": (*Operator).unclean,
 	}
+	for verb, set := range settings {
+		verbs[verb] = func(o *Operator, x *Order, w *world) { o.set(x, w, set) }
+	}
 }
 
 // maxReplicas bounds how many replicas an order gives a partition.

@@ -7,12 +7,12 @@ import (
 )
 
 // lasting are the orders that are taken back when their fault ends.
-var lasting = map[string]bool{"unclean": true}
+var lasting = map[string]bool{"unclean": true, "retention": true, "policy": true}
 
 // beginOrder hands a fault to the operator among the clients, and gives back whether it is one for it.
 func (c *Cluster) beginOrder(i int, f *fault.Fault) bool {
 	switch f.Class {
-	case fault.M1:
+	case fault.M1, fault.M2:
 	default:
 		return false
 	}
