@@ -119,9 +119,9 @@ func (o *Operator) over(what string) {
 	o.work()
 }
 
-// later calls f at the next tick, if there is a try left; else the order is over.
+// later calls f at the next tick, if there is a try left; else the order is over. What is to be put back is tried until it is.
 func (o *Operator) later(f func()) {
-	if o.tries++; o.tries >= orderTries {
+	if o.tries++; o.tries >= orderTries && !o.orders[0].Undo {
 		o.over("")
 		return
 	}
