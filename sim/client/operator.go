@@ -36,6 +36,8 @@ type Operator struct {
 	tries   int
 	next    func() // at the next tick
 	gens    map[[16]byte]int64
+	away    voter            // the voter that was removed; id 0: none
+	awayOf  int64            // the order's B
 	altered map[int64]string // by an order's B: the topic that it set something of
 }
 
