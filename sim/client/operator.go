@@ -138,6 +138,8 @@ func (o *Operator) settled(c kerr.Code, err error, what string) {
 	switch {
 	case err == nil && c == kerr.None:
 		o.over(what)
+	case err == nil && c == kerr.UnknownTopicOrPartition && o.orders[0].Undo:
+		o.over("") // the topic is gone
 	case err != nil || retriable(c) || unclear(c) || c == kerr.NotController:
 		o.again()
 	default:
