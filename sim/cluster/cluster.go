@@ -120,6 +120,7 @@ type Cluster struct {
 	names     []string // of network endpoints
 	shardWho  []engine.Entity
 	recovered clock.Duration
+	buggify   buggify
 }
 
 // New makes a cluster; Run runs it.
@@ -127,6 +128,7 @@ func New(p *plan.Plan, opt Options) *Cluster {
 	c := &Cluster{eng: engine.New(p.Seed), plan: p, opt: opt, ledger: &fault.Ledger{}, factory: opt.Factory}
 	c.who = c.eng.Entity("plan")
 	c.key = c.eng.Key("cluster")
+	c.buggify = newBuggify(p.Seed, p.Swarm)
 	if opt.Trace != nil {
 		c.eng.WriteTrace(opt.Trace)
 	}

@@ -105,8 +105,38 @@ func settings(s *prng.Source, p *plan.Plan) map[string]string {
 		put("offsets.retention.check.interval.ms", 500, 5000)
 		put("offsets.retention.minutes", 1, 2)
 	}
+	if p.Swarm.On(fault.B1) {
+		tiny(prng.Keyed(p.Seed, "settings/F:B1"), m)
+	}
 	return m
 }
+
+// tiny makes what is large by default small: caches, answers, segments, patience (F:B1).
+func tiny(s *prng.Source, m map[string]string) {
+	for _, x := range []struct {
+		name   string
+		lo, hi int64
+	}{
+		{"replica.fetch.max.bytes", 1, 4096},
+		{"replica.fetch.response.max.bytes", 1, 8192},
+		{"replica.fetch.wait.max.ms", 1, 500},
+		{"replica.lag.time.max.ms", 1000, 10000},
+		{"fetch.max.bytes", 1024, 8192},
+		{"max.incremental.fetch.session.cache.slots", 0, 3},
+		{"log.index.interval.bytes", 0, 512},
+		{"offsets.topic.segment.bytes", 300, 3000},
+		{"metadata.log.max.record.bytes.between.snapshots", 100, 2000},
+		{"leader.imbalance.check.interval.seconds", 1, 3},
+	} {
+		v := s.Between(x.lo, x.hi)
+		if s.Permille(activePermille) {
+			m[x.name] = fmt.Sprint(v)
+		}
+	}
+}
+
+// activePermille is how likely a run has one of those.
+const activePermille = 250
 
 func skewed(p *plan.Plan) bool {
 	for _, f := range p.Faults {
