@@ -276,10 +276,14 @@ func (s *Shard) lostSynced(p *replica.Partition, bad *commitlog.Corrupt) {
 	s.env.Errorf("%s has lost records: offsets %d to %d were synced and are gone or damaged; the disk or its controller lies about syncs: replace it, and %s", s.dirOf(p), bad.End, bad.RecoveryPoint-1, advice)
 }
 
-// reportApplied tells shard 0 that this shard's partitions follow the image, once nothing is left to open.
+// reportApplied tells shard 0 that this shard's partitions follow the image, once nothing is left to open. Before that, at the start, it tells
+// where its logs stand: shard 0 replaces the last run's checkpoints, and what is not in them is lost with the power.
 func (s *Shard) reportApplied() {
 	if s.opening.running > 0 || len(s.opening.queue) > 0 || s.unclaimed > 0 || len(s.follow.after) > 0 {
 		return
+	}
+	if s.phase == booting {
+		s.gatherPoints(false)
 	}
 	if s.env.Shard == 0 {
 		s.control.appliedBy(0, s.applied.Index())
