@@ -45,6 +45,7 @@ type dirState struct {
 	lock   disk.File
 	topics []commitlog.TopicName // what topicsName holds; nil: not known
 	low    bool                  // less than the reserve is free
+	full   fullness
 }
 
 // checkpoint gathers the recovery points and log starts of this shard's logs; shard 0 writes everybody's.
@@ -55,6 +56,9 @@ func (s *Shard) checkpoint() {
 	s.gatherPoints(false)
 	if s.env.Shard == 0 {
 		s.writePoints()
+		for i := range s.dir.each {
+			s.tellFull(i)
+		}
 		task.Go(s.env, s.askSpace)
 	}
 	if s.anyCapped() {

@@ -20,6 +20,7 @@ const (
 	mailServe                              // to all: every shard has recovered; accept
 	mailFailed                             // to all: log directory Slot failed; Body string says how
 	mailSpace                              // to all: log directory Slot has A bytes free, of B
+	mailFull                               // to shard 0: log directory Slot had no room for A bytes of the log whose directory is Body string
 	mailClaim                              // to shard 0: Body nameClaim; names.go
 	mailGranted                            // to a shard: Body nameClaim
 	mailRelease                            // to shard 0: Body nameClaim
@@ -145,6 +146,8 @@ func (s *Shard) mailArrived(m *step.Mail) {
 		s.offline(int(m.Slot), m.Body.(string))
 	case mailSpace:
 		s.space(int(m.Slot), m.A, m.B)
+	case mailFull:
+		s.noRoom(int(m.Slot), m.Body.(string), m.A)
 	case mailClaim:
 		s.claimed(m.Body.(nameClaim))
 	case mailGranted:

@@ -179,7 +179,7 @@ func (s *Shard) open(t *task.Task, p *replica.Partition) {
 	}
 	s.opening.running--
 	if errors.Is(err, disk.ErrNoSpace) && s.phase != booting {
-		s.env.Warnf("%s is full: partition %d of %s is made once there is space", s.state.Dirs[p.Dir].Path, p.Number, p.Topic)
+		s.noRoom(p.Dir, s.dirOf(p), 0)
 		s.opening.next()
 		s.reportApplied()
 		if l, err = s.openAgain(t, p); t.Stopped() {
@@ -322,7 +322,7 @@ func (s *Shard) Failed(p *replica.Partition, err disk.Err, what string) {
 
 // TakenBack is replica.Observer: the disk is full.
 func (s *Shard) TakenBack(p *replica.Partition, from int64) {
-	s.env.Warnf("%s is full: %s needs %d bytes more; free space there or lower retention.bytes", s.state.Dirs[p.Dir].Path, p.Log.Dir(), p.Missing())
+	s.noRoom(p.Dir, p.Log.Dir(), p.Missing())
 	if g := s.groupOf(p); g != nil && p.IsLeader() {
 		g.Failed(from)
 		delete(s.state.Groups, p.Number)
