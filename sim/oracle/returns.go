@@ -1,0 +1,69 @@
+package oracle
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seedlog/seedlog/core/metadata"
+)
+
+// Returns is a View that knows how processes have ended.
+type Returns interface {
+	Metadata
+	// Unclean says that the process of a node before the present one ended before anybody told it to stop, on a disk that keeps what it synced.
+	Unclean(node int) bool
+}
+
+// returns: a broker that comes back after an unclean end stands in no ELR (KIP-966, unclean-return): what it lacks nobody knows yet. It is looked at
+// when it first follows an image, which has its registration, while it is fenced; I:I9 keeps the fenced out of the ISR.
+type returns struct {
+	quiet
+	lives []int // by node: the last process that followed an image
+}
+
+func (r *returns) Name() string { return "unclean-return" }
+
+func (r *returns) Step(view View) error {
+	v, ok := view.(Returns)
+	if !ok || v.Nodes() == 1 {
+		return nil
+	}
+	if r.lives == nil {
+		r.lives = make([]int, v.Nodes())
+	}
+	for n, was := range r.lives {
+		life := v.Incarnation(n)
+		if was == life || !v.Up(n) {
+			continue
+		}
+		img := v.ImageOf(n)
+		if img == nil {
+			continue
+		}
+		r.lives[n] = life
+		// A process that followed no image may have left the mark of a clean end where it was.
+		if was == life-1 && v.Unclean(n) {
+			if err := r.look(n, img); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *returns) look(node int, img *metadata.Image) error {
+	id := int32(node + 1)
+	if b := img.Broker(id); b == nil || !b.Fenced {
+		return nil
+	}
+	r.checks++
+	for _, t := range img.Topics() {
+		for i := range t.Partitions {
+			if p := &t.Partitions[i]; slices.Contains(p.ELR, id) {
+				return fail(r.Name(), fmt.Sprintf("broker %d, back after an unclean end, at metadata index %d", id, img.Index()), -1,
+					"in no ELR", fmt.Sprintf("%s/%d: ISR %v, ELR %v", t.Name, i, p.ISR, p.ELR))
+			}
+		}
+	}
+	return nil
+}
