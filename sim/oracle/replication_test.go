@@ -103,6 +103,12 @@ var clusterStories = map[string]func(*three) error{
 		}
 		v.change(metadata.PartitionChangeRecord{Leader: metadata.Unchanged, ISR: []int32{1}, ELR: []int32{2}})
 		v.lives[1], v.killed = 2, true
+		if err := v.s.Step(v); err != nil {
+			return nil // it has not registered yet
+		}
+		b := v.img.Broker(2)
+		v.own[1], _ = v.img.Apply(v.img.Index()+1, 1, metadata.Entry{Term: 1, Records: []metadata.Record{&metadata.RegisterBrokerRecord{NodeID: 2,
+			Incarnation: [16]byte{9}, BrokerEpoch: -1, Listeners: b.Listeners, LogDirs: b.LogDirs, Fenced: true}}})
 		return v.s.Step(v)
 	},
 	"fenced-in-vain a broker of a calm cluster": func(v *three) error {

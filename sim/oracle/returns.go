@@ -15,10 +15,11 @@ type Returns interface {
 }
 
 // returns: a broker that comes back after an unclean end stands in no ELR (KIP-966, unclean-return): what it lacks nobody knows yet. It is looked at
-// when it first follows an image, which has its registration, while it is fenced; I:I9 keeps the fenced out of the ISR.
+// when it first has an image with its new registration, while it is fenced; I:I9 keeps the fenced out of the ISR.
 type returns struct {
 	quiet
-	lives []int // by node: the last process that followed an image
+	lives []int   // by node: the last process that saw its own registration
+	epoch []int64 // the broker epoch of that
 }
 
 func (r *returns) Name() string { return "unclean-return" }
@@ -29,7 +30,7 @@ func (r *returns) Step(view View) error {
 		return nil
 	}
 	if r.lives == nil {
-		r.lives = make([]int, v.Nodes())
+		r.lives, r.epoch = make([]int, v.Nodes()), make([]int64, v.Nodes())
 	}
 	for n, was := range r.lives {
 		life := v.Incarnation(n)
@@ -40,8 +41,12 @@ func (r *returns) Step(view View) error {
 		if img == nil {
 			continue
 		}
-		r.lives[n] = life
-		// A process that followed no image may have left the mark of a clean end where it was.
+		b := img.Broker(int32(n + 1))
+		if b == nil || was > 0 && b.Epoch <= r.epoch[n] {
+			continue // it is that of the process before, or of one before that: the log is being replayed
+		}
+		r.lives[n], r.epoch[n] = life, b.Epoch
+		// A process that never registered may have left the mark of a clean end where it was.
 		if was == life-1 && v.Unclean(n) {
 			if err := r.look(n, img); err != nil {
 				return err
