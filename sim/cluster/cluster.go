@@ -174,6 +174,9 @@ func (c *Cluster) Nodes() int { return len(c.nodes) }
 // Running says whether a node's process runs; a paused one does.
 func (c *Cluster) Running(node int) bool { return c.nodes[node].up }
 
+// Stopping says whether a node's process has been told to stop.
+func (c *Cluster) Stopping(node int) bool { return c.nodes[node].stop }
+
 // Ready says whether a node's process runs and serves.
 func (c *Cluster) Ready(node int) bool {
 	n := c.nodes[node]

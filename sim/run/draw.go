@@ -234,6 +234,7 @@ func resets(src *prng.Source, p *plan.Plan) {
 // relays adds handovers: a leader ends, comes back, leads again, and ends again, all while what the broker that leads in between sends to
 // another one is held up. What it had to say of its first epoch arrives in its second.
 func relays(src *prng.Source, p *plan.Plan) {
+	p.Shards, p.SafetyMS = 1, max(p.SafetyMS, 40000)
 	for at := int64(4000); at < p.SafetyMS-2000; at += src.Between(2500, 4500) {
 		b := src.Intn(p.Nodes)
 		a := (b + 1 + src.Intn(p.Nodes-1)) % p.Nodes
@@ -241,10 +242,11 @@ func relays(src *prng.Source, p *plan.Plan) {
 		for f == a || f == b {
 			f = (f + 1) % p.Nodes
 		}
+		again := src.Between(600, 1250)
 		p.Faults = append(p.Faults,
-			fault.Fault{Class: fault.N5, Verb: "link", At: at - src.Between(0, 20), Node: a, Shard: -1, A: 1 << f, B: 1, For: src.Between(900, 1450)},
+			fault.Fault{Class: fault.N5, Verb: "link", At: at - 2, Node: a, Shard: -1, A: 1 << f, B: 1, For: again + src.Between(40, 250)},
 			fault.Fault{Class: fault.P1, At: at, Node: b, Shard: -1, B: -1, For: src.Between(20, 150)},
-			fault.Fault{Class: fault.P1, At: at + src.Between(500, 1100), Node: b, Shard: -1, B: -1, For: src.Between(20, 400)})
+			fault.Fault{Class: fault.P1, At: at + again, Node: b, Shard: -1, B: -1, For: src.Between(20, 400)})
 	}
 	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
 }

@@ -28,6 +28,7 @@ type view struct {
 	limits  *limits
 	voters  voters
 	calm    calm
+	killed  []int // by node: the last process that ended without being told to stop
 	buf     []byte
 }
 
@@ -50,12 +51,14 @@ type partSeen struct {
 var (
 	_ oracle.Metadata     = (*view)(nil)
 	_ oracle.LeaderEpochs = (*view)(nil)
+	_ oracle.Returns      = (*view)(nil)
 )
 
 func newView(c *cluster.Cluster) *view {
 	v := &view{c: c, limits: newLimits(c.Plan().Swarm, c.Ledger())}
 	for range c.Nodes() {
 		v.seen = append(v.seen, make([]shardSeen, c.Plan().Shards))
+		v.killed = append(v.killed, -1)
 	}
 	return v
 }
@@ -260,6 +263,11 @@ func (v *view) ReadBack(node int, topic string, partition int32, from int64, eac
 		}
 	}
 	return true
+}
+
+// Unclean implements oracle.Returns.
+func (v *view) Unclean(node int) bool {
+	return v.killed[node] == v.c.Incarnation(node)-1 && !v.c.Ledger().Any(node, fault.D2, fault.D4, fault.D5, fault.D8)
 }
 
 // find gives a node's partition by its name, or nil.
