@@ -68,11 +68,19 @@ func (p *Pool) Get(n int) *Lease {
 	return &Lease{Bytes: make([]byte, Classes[c]), refs: 1, class: int8(c), pool: p}
 }
 
+// mangled is what released slabs are overwritten with.
+var mangled = func() (b [4 << 10]byte) {
+	for i := range b {
+		b[i] = 0xdb
+	}
+	return b
+}()
+
 func (p *Pool) put(l *Lease) {
 	p.Out -= int64(len(l.Bytes))
 	if p.Mangle {
-		for i := range l.Bytes {
-			l.Bytes[i] = 0xdb
+		for b := l.Bytes; len(b) > 0; {
+			b = b[copy(b, mangled[:]):]
 		}
 	}
 	keep := p.Keep
