@@ -45,7 +45,7 @@ var scenarios = []scenario{
 }
 
 // maxRun bounds one run of a scenario on one system.
-const maxRun = 2 * time.Minute
+const maxRun = 5 * time.Minute
 
 // bench is what one invocation has: its processes above all.
 type bench struct {
