@@ -6,6 +6,7 @@ import (
 	"github.com/seedlog/seedlog/core/assert"
 	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/step"
@@ -179,16 +180,19 @@ func (s *State) leaderOf(it *Item) *replica.Partition {
 func (s *State) replicaOf(it *Item) *replica.Partition {
 	p := s.Partition(it.ID, it.Number)
 	switch {
-	case p == nil || p.Log == nil || s.Closed || p.Closed():
+	case p == nil || s.Closed || p.Closed():
 		it.Code = kerr.NotLeaderForPartition
 		return nil
 	case p.Offline():
 		it.Code = kerr.KafkaStorageError
 		return nil
-	case it.Epoch != -1 && it.Epoch < p.LeaderEpoch:
+	case p.Log == nil:
+		it.Code = kerr.NotLeaderForPartition
+		return nil
+	case it.Epoch != -1 && it.Epoch < p.LeaderEpoch && !plant.On(plant.R3):
 		it.Code = kerr.FencedLeaderEpoch
 		return nil
-	case it.Epoch > p.LeaderEpoch:
+	case it.Epoch > p.LeaderEpoch && !plant.On(plant.R3):
 		it.Code = kerr.UnknownLeaderEpoch
 		return nil
 	}

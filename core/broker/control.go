@@ -130,7 +130,7 @@ func (c *control) LeaderChanged() { c.machine.LeaderChanged() }
 // Failed is metadata.Fate: without its metadata log the process cannot go on.
 func (c *control) Failed(err disk.Err, what string) {
 	c.machine.Failed(err, what)
-	c.s.directoryFailed(what + ": " + err.Error())
+	c.s.directoryFailed(0, what+": "+err.Error())
 }
 
 func (c *control) close(t *task.Task) {
@@ -159,57 +159,4 @@ func (c *control) Quorum() (int32, []link.Member) {
 }
 
 // refusedWith says whether a response is the refusal of the whole request with that code.
-func refusedWith(resp kmsg.Response, code kerr.Code) bool { return codeOf(resp) == int16(code) }
-
-// codeOf gives the error of a response as a whole, or that of the first thing that it answers: a refusal has the same everywhere.
-func codeOf(resp kmsg.Response) int16 {
-	switch r := resp.(type) {
-	case *kmsg.CreateTopicsResponse:
-		if len(r.Topics) > 0 {
-			return r.Topics[0].ErrorCode
-		}
-	case *kmsg.DeleteTopicsResponse:
-		if len(r.Topics) > 0 {
-			return r.Topics[0].ErrorCode
-		}
-	case *kmsg.CreatePartitionsResponse:
-		if len(r.Topics) > 0 {
-			return r.Topics[0].ErrorCode
-		}
-	case *kmsg.AlterConfigsResponse:
-		if len(r.Resources) > 0 {
-			return r.Resources[0].ErrorCode
-		}
-	case *kmsg.IncrementalAlterConfigsResponse:
-		if len(r.Resources) > 0 {
-			return r.Resources[0].ErrorCode
-		}
-	}
-	return codeOfWhole(resp)
-}
-
-func codeOfWhole(resp kmsg.Response) int16 {
-	switch r := resp.(type) {
-	case *kmsg.ElectLeadersResponse:
-		return r.ErrorCode
-	case *kmsg.AlterPartitionAssignmentsResponse:
-		return r.ErrorCode
-	case *kmsg.ListPartitionReassignmentsResponse:
-		return r.ErrorCode
-	case *kmsg.AllocateProducerIDsResponse:
-		return r.ErrorCode
-	case *kmsg.UnregisterBrokerResponse:
-		return r.ErrorCode
-	case *kmsg.DescribeQuorumResponse:
-		return r.ErrorCode
-	case *kmsg.AddRaftVoterResponse:
-		return r.ErrorCode
-	case *kmsg.RemoveRaftVoterResponse:
-		return r.ErrorCode
-	case *kmsg.AlterPartitionResponse:
-		return r.ErrorCode
-	case *kmsg.AssignReplicasToDirsResponse:
-		return r.ErrorCode
-	}
-	return 0
-}
+func refusedWith(resp kmsg.Response, code kerr.Code) bool { return controller.CodeOf(resp) == code }

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"slices"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seedlog/seedlog/core/api"
@@ -14,6 +16,7 @@ import (
 	"github.com/seedlog/seedlog/core/peer"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/core/task"
+	"github.com/seedlog/seedlog/io/disk"
 	"github.com/seedlog/seedlog/io/network"
 )
 
@@ -26,10 +29,11 @@ import (
 type member struct {
 	s             *Shard
 	remote        remote
-	dir           *datadir.Dir
-	id            string      // raft's name of this node
-	state         *link.State // nil: not known yet
-	boot          *bootData   // goes with the first image that the shards follow
+	dir           *datadir.Dir   // of the metadata
+	others        []*datadir.Dir // of the directories beside it
+	id            string         // raft's name of this node
+	state         *link.State    // nil: not known yet
+	boot          *bootData      // goes with the first image that the shards follow
 	brings        *metadata.Image
 	candidate     string // the cluster's id if this node founds it
 	streams       streams
@@ -51,25 +55,18 @@ type member struct {
 func newMember(s *Shard) *member {
 	m := &member{s: s}
 	m.remote.s = s
-	m.streams = streams{m: m, dials: map[dialToken]pendingStream{}, open: map[network.Conn]bool{}}
+	m.streams = streams{m: m, dials: map[disk.Token]pendingStream{}, open: map[network.Conn]bool{}}
 	m.foundingPeers = peer.NewPool(s.env, peer.Config{ClientID: "founding"})
 	m.lease.epoch = -1
 	m.watch.begin(m)
-	m.alters.m, m.alters.timer.Owner = m, &m.alters
+	m.alters.m = m
+	m.alters.begin(s.env, maxAlters, m.alters.request)
 	return m
 }
 
 // bootMember begins the life of a node of a cluster, on shard 0.
-func (s *Shard) bootMember(t *task.Task) {
+func (s *Shard) bootMember(t *task.Task, boot *bootData) {
 	m := s.member
-	boot, refusal := s.readDirectory(t)
-	if t.Stopped() {
-		return
-	}
-	if refusal != "" {
-		s.fatal(1, refusal)
-		return
-	}
 	d, err := datadir.OpenMember(t, s.env, s.node.LogDir, s.node.NodeID, s.node.ClusterID)
 	if t.Stopped() {
 		return
@@ -78,7 +75,12 @@ func (s *Shard) bootMember(t *task.Task) {
 		s.fatal(1, err.Error())
 		return
 	}
-	if boot.synced = s.readSynced(t); t.Stopped() {
+	boot.dirs[0].id, boot.dirs[0].fresh = d.ID, d.Fresh
+	others, ok := s.openOthers(t, boot, d.ClusterID, true)
+	if !ok {
+		return
+	}
+	if boot.synced = s.readSynced(t, boot); t.Stopped() {
 		return
 	}
 	m.brings, err = solo.Image(t, s.env, s.node)
@@ -90,7 +92,7 @@ func (s *Shard) bootMember(t *task.Task) {
 		return
 	}
 	s.wasAlone(boot, m.brings)
-	m.dir, m.boot, m.id = d, boot, link.RaftID(s.node.NodeID, d.ID)
+	m.dir, m.others, m.boot, m.id = d, others, boot, link.RaftID(s.node.NodeID, d.ID)
 	s.toLane(step.Mail{Kind: link.MailOpen})
 }
 
@@ -180,14 +182,17 @@ func (m *member) named(img *metadata.Image) {
 	}
 	m.naming = true
 	task.Go(s.env, func(t *task.Task) {
-		err := m.dir.Name(t, s.env, id)
-		if t.Stopped() {
-			return
+		for _, d := range append(slices.Clone(m.others), m.dir) { // the first one last: it says that all have the name
+			err := d.Name(t, s.env, id)
+			if t.Stopped() {
+				return
+			}
+			if err != nil {
+				s.fatal(1, err.Error())
+				return
+			}
 		}
 		m.naming = false
-		if err != nil {
-			s.fatal(1, err.Error())
-		}
 	})
 }
 
@@ -216,7 +221,7 @@ func (m *member) follow() {
 		}
 		m.sorted = true
 		task.Go(s.env, func(t *task.Task) {
-			s.sortDirectories(t, m.boot.dirs, img)
+			s.sortDirectories(t, m.boot, img)
 			if t.Stopped() {
 				return
 			}

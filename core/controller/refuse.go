@@ -6,98 +6,151 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Refuse gives the answer to a request that was not decided: code for everything that it asked.
+// Refuse gives the answer to a request that was not decided: code for everything that it asked, and what may be done, where the answer has
+// room for that.
 func Refuse(req kmsg.Request, code kerr.Code) kmsg.Response {
-	e := int16(code)
-	switch r := req.ResponseKind().(type) {
+	resp := req.ResponseKind()
+	why := refusal{code, undecided(code)}
+	if at, text := whole(resp); at != nil {
+		*at = int16(code)
+		if text != nil {
+			*text = why.message()
+		}
+		switch r := resp.(type) {
+		case *kmsg.AllocateProducerIDsResponse:
+			r.ProducerIDStart = -1
+		case *kmsg.BrokerRegistrationResponse:
+			r.BrokerEpoch = -1
+		case *kmsg.BrokerHeartbeatResponse:
+			r.IsFenced = true
+		}
+		return resp
+	}
+	refuseEach(req, resp, why)
+	return resp
+}
+
+// CodeOf gives the error of a response as a whole, or that of the first thing that it answers: a refusal has the same everywhere.
+func CodeOf(resp kmsg.Response) kerr.Code {
+	if at, _ := whole(resp); at != nil {
+		return kerr.Code(*at)
+	}
+	code := int16(0)
+	switch r := resp.(type) {
+	case *kmsg.CreateTopicsResponse:
+		if len(r.Topics) > 0 {
+			code = r.Topics[0].ErrorCode
+		}
+	case *kmsg.DeleteTopicsResponse:
+		if len(r.Topics) > 0 {
+			code = r.Topics[0].ErrorCode
+		}
+	case *kmsg.CreatePartitionsResponse:
+		if len(r.Topics) > 0 {
+			code = r.Topics[0].ErrorCode
+		}
+	case *kmsg.AlterConfigsResponse:
+		if len(r.Resources) > 0 {
+			code = r.Resources[0].ErrorCode
+		}
+	case *kmsg.IncrementalAlterConfigsResponse:
+		if len(r.Resources) > 0 {
+			code = r.Resources[0].ErrorCode
+		}
+	}
+	return kerr.Code(code)
+}
+
+// whole gives the places of the one code, and of its text if there is one, that some responses have for all that was asked; nil for those that
+// have one for each thing.
+func whole(resp kmsg.Response) (*int16, **string) {
+	switch r := resp.(type) {
+	case *kmsg.AllocateProducerIDsResponse:
+		return &r.ErrorCode, nil
+	case *kmsg.BrokerRegistrationResponse:
+		return &r.ErrorCode, nil
+	case *kmsg.BrokerHeartbeatResponse:
+		return &r.ErrorCode, nil
+	case *kmsg.AlterPartitionResponse:
+		return &r.ErrorCode, nil
+	case *kmsg.ElectLeadersResponse:
+		return &r.ErrorCode, nil
+	case *kmsg.AlterPartitionAssignmentsResponse:
+		return &r.ErrorCode, &r.ErrorMessage
+	case *kmsg.ListPartitionReassignmentsResponse:
+		return &r.ErrorCode, &r.ErrorMessage
+	case *kmsg.AssignReplicasToDirsResponse:
+		return &r.ErrorCode, nil
+	case *kmsg.UnregisterBrokerResponse:
+		return &r.ErrorCode, &r.ErrorMessage
+	case *kmsg.DescribeQuorumResponse:
+		return &r.ErrorCode, &r.ErrorMessage
+	case *kmsg.AddRaftVoterResponse:
+		return &r.ErrorCode, &r.ErrorMessage
+	case *kmsg.RemoveRaftVoterResponse:
+		return &r.ErrorCode, &r.ErrorMessage
+	}
+	return nil, nil
+}
+
+// NotController is what a node that does not lead the quorum says to who asks it for a decision.
+const NotController = "This node is not the active controller: ask again, or ask the node that DescribeQuorum or Metadata names."
+
+// undecided says what a refusal means to whoever reads it, "" if the code says enough.
+func undecided(code kerr.Code) string {
+	switch code {
+	case kerr.NotController:
+		return NotController
+	case kerr.RequestTimedOut:
+		return "No controller took the request in time: see whether a majority of controller.quorum.bootstrap.servers is up, and ask again."
+	case kerr.ThrottlingQuotaExceeded:
+		return "Too many requests wait for the controller: ask again later."
+	case kerr.KafkaStorageError:
+		return "The controller cannot write its log: see the log of the node that leads the quorum."
+	}
+	return ""
+}
+
+// refuseEach fills a response that has a code for each thing that was asked.
+func refuseEach(req kmsg.Request, resp kmsg.Response, why refusal) {
+	e := int16(why.code)
+	switch r := resp.(type) {
 	case *kmsg.CreateTopicsResponse:
 		for i := range req.(*kmsg.CreateTopicsRequest).Topics {
 			t := kmsg.NewCreateTopicsResponseTopic()
 			t.Topic, t.ErrorCode, t.NumPartitions, t.ReplicationFactor = req.(*kmsg.CreateTopicsRequest).Topics[i].Topic, e, -1, -1
+			t.ErrorMessage = why.message()
 			r.Topics = append(r.Topics, t)
 		}
-		return r
 	case *kmsg.DeleteTopicsResponse:
-		return refuseDelete(req.(*kmsg.DeleteTopicsRequest), r, e)
+		refuseDelete(req.(*kmsg.DeleteTopicsRequest), r, why)
 	case *kmsg.CreatePartitionsResponse:
 		for i := range req.(*kmsg.CreatePartitionsRequest).Topics {
 			t := kmsg.NewCreatePartitionsResponseTopic()
-			t.Topic, t.ErrorCode = req.(*kmsg.CreatePartitionsRequest).Topics[i].Topic, e
+			t.Topic, t.ErrorCode, t.ErrorMessage = req.(*kmsg.CreatePartitionsRequest).Topics[i].Topic, e, why.message()
 			r.Topics = append(r.Topics, t)
 		}
-		return r
-	case *kmsg.AlterConfigsResponse:
-		for i := range req.(*kmsg.AlterConfigsRequest).Resources {
-			q := &req.(*kmsg.AlterConfigsRequest).Resources[i]
-			t := kmsg.NewAlterConfigsResponseResource()
-			t.ResourceType, t.ResourceName, t.ErrorCode = q.ResourceType, q.ResourceName, e
-			r.Resources = append(r.Resources, t)
-		}
-		return r
-	case *kmsg.IncrementalAlterConfigsResponse:
-		for i := range req.(*kmsg.IncrementalAlterConfigsRequest).Resources {
-			q := &req.(*kmsg.IncrementalAlterConfigsRequest).Resources[i]
-			t := kmsg.NewIncrementalAlterConfigsResponseResource()
-			t.ResourceType, t.ResourceName, t.ErrorCode = q.ResourceType, q.ResourceName, e
-			r.Resources = append(r.Resources, t)
-		}
-		return r
-	case *kmsg.AllocateProducerIDsResponse:
-		r.ErrorCode, r.ProducerIDStart = e, -1
-		return r
-	case *kmsg.BrokerRegistrationResponse:
-		r.ErrorCode, r.BrokerEpoch = e, -1
-		return r
+	case *kmsg.AlterConfigsResponse, *kmsg.IncrementalAlterConfigsResponse:
+		fillConfigs(req, resp, func(int) refusal { return why })
+	default:
+		assert.Never("controller: a request that nobody decides")
 	}
-	return refuseCluster(req, e)
 }
 
-// refuseCluster refuses what brokers and operators of a cluster ask. Each of these answers has one code for all.
-func refuseCluster(req kmsg.Request, e int16) kmsg.Response {
-	switch r := req.ResponseKind().(type) {
-	case *kmsg.BrokerHeartbeatResponse:
-		r.ErrorCode, r.IsFenced = e, true
-		return r
-	case *kmsg.AlterPartitionResponse:
-		r.ErrorCode = e
-		return r
-	case *kmsg.ElectLeadersResponse:
-		r.ErrorCode = e
-		return r
-	case *kmsg.AlterPartitionAssignmentsResponse:
-		r.ErrorCode = e
-		return r
-	case *kmsg.ListPartitionReassignmentsResponse:
-		r.ErrorCode = e
-		return r
-	case *kmsg.AssignReplicasToDirsResponse:
-		r.ErrorCode = e
-		return r
-	case *kmsg.UnregisterBrokerResponse:
-		r.ErrorCode = e
-		return r
-	case *kmsg.DescribeQuorumResponse:
-		r.ErrorCode = e
-		return r
-	}
-	assert.Never("controller: a request that nobody decides")
-	return nil
-}
-
-func refuseDelete(req *kmsg.DeleteTopicsRequest, r *kmsg.DeleteTopicsResponse, code int16) kmsg.Response {
+func refuseDelete(req *kmsg.DeleteTopicsRequest, r *kmsg.DeleteTopicsResponse, why refusal) {
 	for i := range req.Topics {
 		t := kmsg.NewDeleteTopicsResponseTopic()
-		t.Topic, t.TopicID, t.ErrorCode = req.Topics[i].Topic, req.Topics[i].TopicID, code
+		t.Topic, t.TopicID, t.ErrorCode = req.Topics[i].Topic, req.Topics[i].TopicID, int16(why.code)
+		t.ErrorMessage = why.message()
 		r.Topics = append(r.Topics, t)
 	}
 	if req.Version >= 6 {
-		return r
+		return
 	}
 	r.Topics = nil
 	for i := range req.TopicNames {
 		t := kmsg.NewDeleteTopicsResponseTopic()
-		t.Topic, t.ErrorCode = &req.TopicNames[i], code
+		t.Topic, t.ErrorCode, t.ErrorMessage = &req.TopicNames[i], int16(why.code), why.message()
 		r.Topics = append(r.Topics, t)
 	}
-	return r
 }

@@ -44,8 +44,7 @@ func (f *fsm) Apply(l *raft.Log) any {
 	}
 	entry, token, err := decodeProposal(l.Data, f.node.nonce)
 	if err != nil {
-		f.node.fail(fmt.Sprintf("metadata log: entry %d: %v; run the version that wrote it", l.Index, err))
-		f.node.park()
+		f.node.ruin(fmt.Sprintf("metadata log: entry %d: %v; run the version that wrote it", l.Index, err))
 		return nil
 	}
 	if plant.On(plant.M1) {
@@ -139,8 +138,7 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	}
 	img, err := metadata.DecodeImage(b)
 	if err != nil {
-		f.node.fail(fmt.Sprintf("metadata snapshot: %v; run the version that wrote it", err))
-		f.node.park()
+		f.node.ruin(fmt.Sprintf("metadata snapshot: %v; run the version that wrote it", err))
 		return err
 	}
 	if img.Index() > f.current().Index() {

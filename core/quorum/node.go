@@ -165,7 +165,7 @@ func (n *Node) Crash() {
 	go n.reap()
 }
 
-// fail says that the node cannot go on. The caller's goroutine usually calls park next.
+// fail says that the node cannot go on.
 func (n *Node) fail(what string) {
 	n.mu.Lock()
 	first := !n.failed
@@ -176,8 +176,18 @@ func (n *Node) fail(what string) {
 	}
 }
 
-// park keeps a goroutine from going on with what could not be stored, until the node is dead.
-func (n *Node) park() { <-n.dead }
+// ruin ends a node that cannot go on, and keeps the goroutine from going on until the node is dead.
+func (n *Node) ruin(what string) {
+	n.fail(what)
+	<-n.dead
+}
+
+// unstored is ruin after a request of the disk failed. One that failed because the node is dead says nothing of the disk.
+func (n *Node) unstored(err *diskError) {
+	if !n.isDead() {
+		n.ruin(err.advice())
+	}
+}
 
 // current gives raft, or nil before Start.
 func (n *Node) current() *raft.Raft {

@@ -52,6 +52,7 @@ type Partition struct {
 	Topic       string
 	TopicID     [16]byte
 	Number      int32
+	Dir         int // the log directory that it lies in, by place in log.dirs
 	LeaderEpoch int32
 	Log         *commitlog.Log
 	FlushAck    bool // flush.policy=ack

@@ -68,19 +68,13 @@ func (p *Pool) Get(n int) *Lease {
 	return &Lease{Bytes: make([]byte, Classes[c]), refs: 1, class: int8(c), pool: p}
 }
 
-// mangled is what released slabs are overwritten with.
-var mangled = func() (b [4 << 10]byte) {
-	for i := range b {
-		b[i] = 0xdb
-	}
-	return b
-}()
-
 func (p *Pool) put(l *Lease) {
 	p.Out -= int64(len(l.Bytes))
 	if p.Mangle {
-		for b := l.Bytes; len(b) > 0; {
-			b = b[copy(b, mangled[:]):]
+		// By doubling, since the compiler makes a loop over bytes of it, and that took a quarter of the simulator's time.
+		l.Bytes[0] = 0xdb
+		for n := 1; n < len(l.Bytes); n *= 2 {
+			copy(l.Bytes[n:], l.Bytes[:n])
 		}
 	}
 	keep := p.Keep

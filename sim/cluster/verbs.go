@@ -15,13 +15,15 @@ import (
 //	F:P1, F:D1  ""        at once; down for For           "mid"  at the A-th effect from now on, between two effects
 //	F:P2        ""        pause of node or shard          "freeze"  the node's monotonic time stands as well
 //	F:P3        ""        graceful stop, down for For
+//	F:N2        ""        every connection between the node and another is reset
 //	F:C1        "skew"    A ms, either way                "rate"  A/1024 for For
 //	F:D2        "lie"     for For                         "fail"  the next A syncs
 //	F:D3        "read", "write"  EIO for A ‰, for For     "full"  A bytes of room left, for For
 //	F:D4        ""        bit drawn by A in a file; Verb, if any, is the end of the file's name
 //	F:D5        ""        the next A writes
 //	F:D6        "slow"    A times, for For                "stall"  for For
-//	F:D7, F:D8  ""        power loss, then an empty disk, or (D8) the disk as it was A ms ago; down for For
+//	F:D7, F:D8  ""        power loss, then an empty disk, or (D8) the disk as it was when the process before this one ended; down for For.
+//	            What a process wrote itself it takes for its own: a disk that forgets that has lied (F:D2)
 //	F:N5, F:N6  "both", "in", "out"  bytes to and from the node, for For; B >= 0: only with client B
 //	            F:N5 has the shapes of partition.go too
 //	            "swizzle" every client stops at a time of its own and goes on in another order
@@ -31,15 +33,13 @@ func (c *Cluster) schedule() {
 	c.undo = make([]func(), len(c.plan.Faults))
 	for i := range c.plan.Faults {
 		f := &c.plan.Faults[i]
-		if f.Class == fault.D8 {
-			c.eng.At(clock.Time(max(1, (f.At-f.A)*1e6)), c.who, c, kindPlan, int64(i), 1)
-		}
+		c.old = c.old || f.Class == fault.D8
 		c.eng.At(clock.Time(f.At*1e6), c.who, c, kindPlan, int64(i), 0)
 	}
 }
 
 // Fire is the engine's call: a fault begins or ends, or the safety phase is over.
-func (c *Cluster) Fire(k engine.Kind, i, b int64) {
+func (c *Cluster) Fire(k engine.Kind, i, _ int64) {
 	switch {
 	case k == kindHeal:
 		if until := c.stalled(); until > c.eng.Now() {
@@ -51,9 +51,6 @@ func (c *Cluster) Fire(k engine.Kind, i, b int64) {
 	case k == kindUndo:
 		c.end(int(i))
 	case c.healed != 0: // a fault after healing does not happen
-	case b == 1:
-		n := c.nodes[c.plan.Faults[i].Node]
-		n.snap = n.disk.Snapshot()
 	default:
 		c.begin(int(i))
 	}
@@ -77,6 +74,9 @@ func (c *Cluster) end(i int) {
 
 func (c *Cluster) begin(i int) {
 	f := &c.plan.Faults[i]
+	if f.Node < 0 && c.beginOrder(i, f) {
+		return
+	}
 	if f.Node < 0 || f.Node >= len(c.nodes) {
 		return
 	}
@@ -96,6 +96,13 @@ func (c *Cluster) begin(i int) {
 		c.beginClock(i, f, n)
 	case fault.D2, fault.D3, fault.D4, fault.D5, fault.D6:
 		c.beginDisk(i, f, n)
+	case fault.N2:
+		c.ledger.Note(c.eng.Now(), fault.N2, n.index, "resets its links")
+		for _, o := range c.nodes {
+			if o != n {
+				c.net.Sever(n.end, o.end)
+			}
+		}
 	case fault.N5, fault.N6:
 		if f.Class == fault.N6 || !c.beginPartition(i, f, n) {
 			c.beginClog(i, f, n)
@@ -127,10 +134,13 @@ func (c *Cluster) beginCrash(f *fault.Fault, n *Node, down clock.Duration) {
 	}
 }
 
-// replace ends the process with the machine's power, and puts another disk in: an empty one, or the image s.
+// replace ends the process with the machine's power, and puts another disk in: an empty one, or the image s. It does not if the judge says
+// that the run would leave the model.
 func (n *Node) replace(s *simdisk.Snapshot, down clock.Duration) {
-	if j, ok := n.c.opt.Judge.(interface{ Replacing(node int, wiped bool) }); ok {
-		j.Replacing(n.index, s == nil)
+	if j, ok := n.c.opt.Judge.(interface {
+		Replacing(node int, wiped bool) bool
+	}); ok && !j.Replacing(n.index, s == nil) {
+		return
 	}
 	n.crash(true, fault.D1, down)
 	n.disk.Restore(s)

@@ -37,6 +37,10 @@ type copies struct {
 	trueHW  int64 // the highest end that a leader ever exposed
 	nodes   []copyOf
 	leaders map[int32]life // by leader epoch: who led in it
+	// An excuse says that copies may differ from excused on, until each is in sync again; and who leads in an epoch before since proves nothing.
+	isExcused bool
+	excused   int64
+	since     int32
 }
 
 // copyOf is one node's copy, as its last process showed it.
@@ -50,12 +54,20 @@ type life struct{ node, incarnation int }
 // event takes in excuses: what the ledger says may be gone counts as committed no more.
 func (r *replicas) event(e *history.Event) {
 	for i := range e.Ops {
-		if o := &e.Ops[i]; o.Kind == history.Excuse {
-			for _, c := range r.parts {
-				if o.Key == "" || o.Key == c.name {
-					c.trueHW = min(c.trueHW, max(o.Offset, 0))
-				}
+		o := &e.Ops[i]
+		if o.Kind != history.Excuse {
+			continue
+		}
+		for _, c := range r.parts {
+			if o.Key != "" && o.Key != c.name {
+				continue
 			}
+			at := max(o.Offset, 0)
+			c.trueHW = min(c.trueHW, at)
+			if !c.isExcused || at < c.excused {
+				c.isExcused, c.excused = true, at
+			}
+			c.since = max(c.since, o.Generation)
 		}
 	}
 }
@@ -79,7 +91,7 @@ func (r *replicas) step(v View) (Metadata, bool) {
 			r.order = append(r.order, k)
 		}
 		c.nodes[node] = copyOf{v.Incarnation(node), *p}
-		if p.Online && p.Leader {
+		if p.Online && p.Leader && p.Epoch >= c.since {
 			c.trueHW = max(c.trueHW, p.HW)
 		}
 		r.touched = append(r.touched, k)
@@ -90,6 +102,9 @@ func (r *replicas) step(v View) (Metadata, bool) {
 
 // state gives what the image says of a partition, or nil.
 func (r *replicas) state(k partition) *metadata.Partition {
+	if r.image == nil {
+		return nil
+	}
 	if t := r.image.TopicByID(k.id); t != nil {
 		return t.Partition(k.number)
 	}
@@ -258,12 +273,19 @@ func (i *images) Step(v View) error {
 }
 
 // matching: below the lower of their high watermarks, two copies of a partition are equal byte for byte (I:I4). It reads logs back at the end,
-// and now and then.
+// and now and then. What a log believes of an offset's epoch is what the batch there says (leader-epochs).
 type matching struct {
 	quiet
-	r     *replicas
-	steps int64
-	due   bool
+	r      *replicas
+	steps  int64
+	due    bool
+	epochs int64 // checks of leader-epochs
+}
+
+// LeaderEpochs is a View that knows what a node's log believes of the epoch at an offset; -1: nothing. It gives false for a node whose disk
+// has lied or rotted: the file of epochs has no checksum.
+type LeaderEpochs interface {
+	EpochAt(node int, topic string, partition int32, offset int64) (epoch int32, ok bool)
 }
 
 // matchEvery is how many steps pass between two readings of the logs.
@@ -271,6 +293,9 @@ const matchEvery = 20_000
 
 func (m *matching) Name() string { return "I:I4" }
 func (m *matching) Due() bool    { return m.due }
+
+// add counts the checks of the other property.
+func (m *matching) add(checks map[string]int64) { checks["leader-epochs"] += m.epochs }
 
 func (m *matching) Step(v View) error {
 	if m.steps++; m.steps%matchEvery != 0 || v.Nodes() == 1 {
@@ -305,19 +330,30 @@ func (m *matching) compare(v View) error {
 			if p == nil || p.HW <= p.Start {
 				continue
 			}
-			log := m.read(v, n, p)
+			log, hw := m.read(v, n, p), x.sure(n, p.HW, m.r.state(k))
+			if err := m.believed(v, n, p, log); err != nil {
+				return err
+			}
 			if at >= 0 {
 				m.due = true
-				if err := m.equal(x, at, n, first, log, min(low, p.HW)); err != nil {
+				if err := m.equal(x, at, n, first, log, min(low, hw)); err != nil {
 					return err
 				}
 			}
-			if at < 0 || p.HW > low {
-				first, at, low = log, n, p.HW
+			if at < 0 || hw > low {
+				first, at, low = log, n, hw
 			}
 		}
 	}
 	return nil
+}
+
+// sure gives the offset below which a node's copy must be that of all others.
+func (c *copies) sure(node int, hw int64, s *metadata.Partition) int64 {
+	if c.isExcused && !slices.Contains(s.ISR, int32(node+1)) {
+		return min(hw, c.excused)
+	}
+	return hw
 }
 
 func (m *matching) read(v View, node int, p *Partition) (log []copied) {
@@ -328,6 +364,28 @@ func (m *matching) read(v View, node int, p *Partition) (log []copied) {
 		return base < p.HW
 	})
 	return log
+}
+
+// believed compares a log's epochs with those of its batches. One that is being cut knows what it will be already.
+func (m *matching) believed(v View, node int, p *Partition, log []copied) error {
+	e, ok := v.(LeaderEpochs)
+	if !ok || p.Cutting {
+		return nil
+	}
+	for i := range log {
+		if log[i].base < p.Start || log[i].base >= p.HW {
+			continue
+		}
+		is, ok := e.EpochAt(node, p.Topic, p.Partition, log[i].base)
+		if !ok {
+			return nil
+		}
+		m.epochs++
+		if want := epochOf(log[i].b); is != want {
+			return fail("leader-epochs", fmt.Sprintf("node %d %s at %d", node+1, keyOf(p), log[i].base), -1, fmt.Sprintf("a batch of epoch %d", want), fmt.Sprintf("epoch %d", is))
+		}
+	}
+	return nil
 }
 
 // equal compares what both have below hw. One may have deleted more from its front than the other.
