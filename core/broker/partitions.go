@@ -292,7 +292,8 @@ func (s *Shard) reportApplied() {
 	s.send(step.Mail{Kind: mailApplied, To: 0, A: s.applied.Index()})
 }
 
-// maxUnsynced bounds what flush.policy=os leaves unsynced in the directory, in bytes; each shard keeps to its share.
+// maxUnsynced bounds what flush.policy=os leaves unsynced in the directory, in bytes, with sixteen busy logs; each shard keeps to its share. What is
+// unsynced is read, written and synced once more after a kill, before the broker serves.
 const maxUnsynced = 256 << 20
 
 // snapshotEach is how many bytes of one log lie between two snapshots of producer state; it bounds recovery.
@@ -307,7 +308,7 @@ func (s *Shard) logConfig(t *metadata.Topic) commitlog.Config {
 		FlushAck: s.node.Flush == config.FlushAck, SnapshotBytes: snapshotEach, ProducerExpiryMS: s.node.ProducerIDExpirationMS,
 	}
 	if !x.FlushAck {
-		x.FlushBytes, x.FlushAge = maxUnsynced/int64(4*s.shards), 5*clock.Second
+		x.FlushBytes, x.FlushAge = maxUnsynced/int64(16*s.shards), 5*clock.Second
 	}
 	return x
 }

@@ -122,7 +122,8 @@ func (v *view) voted(node int) {
 
 func seenOf(p *replica.Partition) partSeen {
 	s := partSeen{p: p, hw: p.HighWatermark(), offline: p.Offline(), lags: p.Lags()}
-	s.leads, s.state = p.IsLeader(), [2]int32{p.State().LeaderEpoch, p.State().PartitionEpoch}
+	state := p.State() // a large copy
+	s.leads, s.state = p.IsLeader(), [2]int32{state.LeaderEpoch, state.PartitionEpoch}
 	if l := p.Log; l != nil {
 		s.start, s.synced, s.written, s.end = l.Start(), l.SyncedEnd(), l.WrittenEnd(), l.End()
 		s.segments, s.producers = l.Segments(), l.Producers().Len()
