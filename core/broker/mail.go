@@ -70,6 +70,18 @@ func (s *Shard) send(m step.Mail) {
 	s.env.Out.Mail = append(s.env.Out.Mail, m)
 }
 
+// startsOf takes a shard's log starts, and with wanted tells it when they are on the disk.
+func (s *Shard) startsOf(shard int32, starts []commitlog.Entry, wanted bool) {
+	s.dir.starts[shard], s.dir.changed = starts, true
+	if !wanted {
+		return
+	}
+	s.dir.wanted = append(s.dir.wanted, shard)
+	if shard != 0 {
+		s.writePoints()
+	}
+}
+
 // broadcast sends to every shard but this one.
 func (s *Shard) broadcast(m step.Mail) {
 	for i := 0; i < s.shards; i++ {
@@ -102,13 +114,7 @@ func (s *Shard) mailArrived(m *step.Mail) {
 	case mailPoints:
 		s.dir.points[m.From], s.dir.changed = m.Body.(*pointsMail), true
 	case mailStarts:
-		s.dir.starts[m.From], s.dir.changed = m.Body.([]commitlog.Entry), true
-		if m.A != 0 {
-			s.dir.wanted = append(s.dir.wanted, m.From)
-			if m.From != 0 {
-				s.writePoints()
-			}
-		}
+		s.startsOf(m.From, m.Body.([]commitlog.Entry), m.A != 0)
 	case mailSaved:
 		s.saved()
 	case mailServe:
