@@ -81,7 +81,7 @@ func New(o Options) *Shard {
 	s := &Shard{env: e, static: o.Node, node: o.Node, shards: o.Shards, state: api.NewState(e, o.Node, o.Shards)}
 	e.Timers.Permute = o.Permute
 	s.state.Image, s.applied = metadata.Empty(), metadata.Empty()
-	s.state.Replier, s.state.Saver = s, s
+	s.state.Replier = s
 	s.opening.busy = map[*replica.Partition]bool{}
 	s.opening.s, s.holds, s.dir.names = s, map[[16]byte]*holding{}, names{}
 	s.dir.points, s.dir.starts = map[int32]*pointsMail{}, map[int32][]commitlog.Entry{}

@@ -31,6 +31,7 @@ type world struct {
 	failed  bool
 	moved   int
 	readied int
+	asked   int             // proposals to the controller
 	made    map[string]bool // files that there are
 }
 
@@ -95,8 +96,9 @@ func (w *world) TakenBack(_ *Partition, from int64) {
 	}
 }
 
-func (w *world) AlterPartition(*Partition, Proposal) {}
+func (w *world) AlterPartition(*Partition, Proposal) { w.asked++ }
 func (w *world) FollowerReady(*Partition)            { w.readied++ }
+func (w *world) StartUnsaved(*Partition)             {}
 func (w *world) LeaderChanged(*Partition)            {}
 
 func newWorld(t *rapid.T) *world {

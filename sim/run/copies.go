@@ -28,22 +28,24 @@ func newCopies(j *Judge) *copies {
 	return c
 }
 
-// stepped looks at the partitions whose state changed: a copy that has caught up is whole.
-func (c *copies) stepped(node int) {
-	holes := c.nodes[node]
-	c.j.view.eachTouched(node, func(i int) {
-		c.j.view.Partition(node, i, &c.p)
-		if !c.p.Online {
-			return
-		}
-		k := history.Key(c.p.Topic, c.p.Partition)
-		if c.p.Leader {
-			c.top[k] = max(c.top[k], c.p.HW)
-		}
-		if _, ok := holes[k]; ok && c.p.Written >= c.top[k] {
-			delete(holes, k)
-		}
-	})
+// stepped looks at all partitions that the oracles look at now: a copy that has caught up is whole. A leader that still has what was excused
+// shows it, so that the next loss of it must be excused again: both must see that in the same step.
+func (c *copies) stepped() {
+	for node, holes := range c.nodes {
+		c.j.view.eachTouched(node, func(i int) {
+			c.j.view.Partition(node, i, &c.p)
+			if !c.p.Online {
+				return
+			}
+			k := history.Key(c.p.Topic, c.p.Partition)
+			if c.p.Leader {
+				c.top[k] = max(c.top[k], c.p.HW)
+			}
+			if _, ok := holes[k]; ok && c.p.Written >= c.top[k] {
+				delete(holes, k)
+			}
+		})
+	}
 }
 
 // whole stands for a copy of which nothing is gone, but whose node ended uncleanly.

@@ -119,8 +119,8 @@ func (j *Judge) Stepped(node, shard int) error {
 	if j.weak != nil {
 		j.weak.stepped(node, shard)
 	}
-	if j.copies != nil && shard < j.plan.Shards {
-		j.copies.stepped(node)
+	if j.copies != nil {
+		j.copies.stepped()
 	}
 	return j.verdict(j.suite.Step(j.view))
 }
@@ -153,6 +153,9 @@ func (j *Judge) Crashing(node int, power bool) {
 	// The round in which the process ends is looked at too: its writes may reach the disk.
 	for shard := range j.view.seen[node] {
 		j.view.stepped(node, shard, false)
+		if j.copies != nil {
+			j.copies.stepped()
+		}
 		if err := j.suite.Step(j.view); err != nil && j.found == nil {
 			j.found = err
 		}
