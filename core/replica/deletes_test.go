@@ -32,7 +32,6 @@ func (n *node) delete(to int64) {
 	n.flush()
 }
 
-
 func TestWhatIsToldDeletedComesBackWithNoLeader(t *testing.T) {
 	told := 0
 	rapid.Check(t, func(t *rapid.T) {
