@@ -17,11 +17,15 @@ type copies struct {
 	j     *Judge
 	nodes []map[string]int64 // by node: by key: from which offset on its copy may be gone
 	top   map[string]int64   // by key: the highest high watermark that a leader ever had
+	last  map[string]excused // by key: the last excuse
 	p     oracle.Partition
 }
 
+// excused is what an excuse speaks of: offsets from at on, below top.
+type excused struct{ at, top int64 }
+
 func newCopies(j *Judge) *copies {
-	c := &copies{j: j, top: map[string]int64{}}
+	c := &copies{j: j, top: map[string]int64{}, last: map[string]excused{}}
 	for range j.c.Nodes() {
 		c.nodes = append(c.nodes, map[string]int64{})
 	}
@@ -30,6 +34,8 @@ func newCopies(j *Judge) *copies {
 
 // stepped looks at all partitions that the oracles look at now: a copy that has caught up is whole. A leader that still has what was excused
 // shows it, so that the next loss of it must be excused again: both must see that in the same step.
+//
+//	ISR [1 3], 3 loses power: excuse ─▶ 1 goes on and shows it ─▶ 1 stops; 3, which nobody has missed, leads: excuse again
 func (c *copies) stepped() {
 	for node, holes := range c.nodes {
 		c.j.view.eachTouched(node, func(i int) {
@@ -39,6 +45,7 @@ func (c *copies) stepped() {
 			}
 			k := history.Key(c.p.Topic, c.p.Partition)
 			if c.p.Leader {
+				c.leads(k, holes)
 				c.top[k] = max(c.top[k], c.p.HW)
 			}
 			if _, ok := holes[k]; ok && c.p.Written >= c.top[k] {
@@ -46,6 +53,17 @@ func (c *copies) stepped() {
 			}
 		})
 	}
+}
+
+// leads follows a leader: with a copy that is not whole what was excused is gone, though another leader has shown it since. What was committed
+// beyond that was so without this copy, and is not excused.
+func (c *copies) leads(key string, holes map[string]int64) {
+	x := c.last[key]
+	if _, ok := holes[key]; !ok || c.p.Written >= c.top[key] || c.top[key] <= x.at || c.top[key] > x.top {
+		return
+	}
+	c.j.note(history.Op{Kind: history.Excuse, Key: key, Offset: x.at, HW: x.top})
+	c.top[key] = x.at
 }
 
 // whole stands for a copy of which nothing is gone, but whose node ended uncleanly.
@@ -96,7 +114,8 @@ func (c *copies) excuse(key string) {
 		at = from[0]
 	}
 	if at < c.top[key] {
-		c.j.note(history.Op{Kind: history.Excuse, Key: key, Offset: at})
+		c.last[key] = excused{at, c.top[key]}
+		c.j.note(history.Op{Kind: history.Excuse, Key: key, Offset: at, HW: c.top[key]})
 		c.top[key] = at
 	}
 }
