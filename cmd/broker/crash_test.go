@@ -19,30 +19,56 @@ type stream struct {
 	l      *ledger
 	sent   uint64
 	stop   chan struct{}
+	once   sync.Once
 	done   sync.WaitGroup
 }
 
+// newStream is a stream that sends as fast as it is answered, in small batches.
 func newStream(t testing.TB, addr, topic string, source uint32, codec kgo.CompressionCodec, opts ...kgo.Opt) *stream {
-	s := &stream{source: source, l: newLedger(), stop: make(chan struct{})}
-	s.cl = dial(t, addr, append([]kgo.Opt{kgo.DefaultProduceTopic(topic), kgo.ProducerBatchCompression(codec), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()),
-		kgo.ProducerLinger(0), kgo.MaxBufferedRecords(2_000), kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }),
-		kgo.ProducerBatchMaxBytes(20_000)}, opts...)...)
-	s.done.Add(1)
-	go func() {
-		defer s.done.Done()
-		for {
-			select {
-			case <-s.stop:
-				return
-			default:
-				n := s.sent
-				s.sent++
-				s.cl.Produce(context.Background(), number(source, n), func(r *kgo.Record, err error) { s.l.ack(n, r, err) })
-			}
-		}
-	}()
+	s := dialStream(t, addr, topic, source, codec, append([]kgo.Opt{kgo.ProducerBatchMaxBytes(20_000)}, opts...)...)
+	always := make(chan time.Time)
+	close(always)
+	go s.run(always, 1)
 	return s
 }
+
+// newPacedStream is a stream of some thousand records a second, so that a run's length is in time and not in bytes.
+func newPacedStream(t testing.TB, addr, topic string, source uint32, opts ...kgo.Opt) *stream {
+	s := dialStream(t, addr, topic, source, codecs[int(source)%len(codecs)].codec, opts...)
+	tick := time.NewTicker(10 * time.Millisecond)
+	t.Cleanup(tick.Stop)
+	go s.run(tick.C, 12)
+	return s
+}
+
+func dialStream(t testing.TB, addr, topic string, source uint32, codec kgo.CompressionCodec, opts ...kgo.Opt) *stream {
+	s := &stream{source: source, l: newLedger(), stop: make(chan struct{})}
+	s.cl = dial(t, addr, append([]kgo.Opt{kgo.DefaultProduceTopic(topic), kgo.ProducerBatchCompression(codec), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()),
+		kgo.ProducerLinger(0), kgo.MaxBufferedRecords(2_000), kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond })}, opts...)...)
+	t.Cleanup(s.halt) // a test that failed leaves nothing that burns the next one's time
+	s.done.Add(1)
+	return s
+}
+
+// run sends some records at each beat.
+func (s *stream) run(beat <-chan time.Time, some int) {
+	defer s.done.Done()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-beat:
+		}
+		for range some {
+			n := s.sent
+			s.sent++
+			s.cl.Produce(context.Background(), number(s.source, n), func(r *kgo.Record, err error) { s.l.ack(n, r, err) })
+		}
+	}
+}
+
+// halt lets nothing more be sent. It does not wait: a Produce may be held up by its own full buffer.
+func (s *stream) halt() { s.once.Do(func() { close(s.stop) }) }
 
 // acked counts the answers so far.
 func (s *stream) acked() int {
@@ -54,7 +80,7 @@ func (s *stream) acked() int {
 // end stops the stream and waits for every answer.
 func (s *stream) end(t testing.TB) {
 	t.Helper()
-	close(s.stop)
+	s.halt()
 	s.done.Wait()
 	if err := s.cl.Flush(bounded(t, time.Minute)); err != nil {
 		t.Fatal(err)
@@ -62,6 +88,20 @@ func (s *stream) end(t testing.TB) {
 	if len(s.l.bad) > 0 {
 		t.Errorf("source %d: %d records were refused, the first with: %v", s.source, len(s.l.bad), s.l.bad[0])
 	}
+}
+
+// settle ends streams and compares what they were told with what a client reads from the start. It gives how much that is, and what was read.
+func settle(t testing.TB, streams []*stream, reader *kgo.Client) (total int, all map[uint32]*seen) {
+	t.Helper()
+	for _, s := range streams {
+		s.end(t)
+		total += len(s.l.acked)
+	}
+	all = readAll(t, reader, total)
+	for _, s := range streams {
+		same(t, s.source, s.l, all[s.source])
+	}
+	return total, all
 }
 
 func TestNothingAcknowledgedIsMissingDoubledOrMovedAcrossKillsOfTheBroker(t *testing.T) {
@@ -98,15 +138,7 @@ func killRounds(t *testing.T, policy string) {
 		n = start(t, dir, settings...)
 		facts.check(t, n)
 	}
-	total := 0
-	for _, s := range streams {
-		s.end(t)
-		total += len(s.l.acked)
-	}
-	all := readAll(t, n.client(kgo.ConsumeTopics("kills"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())), total)
-	for _, s := range streams {
-		same(t, s.source, s.l, all[s.source])
-	}
+	total, _ := settle(t, streams, n.client(kgo.ConsumeTopics("kills"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())))
 	t.Logf("%d records acknowledged", total)
 }
 

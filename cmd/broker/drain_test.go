@@ -44,15 +44,7 @@ func TestSIGTERMAnswersWhatIsInFlightAndLosesNothing(t *testing.T) {
 				}
 				n = start(t, dir, settings...)
 			}
-			total := 0
-			for _, s := range streams {
-				s.end(t)
-				total += len(s.l.acked)
-			}
-			all := readAll(t, n.client(kgo.ConsumeTopics("drain"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())), total)
-			for _, s := range streams {
-				same(t, s.source, s.l, all[s.source])
-			}
+			settle(t, streams, n.client(kgo.ConsumeTopics("drain"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())))
 		})
 	}
 }

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -43,20 +45,13 @@ func TestAGroupGoesOnFromItsCommitsWhenItsCoordinatorIsKilled(t *testing.T) {
 				}
 				seen[n]++
 			})
-			if err := cl.CommitUncommittedOffsets(ctx); err != nil {
-				t.Fatal(err)
-			}
+			commitRead(ctx, t, cl)
 		}
 	}
+	w := newWitness(t, c.dial(), "g", "work", 3)
 	cl := member()
 	read(cl, 200)
-	f := kmsg.NewPtrFindCoordinatorRequest()
-	f.CoordinatorKeys = []string{"g"}
-	resp, err := f.RequestWith(bounded(t, 20*time.Second), cl)
-	if err != nil || resp.Coordinators[0].ErrorCode != 0 {
-		t.Fatal(err, resp)
-	}
-	at := int(resp.Coordinators[0].NodeID) - 1
+	at := coordinator(t, cl, "g")
 	c.nodes[at].kill()
 	read(cl, 400)
 	cl.Close()
@@ -72,6 +67,34 @@ func TestAGroupGoesOnFromItsCommitsWhenItsCoordinatorIsKilled(t *testing.T) {
 		t.Errorf("%d of 600 records were read twice: commits were lost", twice)
 	}
 	c.nodes[at] = c.begin(at).wentReady()
+	eventually(t, time.Minute, "everything that was read is committed", func() bool { return w.total() == 600 })
+	if w.end(); w.err != nil {
+		t.Error(w.err)
+	}
+}
+
+// commitRead commits what a member has read, as an application does: a commit that met a broker that had just died, or a group that was
+// gathering anew, is tried again.
+func commitRead(ctx context.Context, t testing.TB, cl *kgo.Client) {
+	t.Helper()
+	again := []error{kerr.RebalanceInProgress, kerr.IllegalGeneration, kerr.UnknownMemberID}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := cl.CommitUncommittedOffsets(ctx)
+		if err == nil {
+			return
+		}
+		if answer := (*kerr.Error)(nil); errors.As(err, &answer) && !answer.Retriable && !slices.Contains(again, error(answer)) {
+			t.Fatal(err)
+		}
+		t.Logf("a commit is tried again: %v", err)
+		select {
+		case <-ctx.Done():
+			t.Fatalf("what was read could not be committed: %v", err)
+		case <-tick.C:
+		}
+	}
 }
 
 func TestAPartitionMovesToOtherBrokersAndLeavesNothingBehind(t *testing.T) {
@@ -88,14 +111,7 @@ func TestAPartitionMovesToOtherBrokersAndLeavesNothingBehind(t *testing.T) {
 	_, _, parts := c.describe(0, "moves")
 	from := parts[0].Leader
 	to := []int32{from%3 + 1, (from+1)%3 + 1}
-	q := kmsg.NewPtrAlterPartitionAssignmentsRequest()
-	x := kmsg.NewAlterPartitionAssignmentsRequestTopic()
-	x.Topic, x.Partitions = "moves", []kmsg.AlterPartitionAssignmentsRequestTopicPartition{{Partition: 0, Replicas: to}}
-	q.Topics, q.TimeoutMillis = append(q.Topics, x), 10_000
-	resp, err := q.RequestWith(bounded(t, 20*time.Second), cl)
-	if err != nil || resp.ErrorCode != 0 || resp.Topics[0].Partitions[0].ErrorCode != 0 {
-		t.Fatal(err, resp)
-	}
+	reassign(t, cl, "moves", func(int32) []int32 { return to }, 1)
 	eventually(t, 30*time.Second, "the partition has moved", func() bool {
 		_, _, parts := c.describe(0, "moves")
 		return slices.Equal(parts[0].Replicas, to) && len(parts[0].ISR) == 2 && slices.Contains(to, parts[0].Leader)
@@ -110,10 +126,7 @@ func TestAPartitionMovesToOtherBrokersAndLeavesNothingBehind(t *testing.T) {
 	all := readAll(t, c.dial(kgo.ConsumeTopics("moves"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())), 1000)
 	same(t, 1, l, all[1])
 	// And back, to where its name was removed.
-	q.Topics[0].Partitions[0].Replicas = []int32{from}
-	if resp, err = q.RequestWith(bounded(t, 20*time.Second), cl); err != nil || resp.Topics[0].Partitions[0].ErrorCode != 0 {
-		t.Fatal(err, resp)
-	}
+	reassign(t, cl, "moves", func(int32) []int32 { return []int32{from} }, 1)
 	eventually(t, 30*time.Second, "the partition is back", func() bool {
 		_, _, parts := c.describe(0, "moves")
 		return slices.Equal(parts[0].Replicas, []int32{from}) && parts[0].Leader == from
@@ -128,11 +141,7 @@ func TestAdminRequestsGoThroughAnyBrokerWhileTheControllerChanges(t *testing.T) 
 	}
 	c := newCluster(t, 3)
 	for i := range 3 {
-		controller, _, _ := c.describe(0, "none")
-		if controller < 1 {
-			t.Fatal("no controller is shown")
-		}
-		at := int(controller) - 1
+		at := c.controller(0)
 		c.nodes[at].kill()
 		ask := (at + 1) % 3
 		cl := dial(t, c.clients[ask])
@@ -145,9 +154,7 @@ func TestAdminRequestsGoThroughAnyBrokerWhileTheControllerChanges(t *testing.T) 
 		x := kmsg.NewDeleteTopicsRequestTopic()
 		x.Topic = &name
 		d.Topics, d.TopicNames, d.TimeoutMillis = append(d.Topics, x), []string{name}, 20_000
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		resp, err := d.RequestWith(ctx, cl.Broker(ask+1))
-		cancel()
+		resp, err := d.RequestWith(bounded(t, 30*time.Second), cl.Broker(ask+1))
 		if err != nil || resp.Topics[0].ErrorCode != 0 {
 			t.Fatal(err, resp)
 		}

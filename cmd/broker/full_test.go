@@ -166,7 +166,7 @@ func TestAnIdempotentProducerGetsThroughAFullDiskWithoutALossOrADuplicate(t *tes
 		return strings.Contains(strings.ToLower(n.stderr.String()), "space") || r.put("ballast", batch(1, make([]byte, 50_000), nil)).ErrorCode != 0
 	})
 	before := s.acked()
-	close(s.stop)
+	s.halt()
 	deleteRecords(t, r, "ballast", -1, 0)
 	s.done.Wait() // it may have been held up by its own full buffer
 	if err := s.cl.Flush(bounded(t, time.Minute)); err != nil {

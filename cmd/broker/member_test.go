@@ -16,7 +16,7 @@ import (
 // health asks a probe of the admin listener.
 func health(t testing.TB, admin, path string) (code int, text string) {
 	t.Helper()
-	r, err := http.Get(admin + path)
+	r, err := (&http.Client{Timeout: 10 * time.Second}).Get(admin + path)
 	if err != nil {
 		return 0, err.Error()
 	}

@@ -157,7 +157,7 @@ func TestAConnectionThatStopsSendingStillGetsItsAnswers(t *testing.T) {
 	if got, _, err := r.next(); err == nil && got != corr {
 		t.Errorf("correlation id %d, want %d", got, corr)
 	}
-	_ = r.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = r.conn.SetReadDeadline(time.Now().Add(patience * 20 * time.Second))
 	if _, err := io.Copy(io.Discard, r.conn); os.IsTimeout(err) {
 		t.Error("the broker keeps a connection whose other end is closed")
 	}

@@ -258,7 +258,7 @@ func TestAGroupMovesWithItsOffsetsWhileItsCoordinatorIsKilledAndNothingCommitted
 	for range 2 {
 		m := c.dial(kgo.ConsumeTopics("read"), kgo.ConsumerGroup("moved"), kgo.SessionTimeout(3*time.Second), kgo.HeartbeatInterval(200*time.Millisecond),
 			kgo.DisableAutoCommit(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-		go g.consume(m)
+		go g.consume(m, 3)
 		members = append(members, m)
 	}
 	var last [parts]int64

@@ -198,8 +198,8 @@ func (n *node) wentReady() *node {
 	select {
 	case l := <-n.line:
 		n.parse(l)
-	case <-time.After(time.Minute):
-		n.t.Fatalf("no ready line within a minute; log:\n%s", n.stderr.String())
+	case <-time.After(patience * time.Minute):
+		n.t.Fatalf("no ready line in time; log:\n%s", n.stderr.String())
 	}
 	return n
 }
@@ -240,8 +240,8 @@ func (n *node) wait() int {
 	n.t.Helper()
 	select {
 	case <-n.done:
-	case <-time.After(30 * time.Second):
-		n.t.Fatalf("the broker did not end within 30 s; log:\n%s", n.stderr.String())
+	case <-time.After(patience * 30 * time.Second):
+		n.t.Fatalf("the broker did not end in time; log:\n%s", n.stderr.String())
 	}
 	return n.code
 }
@@ -262,19 +262,43 @@ func (n *node) residentKiB() int {
 	return 0
 }
 
-// freePort gives a port below the ephemeral range: a client that redials a dead broker's ephemeral port may connect to itself.
+// ports are those of this process's tests: a block whose first port it listens on for as long as it lives, so that the tests of two
+// processes never meet at a port that is free for the moment in which a broker starts again.
+var ports struct {
+	mu    sync.Mutex
+	block net.Listener
+	first int
+	given int // ports given so far
+}
+
+const portBlock = 300
+
+// freePort gives a port below the ephemeral range: a client that redials a dead broker's ephemeral port may connect to itself. None is given
+// twice before all others of the block were.
 func freePort(t testing.TB) string {
 	t.Helper()
-	for range 200 {
-		addr := "127.0.0.1:" + strconv.Itoa(20000+rand.IntN(9000))
+	ports.mu.Lock()
+	defer ports.mu.Unlock()
+	for try := 0; ports.block == nil; try++ {
+		if try == 200 {
+			t.Fatal("no free block of ports between 20000 and 29000")
+		}
+		ports.first = 20000 + portBlock*rand.IntN(30)
+		ports.block, _ = net.Listen("tcp", loopback(ports.first)) // another process's if it fails
+	}
+	for range portBlock {
+		ports.given++
+		addr := loopback(ports.first + 1 + ports.given%(portBlock-1))
 		if l, err := net.Listen("tcp", addr); err == nil {
 			l.Close()
 			return addr
 		}
 	}
-	t.Fatal("no free port between 20000 and 29000")
+	t.Fatalf("no free port between %d and %d", ports.first, ports.first+portBlock)
 	return ""
 }
+
+func loopback(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
 // at is the setting for a fixed address.
 func at(addr string) string { return "listeners=PLAINTEXT://" + addr }
@@ -285,19 +309,30 @@ func (n *node) client(opts ...kgo.Opt) *kgo.Client {
 	return dial(n.t, n.addr, opts...)
 }
 
+// dial makes a client. It never gives a topic up as unknown, since a broker may not have heard yet of what another has just created. At the
+// test's end it has some seconds to leave its group, of which nobody may be left to take note.
 func dial(t testing.TB, addr string, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(addr), kgo.MetadataMinAge(50 * time.Millisecond)}, opts...)...)
+	ctx, cancel := context.WithCancel(context.Background())
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.WithContext(ctx), kgo.SeedBrokers(addr), kgo.MetadataMinAge(50 * time.Millisecond), kgo.UnknownTopicRetries(-1)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(cl.Close)
+	t.Cleanup(func() {
+		late := time.AfterFunc(10*time.Second, cancel)
+		cl.Close()
+		late.Stop()
+		cancel()
+	})
 	return cl
 }
 
+// patience stretches every wait for what must happen, for machines that do much else: only a test that fails takes as long.
+const patience = 2
+
 // bounded is a context that ends the test rather than the test run.
 func bounded(t testing.TB, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
+	ctx, cancel := context.WithTimeout(context.Background(), patience*d)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -321,7 +356,7 @@ func createReplicated(t testing.TB, cl kmsg.Requestor, name string, partitions i
 		x.Configs = append(x.Configs, c)
 	}
 	q.Topics = append(q.Topics, x)
-	q.TimeoutMillis = 10_000
+	q.TimeoutMillis = 20_000
 	resp, err := q.RequestWith(bounded(t, 30*time.Second), cl)
 	if err != nil {
 		t.Fatal(err)
@@ -344,11 +379,11 @@ func eventually(t testing.TB, within time.Duration, what string, ok func() bool)
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	end := time.After(within)
+	end := time.After(patience * within)
 	for !ok() {
 		select {
 		case <-end:
-			t.Fatalf("not within %v: %s", within, what)
+			t.Fatalf("not within %v: %s", patience*within, what)
 		case <-tick.C:
 		}
 	}

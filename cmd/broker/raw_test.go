@@ -73,7 +73,7 @@ func (r *raw) send(req kmsg.Request) int32 {
 
 // next reads one response frame: its correlation id and what follows.
 func (r *raw) next() (int32, []byte, error) {
-	_ = r.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = r.conn.SetReadDeadline(time.Now().Add(patience * 20 * time.Second))
 	var head [8]byte
 	if _, err := io.ReadFull(r.conn, head[:]); err != nil {
 		return 0, nil, err
@@ -113,7 +113,7 @@ func (r *raw) answer(req kmsg.Request, corr int32) kmsg.Response {
 // closed reads until the broker closes; bytes before that are an error.
 func (r *raw) closed(what string) {
 	r.t.Helper()
-	_ = r.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = r.conn.SetReadDeadline(time.Now().Add(patience * 20 * time.Second))
 	var b [64]byte
 	n, err := r.conn.Read(b[:])
 	var ne net.Error

@@ -42,75 +42,11 @@ func newWorkload(t testing.TB, c *cluster, topic string, partitions int32, opts 
 	for range 2 {
 		cl := c.dial(append(slices.Clone(eager), kgo.ConsumeTopics(topic), kgo.ConsumerGroup("workers"), kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(500*time.Millisecond),
 			kgo.DisableAutoCommit(), kgo.FetchMaxWait(200*time.Millisecond), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...)
-		go w.group.consumeSources(cl)
+		go w.group.consume(cl, 1)
 		w.members = append(w.members, cl)
 	}
 	w.witness = newWitness(t, c.dial(eager...), "workers", topic, partitions)
 	return w
-}
-
-// newPacedStream is a stream of some thousand records a second, so that a run's length is in time and not in bytes.
-func newPacedStream(t testing.TB, addr, topic string, source uint32, opts ...kgo.Opt) *stream {
-	s := &stream{source: source, l: newLedger(), stop: make(chan struct{})}
-	s.cl = dial(t, addr, append([]kgo.Opt{kgo.DefaultProduceTopic(topic), kgo.ProducerBatchCompression(codecs[int(source)%len(codecs)].codec), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()),
-		kgo.ProducerLinger(0), kgo.MaxBufferedRecords(2_000), kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond })}, opts...)...)
-	s.done.Add(1)
-	go func() {
-		defer s.done.Done()
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-s.stop:
-				return
-			case <-tick.C:
-			}
-			for range 12 {
-				n := s.sent
-				s.sent++
-				s.cl.Produce(context.Background(), number(source, n), func(r *kgo.Record, err error) { s.l.ack(n, r, err) })
-			}
-		}
-	}()
-	return s
-}
-
-// key tells records of several sources apart in one map.
-func key(source uint32, n uint64) uint64 { return uint64(source)<<48 | n }
-
-// consumeSources is consume for records of more than one source.
-func (g *readers) consumeSources(cl *kgo.Client) {
-	for {
-		poll, end := context.WithTimeout(context.Background(), 500*time.Millisecond)
-		fs := cl.PollRecords(poll, 2_000)
-		end()
-		if fs.IsClientClosed() {
-			return
-		}
-		fs.EachRecord(g.noteSource)
-		if fs.NumRecords() == 0 {
-			continue
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		_ = cl.CommitUncommittedOffsets(ctx) // a lost commit only means reading again
-		cancel()
-	}
-}
-
-func (g *readers) noteSource(r *kgo.Record) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	source, n, err := check(r)
-	p := place{r.Partition, r.Offset}
-	if q, ok := g.at[key(source, n)]; ok {
-		if g.again++; p != q && err == nil {
-			err = fmt.Errorf("record %d of source %d was read at %v and at %v", n, source, q, p)
-		}
-	}
-	if err != nil && g.err == nil {
-		g.err = err
-	}
-	g.at[key(source, n)] = p
 }
 
 // witness looks at a group's commits again and again: none may go back.
@@ -120,6 +56,7 @@ type witness struct {
 	topic      string
 	partitions int32
 	stop       chan struct{}
+	once       sync.Once
 	done       sync.WaitGroup
 	mu         sync.Mutex
 	at         map[int32]int64
@@ -129,6 +66,7 @@ type witness struct {
 
 func newWitness(t testing.TB, cl *kgo.Client, group, topic string, partitions int32) *witness {
 	w := &witness{cl: cl, group: group, topic: topic, partitions: partitions, stop: make(chan struct{}), at: map[int32]int64{}}
+	t.Cleanup(w.end)
 	w.done.Add(1)
 	go func() {
 		defer w.done.Done()
@@ -178,6 +116,12 @@ func (w *witness) look() {
 	}
 }
 
+// end stops the looking.
+func (w *witness) end() {
+	w.once.Do(func() { close(w.stop) })
+	w.done.Wait()
+}
+
 // total is the sum of what is committed.
 func (w *witness) total() (n int64) {
 	w.mu.Lock()
@@ -225,18 +169,9 @@ func (w *workload) ends() map[int32]int64 {
 func (w *workload) finish(opts ...kgo.Opt) {
 	t := w.t
 	t.Helper()
-	total := 0
-	for _, s := range w.streams {
-		s.end(t)
-		total += len(s.l.acked)
-	}
-	all := readAll(t, w.c.dial(append(opts, kgo.ConsumeTopics(w.topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...), total)
-	for _, s := range w.streams {
-		same(t, s.source, s.l, all[s.source])
-	}
+	total, all := settle(t, w.streams, w.c.dial(append(opts, kgo.ConsumeTopics(w.topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...))
 	eventually(t, time.Minute, "the group has read and committed everything", func() bool { return w.group.count() >= total && w.witness.total() >= int64(total) })
-	close(w.witness.stop)
-	w.witness.done.Wait()
+	w.witness.end()
 	for _, m := range w.members {
 		m.Close()
 	}

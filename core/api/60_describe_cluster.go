@@ -2,7 +2,6 @@ package api
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -77,14 +76,12 @@ func mismatched(version int16) kerr.Code {
 // controllers lists the voters where they are reached.
 func controllers(members []link.Member) (out []kmsg.DescribeClusterResponseBroker) {
 	for _, m := range members {
-		id, _, ok := link.NodeOf(m.ID)
-		i := strings.LastIndexByte(m.Address, ':')
-		if !ok || !m.Voter || i < 0 {
+		id, host, port, ok := m.Endpoint()
+		if !ok {
 			continue
 		}
-		port, _ := strconv.ParseUint(m.Address[i+1:], 10, 16)
 		x := kmsg.NewDescribeClusterResponseBroker()
-		x.NodeID, x.Host, x.Port = id, strings.Trim(m.Address[:i], "[]"), int32(port)
+		x.NodeID, x.Host, x.Port = id, host, int32(port)
 		out = append(out, x)
 	}
 	return out

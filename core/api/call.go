@@ -6,6 +6,7 @@ import (
 	"github.com/seedlog/seedlog/core/assert"
 	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/step"
@@ -188,10 +189,10 @@ func (s *State) replicaOf(it *Item) *replica.Partition {
 	case p.Offline():
 		it.Code = kerr.KafkaStorageError
 		return nil
-	case it.Epoch != -1 && it.Epoch < p.LeaderEpoch:
+	case it.Epoch != -1 && it.Epoch < p.LeaderEpoch && !plant.On(plant.R3):
 		it.Code = kerr.FencedLeaderEpoch
 		return nil
-	case it.Epoch > p.LeaderEpoch:
+	case it.Epoch > p.LeaderEpoch && !plant.On(plant.R3):
 		it.Code = kerr.UnknownLeaderEpoch
 		return nil
 	}

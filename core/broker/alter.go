@@ -7,7 +7,6 @@ import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/step"
-	"github.com/seedlog/seedlog/core/timer"
 )
 
 // alters are the changes of ISRs that this broker's partitions propose: those of all shards gather on shard 0 and go to the controller in
@@ -15,10 +14,8 @@ import (
 //
 //	shard: AlterPartition ─ mailAlter ─▶ shard 0: queue ─▶ one request ─▶ answers ─ mailAltered ─▶ shard: Altered
 type alters struct {
-	m        *member
-	queue    []*alter
-	inFlight []*alter
-	timer    timer.Timer
+	m *member
+	gather[*alter]
 }
 
 // alter is one partition's proposal, and its answer.
@@ -45,37 +42,27 @@ func (s *Shard) altered(a *alter) {
 	}
 }
 
-func (x *alters) add(a *alter) {
-	x.queue = append(x.queue, a)
-	if len(x.inFlight) == 0 && !x.timer.IsSet() {
-		x.m.s.env.Mark(x)
-	}
-}
-
-// Flush is env.Flusher: what this round has gathered leaves together.
-func (x *alters) Flush() { x.send() }
-
-// TimerFired is the heap's call: there may be a controller now.
-func (x *alters) TimerFired(*timer.Timer) { x.send() }
-
-func (x *alters) send() {
-	if len(x.inFlight) == 0 {
-		n := min(len(x.queue), maxAlters)
-		x.inFlight = x.queue[:n:n]
-		x.queue = append([]*alter(nil), x.queue[n:]...)
-	}
-	if len(x.inFlight) == 0 {
-		return
-	}
+// request asks the controller for what is in flight.
+func (x *alters) request(batch []*alter) {
 	req := kmsg.NewPtrAlterPartitionRequest()
 	req.BrokerID, req.BrokerEpoch = x.m.s.static.NodeID, x.m.lease.epoch
-	for _, a := range x.inFlight {
-		req.Topics = appendAlter(req.Topics, a)
+	at := make(map[[16]byte]int) // of topics in the request
+	for _, a := range batch {
+		i, ok := at[a.key.ID]
+		if !ok {
+			i = len(req.Topics)
+			at[a.key.ID] = i
+			t := kmsg.NewAlterPartitionRequestTopic()
+			t.TopicID = a.key.ID
+			req.Topics = append(req.Topics, t)
+		}
+		req.Topics[i].Partitions = append(req.Topics[i].Partitions, a.asked())
 	}
 	x.m.toController(req, 3, x.answered)
 }
 
-func appendAlter(ts []kmsg.AlterPartitionRequestTopic, a *alter) []kmsg.AlterPartitionRequestTopic {
+// asked is the proposal as the request has it.
+func (a *alter) asked() kmsg.AlterPartitionRequestTopicPartition {
 	p := kmsg.NewAlterPartitionRequestTopicPartition()
 	p.Partition, p.LeaderEpoch, p.PartitionEpoch = a.key.Number, a.x.LeaderEpoch, a.x.PartitionEpoch
 	if !a.x.Recovered {
@@ -86,35 +73,30 @@ func appendAlter(ts []kmsg.AlterPartitionRequestTopic, a *alter) []kmsg.AlterPar
 		e.BrokerID, e.BrokerEpoch = m.Node, m.Epoch
 		p.NewEpochISR = append(p.NewEpochISR, e)
 	}
-	for i := range ts {
-		if ts[i].TopicID == a.key.ID {
-			ts[i].Partitions = append(ts[i].Partitions, p)
-			return ts
-		}
-	}
-	t := kmsg.NewAlterPartitionRequestTopic()
-	t.TopicID, t.Partitions = a.key.ID, append(t.Partitions, p)
-	return append(ts, t)
+	return p
 }
 
 // answered takes the controller's answer. Without one, or without a controller, the same is asked again.
 func (x *alters) answered(resp kmsg.Response) {
 	r, _ := resp.(*kmsg.AlterPartitionResponse)
 	if r == nil || r.ErrorCode == int16(kerr.NotController) || r.ErrorCode == int16(kerr.RequestTimedOut) {
-		x.m.s.env.After(&x.timer, retryEach)
+		x.later()
 		return
 	}
-	batch := x.inFlight
-	x.inFlight = nil
-	for _, a := range batch {
+	answers := make(map[api.PartKey]*kmsg.AlterPartitionResponseTopicPartition, len(x.inFlight))
+	for i := range r.Topics {
+		ps := r.Topics[i].Partitions
+		for j := range ps {
+			answers[api.PartKey{ID: r.Topics[i].TopidID, Number: ps[j].Partition}] = &ps[j]
+		}
+	}
+	for _, a := range x.done() {
 		a.code = kerr.UnknownServerError
 		if r.ErrorCode != 0 {
 			a.code = kerr.Code(r.ErrorCode)
 		}
-		for i := range r.Topics {
-			if r.Topics[i].TopidID == a.key.ID {
-				a.take(r.Topics[i].Partitions)
-			}
+		if p := answers[a.key]; p != nil {
+			a.take(p)
 		}
 		if a.shard == 0 {
 			x.m.s.altered(a)
@@ -122,20 +104,11 @@ func (x *alters) answered(resp kmsg.Response) {
 			x.m.s.send(step.Mail{Kind: mailAltered, To: a.shard, Body: a})
 		}
 	}
-	if len(x.queue) > 0 {
-		x.send()
-	}
 }
 
-func (a *alter) take(ps []kmsg.AlterPartitionResponseTopicPartition) {
-	for i := range ps {
-		p := &ps[i]
-		if p.Partition != a.key.Number {
-			continue
-		}
-		a.code = kerr.Code(p.ErrorCode)
-		if a.code == kerr.None {
-			a.state = &replica.State{Leader: p.LeaderID, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch, ISR: p.ISR, Recovering: p.LeaderRecoveryState != 0}
-		}
+func (a *alter) take(p *kmsg.AlterPartitionResponseTopicPartition) {
+	a.code = kerr.Code(p.ErrorCode)
+	if a.code == kerr.None {
+		a.state = &replica.State{Leader: p.LeaderID, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch, ISR: p.ISR, Recovering: p.LeaderRecoveryState != 0}
 	}
 }

@@ -28,22 +28,22 @@ func (s *Shard) start() {
 		c.applied[i] = -1
 	}
 	s.control = c
-	if s.member != nil {
-		task.Go(s.env, s.bootMember)
-		return
-	}
-	task.Go(s.env, s.bootNode)
+	task.Go(s.env, func(t *task.Task) {
+		boot, refusal := s.readDirectory(t)
+		switch {
+		case t.Stopped():
+		case refusal != "":
+			s.fatal(1, refusal)
+		case s.member != nil:
+			s.bootMember(t, boot)
+		default:
+			s.bootNode(t, boot)
+		}
+	})
 }
 
-func (s *Shard) bootNode(t *task.Task) {
-	boot, refusal := s.readDirectory(t)
-	if t.Stopped() {
-		return
-	}
-	if refusal != "" {
-		s.fatal(1, refusal)
-		return
-	}
+// bootNode begins the life of a broker alone, on shard 0.
+func (s *Shard) bootNode(t *task.Task, boot *bootData) {
 	if refusal := s.refuseCluster(t); refusal != "" || t.Stopped() {
 		s.fatal(1, refusal)
 		return

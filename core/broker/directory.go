@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/seedlog/seedlog/core/commitlog"
+	"github.com/seedlog/seedlog/core/metadata/datadir"
 	"github.com/seedlog/seedlog/core/metadata/solo"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/replica"
@@ -110,41 +111,53 @@ func (s *Shard) saveAwaited() {
 
 // gatherPoints hands this shard's entries to shard 0, if any has moved. With save set shard 0 says when they are on the disk.
 func (s *Shard) gatherPoints(save bool) {
+	if !s.pointsMoved() && !save {
+		return
+	}
 	var starts []commitlog.Entry
 	m := &pointsMail{}
-	moved, sum := s.dropped, int64(0)
-	s.dropped = false
 	for _, p := range s.state.Parts {
 		if p.Log == nil || p.Offline() {
 			continue
 		}
 		a, b := p.Log.RecoveryPoint(), p.Log.Start()
-		if p.Told(a, b) {
-			moved = true
-		}
 		m.points = append(m.points, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: a})
 		if n := len(m.topics); n == 0 || m.topics[n-1].ID != p.TopicID {
 			m.topics = append(m.topics, commitlog.TopicName{Topic: p.Topic, ID: p.TopicID})
 		}
 		if s.static.Clustered {
-			hw := p.HighWatermark()
-			m.hws = append(m.hws, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: hw})
-			sum += hw
+			m.hws = append(m.hws, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: p.HighWatermark()})
 		}
 		if b > 0 {
 			starts = append(starts, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: b})
 		}
 	}
-	if !moved && !save && sum == s.toldHW {
-		return
-	}
-	s.toldHW = sum
 	want := int64(0)
 	if save {
 		want = 1
 	}
 	s.toZero(step.Mail{Kind: mailStarts, Body: starts, A: want})
 	s.toZero(step.Mail{Kind: mailPoints, Body: m})
+}
+
+// pointsMoved says whether shard 0 must be told something, and takes it as told. A shard at rest makes no garbage each second.
+func (s *Shard) pointsMoved() bool {
+	moved, sum := s.dropped, int64(0)
+	s.dropped = false
+	for _, p := range s.state.Parts {
+		if p.Log == nil || p.Offline() {
+			continue
+		}
+		if p.Told(p.Log.RecoveryPoint(), p.Log.Start()) {
+			moved = true
+		}
+		if s.static.Clustered {
+			sum += p.HighWatermark()
+		}
+	}
+	moved = moved || sum != s.toldHW
+	s.toldHW = sum
+	return moved
 }
 
 // toZero sends to shard 0, or does it at once there.
@@ -363,26 +376,10 @@ func parentDir(dir string) string {
 	return "."
 }
 
-// markerLimit bounds what is read of the clean-shutdown marker.
-const markerLimit = 4096
-
 // readMarker gives the broker epoch that the clean-shutdown marker names (KIP-966), -1 if it names none.
 func (s *Shard) readMarker(t *task.Task) int64 {
-	f := s.env.File()
-	c := t.Disk(disk.Request{Kind: disk.Open, File: f, Path: s.node.LogDir + "/" + cleanName, Flags: disk.ReadOnly})
-	if c.Err != disk.OK {
-		s.env.FreeFile(f)
-		return -1
-	}
-	b := make([]byte, min(c.N, markerLimit))
-	c = t.Disk(disk.Request{Kind: disk.Read, File: f, Bytes: b})
-	n := c.N
-	t.Disk(disk.Request{Kind: disk.Close, File: f})
-	if t.Stopped() {
-		return -1
-	}
-	s.env.FreeFile(f)
-	return parseMarker(string(b[:n]))
+	text, _, _ := datadir.ReadFile(t, s.env, s.node.LogDir, cleanName) // one that cannot be read names none
+	return parseMarker(text)
 }
 
 // The marker's text is Kafka's: {"version":0,"brokerEpoch":7}.
@@ -420,10 +417,7 @@ func (s *Shard) brokerEpoch() int64 {
 	if s.member != nil {
 		return s.member.lease.epoch
 	}
-	if b := s.applied.Broker(s.node.NodeID); b != nil {
-		return b.Epoch
-	}
-	return -1
+	return s.ownEpoch()
 }
 
 // markClean says that every log was closed with everything synced.

@@ -14,21 +14,21 @@ import (
 
 // followers is a shard's side of replication: one fetcher a broker that leads something which this shard follows.
 type followers struct {
-	fetchers []*fetcher.Fetcher         // by leader, in the order in which they came
-	rate     quota.Bucket               // of what is throttled
-	of       map[api.PartKey]int32      // who is fetched from; lookups only
-	removing map[api.PartKey]bool       // logs that are being removed, though their topic is there; lookups only
-	after    map[api.PartKey]*openAgain // partitions that came back meanwhile; lookups only
+	fetchers []*fetcher.Fetcher        // by leader, in the order in which they came
+	rate     quota.Bucket              // of what is throttled
+	of       map[api.PartKey]int32     // who is fetched from; lookups only
+	removing map[api.PartKey]bool      // logs that are being removed, though their topic is there; lookups only
+	after    map[api.PartKey]*cameBack // partitions that came back meanwhile; lookups only
 }
 
-// openAgain is a partition that waits for its namesake to be removed.
-type openAgain struct {
+// cameBack is a partition that waits for its namesake to be removed.
+type cameBack struct {
 	t *metadata.Topic
 	p *replica.Partition
 }
 
 func (f *followers) begin() {
-	f.of, f.removing, f.after = map[api.PartKey]int32{}, map[api.PartKey]bool{}, map[api.PartKey]*openAgain{}
+	f.of, f.removing, f.after = map[api.PartKey]int32{}, map[api.PartKey]bool{}, map[api.PartKey]*cameBack{}
 }
 
 func partKey(p *replica.Partition) api.PartKey { return api.PartKey{ID: p.TopicID, Number: p.Number} }
@@ -43,7 +43,7 @@ func (s *Shard) followPartition(t *metadata.Topic, number int32) {
 		p = s.newPartition(t, number)
 		p.Apply(s.partitionState(t, number), s.env.Now.Mono)
 		if key := partKey(p); s.follow.removing[key] {
-			s.follow.after[key] = &openAgain{t, p}
+			s.follow.after[key] = &cameBack{t, p}
 			return
 		}
 		s.openLater(t, p)
@@ -80,9 +80,6 @@ func (s *Shard) brokerEpochs(node int32) (epoch int64, alive bool) {
 // removePartition removes a partition whose replicas are elsewhere now, with its log.
 func (s *Shard) removePartition(p *replica.Partition) {
 	s.forget(p, kerr.NotLeaderForPartition)
-	if key := partKey(p); s.follow.after[key] != nil && s.follow.after[key].p == p {
-		delete(s.follow.after, key)
-	}
 	switch {
 	case p.Log != nil:
 		s.follow.removing[partKey(p)] = true
@@ -108,6 +105,7 @@ func (s *Shard) partitionGone(p *replica.Partition) {
 // forget takes a partition out of everything; what waits for it is answered with code.
 func (s *Shard) forget(p *replica.Partition, code kerr.Code) {
 	s.unfetch(p)
+	delete(s.follow.after, partKey(p)) // it waits no more, if it did
 	s.unloadGroup(p, kerr.NotCoordinator)
 	p.Close(code)
 	s.state.DropPartition(p)

@@ -14,6 +14,7 @@ import (
 	"github.com/seedlog/seedlog/core/peer"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/core/task"
+	"github.com/seedlog/seedlog/io/disk"
 	"github.com/seedlog/seedlog/io/network"
 )
 
@@ -51,25 +52,18 @@ type member struct {
 func newMember(s *Shard) *member {
 	m := &member{s: s}
 	m.remote.s = s
-	m.streams = streams{m: m, dials: map[dialToken]pendingStream{}, open: map[network.Conn]bool{}}
+	m.streams = streams{m: m, dials: map[disk.Token]pendingStream{}, open: map[network.Conn]bool{}}
 	m.foundingPeers = peer.NewPool(s.env, peer.Config{ClientID: "founding"})
 	m.lease.epoch = -1
 	m.watch.begin(m)
-	m.alters.m, m.alters.timer.Owner = m, &m.alters
+	m.alters.m = m
+	m.alters.begin(s.env, maxAlters, m.alters.request)
 	return m
 }
 
 // bootMember begins the life of a node of a cluster, on shard 0.
-func (s *Shard) bootMember(t *task.Task) {
+func (s *Shard) bootMember(t *task.Task, boot *bootData) {
 	m := s.member
-	boot, refusal := s.readDirectory(t)
-	if t.Stopped() {
-		return
-	}
-	if refusal != "" {
-		s.fatal(1, refusal)
-		return
-	}
 	d, err := datadir.OpenMember(t, s.env, s.node.LogDir, s.node.NodeID, s.node.ClusterID)
 	if t.Stopped() {
 		return

@@ -127,9 +127,6 @@ func (s *Shard) removeTopic(t *metadata.Topic) {
 		if r == nil {
 			continue
 		}
-		if key := partKey(r); s.follow.after[key] != nil {
-			delete(s.follow.after, key)
-		}
 		s.forget(r, kerr.UnknownTopicOrPartition)
 		if r.Log != nil { // else it waits for its opening, or open finds it dropped and removes it
 			s.removeLog(r.Log, func() { s.logGone(t.ID) })

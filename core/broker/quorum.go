@@ -53,6 +53,10 @@ func (m *member) fromLane(x *step.Mail) {
 		m.streams.dial(x.Token, x.Body.(*link.Dial))
 	case link.MailSend:
 		m.streams.send(x.A, x.Body.([]byte))
+	case link.MailHold:
+		m.streams.hold(x.A, true)
+	case link.MailResume:
+		m.streams.hold(x.A, false)
 	case link.MailClose:
 		m.streams.close(x.A)
 	case link.MailChanged:
@@ -86,7 +90,7 @@ func (m *member) changed(token disk.Token, why string) {
 // leads says whether this node is the active controller.
 func (m *member) leads() bool { return m.remote.lead.Leader }
 
-// broker gives the registration of this incarnation in an image, or nil.
+// registration gives that of this incarnation in an image, or nil.
 func (m *member) registration(img *metadata.Image) *metadata.Broker {
 	b := img.Broker(m.s.static.NodeID)
 	if b == nil || b.Incarnation != m.lease.incarnation {

@@ -17,6 +17,7 @@ import (
 //
 //	dialled:  MailDial ─▶ Dial ─ConnOpened─▶ Hello is sent, MailOpened       accepted: first frame is a Hello to us ─▶ MailOpened
 //	open:     MailSend ─▶ Send ─SendDone─▶ MailSent        FrameArrived ─▶ MailBytes (a copy: leases do not leave their shard)
+//	slow:     MailHold ─▶ Hold, until MailResume ─▶ Resume: raft reads slower than the peer sends
 //	end:      MailClose ─▶ Close        ConnClosed ─▶ MailClosed
 type streams struct {
 	m     *member
@@ -134,5 +135,17 @@ func (x *streams) SendDone(op env.Op) {
 func (x *streams) close(id int64) {
 	if x.open[network.Conn(id)] {
 		x.m.s.env.Out.Close = append(x.m.s.env.Out.Close, network.Conn(id))
+	}
+}
+
+// hold has no further frame of a stream taken, or with on false has them taken again.
+func (x *streams) hold(id int64, on bool) {
+	e := x.m.s.env
+	switch c := network.Conn(id); {
+	case !x.open[c]:
+	case on:
+		e.Out.Hold = append(e.Out.Hold, c)
+	default:
+		e.Out.Resume = append(e.Out.Resume, c)
 	}
 }

@@ -39,8 +39,6 @@ const (
 	probeMost = 30
 )
 
-type dialToken = disk.Token
-
 func (w *watch) begin(m *member) {
 	w.m, w.beats, w.probes = m, map[network.Conn]int32{}, map[disk.Token]int32{}
 	w.timer.Owner = w

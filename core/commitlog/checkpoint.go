@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/seedlog/seedlog/core/env"
+	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/disk"
 )
@@ -77,11 +78,12 @@ func ReadCheckpoint(t *task.Task, path string) ([]Entry, error) {
 // replaceFile makes dir/name hold exactly b, whatever happens meanwhile: the old content or the new.
 func replaceFile(t *task.Task, e *env.Env, dir, name string, b []byte) disk.Completion {
 	path := dir + "/" + name
-	c := writeFile(t, e, path+suffixTemp, b, true)
+	synced := name != nameEpochs || !plant.On(plant.S2)
+	c := writeFile(t, e, path+suffixTemp, b, synced)
 	if c.Err == disk.OK {
 		c = t.Disk(disk.Request{Kind: disk.Rename, Path: path + suffixTemp, NewPath: path})
 	}
-	if c.Err == disk.OK {
+	if c.Err == disk.OK && synced {
 		c = t.Disk(disk.Request{Kind: disk.SyncDir, Path: dir})
 	}
 	return c

@@ -38,6 +38,9 @@ func (l *Log) roll(base int64) {
 	if old.written == old.size {
 		l.seal(old)
 	}
+	if !l.born {
+		l.birth()
+	}
 	l.spawn(func(t *task.Task) { l.openSegment(t, s) })
 }
 
@@ -56,9 +59,11 @@ func (l *Log) addSegment(base int64) *segment {
 	return s
 }
 
-// openSegment makes the file of a new segment, and its name durable: nothing in it counts as synced before.
+// openSegment makes the file of a new segment, and its name durable: nothing in it counts as synced before. It comes into being after the
+// first segment's name is durable: a loss of power that took that name and left this one would make a log that begins here, though nobody
+// has removed what was before.
 func (l *Log) openSegment(t *task.Task, s *segment) {
-	for l.leavingName(s) && !s.doomed && !t.Stopped() {
+	for (!l.born && !l.failed || l.leavingName(s)) && !s.doomed && !t.Stopped() {
 		t.Sleep(pollGap)
 	}
 	if s.doomed && !t.Stopped() {

@@ -9,13 +9,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// AlterPartition decides API 56, v0–3: a leader wants another ISR, or says that it recovered (KIP-497, KIP-704, KIP-841, KIP-903). A change
+// AlterPartition decides API 56, v2–3: a leader wants another ISR, or says that it recovered (KIP-497, KIP-704, KIP-841, KIP-903). A change
 // that brings the last replica of a reassignment in sync completes it.
 //
-// STALE_BROKER_EPOCH: the whole request. Of a partition: UNKNOWN_TOPIC_ID (before v2 UNKNOWN_TOPIC_OR_PARTITION); NOT_CONTROLLER: the leader
+// STALE_BROKER_EPOCH: the whole request. Of a partition: UNKNOWN_TOPIC_ID; UNKNOWN_TOPIC_OR_PARTITION; NOT_CONTROLLER: the leader
 // knows a newer state; FENCED_LEADER_EPOCH; INVALID_UPDATE_VERSION: the partition epoch is old; INVALID_REQUEST: not the leader, or an ISR
-// that cannot be; INELIGIBLE_REPLICA (before v2 OPERATION_NOT_ATTEMPTED): a member is fenced, shutting down or in another broker epoch;
-// NEW_LEADER_ELECTED (before v2 FENCED_LEADER_EPOCH): it was done, and moved the leader.
+// that cannot be; INELIGIBLE_REPLICA: a member is fenced, shutting down or in another broker epoch;
+// NEW_LEADER_ELECTED: it was done, and moved the leader.
 func AlterPartition(c *Context, req *kmsg.AlterPartitionRequest) (*kmsg.AlterPartitionResponse, []metadata.Record) {
 	resp := req.ResponseKind().(*kmsg.AlterPartitionResponse)
 	if c.staleBroker(req.BrokerID, req.BrokerEpoch) {
@@ -23,31 +23,22 @@ func AlterPartition(c *Context, req *kmsg.AlterPartitionRequest) (*kmsg.AlterPar
 		return resp, nil
 	}
 	var records []metadata.Record
-	type place struct {
-		id [16]byte
-		n  int32
-	}
-	seen := make(map[place]bool)
+	named := make(once[byID])
 	for i := range req.Topics {
 		rt := &req.Topics[i]
 		out := kmsg.NewAlterPartitionResponseTopic()
-		out.Topic, out.TopidID = rt.Topic, rt.TopicID // kmsg's spelling
-		t, missing := c.Image.TopicByID(rt.TopicID), kerr.UnknownTopicID
-		if req.Version < 2 {
-			t, missing = c.Image.TopicByName(rt.Topic), kerr.UnknownTopicOrPartition
-		}
+		out.TopidID = rt.TopicID // kmsg's spelling
+		t := c.Image.TopicByID(rt.TopicID)
 		for j := range rt.Partitions {
 			rp := &rt.Partitions[j]
 			op := kmsg.NewAlterPartitionResponseTopicPartition()
-			op.Partition, op.ErrorCode = rp.Partition, int16(missing)
+			op.Partition, op.ErrorCode = rp.Partition, int16(kerr.UnknownTopicID)
 			if t != nil {
-				at := place{t.ID, rp.Partition}
-				if seen[at] {
+				if !named.first(byID{t.ID, rp.Partition}) {
 					op.ErrorCode = int16(kerr.InvalidRequest)
 				} else if r := c.alterPartition(req, t, rp, &op); r != nil {
 					records = append(records, r)
 				}
-				seen[at] = true
 			}
 			out.Partitions = append(out.Partitions, op)
 		}
@@ -80,9 +71,6 @@ func (c *Context) alterPartition(req *kmsg.AlterPartitionRequest, t *metadata.To
 	}
 	if after.Leader != req.BrokerID {
 		op.ErrorCode = int16(kerr.NewLeaderElected)
-		if req.Version < 2 {
-			op.ErrorCode = int16(kerr.FencedLeaderEpoch)
-		}
 		return record
 	}
 	op.LeaderID, op.LeaderEpoch, op.ISR, op.PartitionEpoch = after.Leader, after.LeaderEpoch, after.ISR, after.PartitionEpoch
@@ -134,9 +122,6 @@ func (c *Context) checkAlter(req *kmsg.AlterPartitionRequest, p *metadata.Partit
 	for i := range isr {
 		b := c.Image.Broker(isr[i].BrokerID)
 		if !b.Active() || isr[i].BrokerEpoch != -1 && isr[i].BrokerEpoch != b.Epoch {
-			if req.Version < 2 {
-				return kerr.OperationNotAttempted
-			}
 			return kerr.IneligibleReplica
 		}
 	}

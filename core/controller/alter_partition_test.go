@@ -65,26 +65,6 @@ func TestAlterPartitionIsRefusedAsKafkaDoes(t *testing.T) {
 	}
 }
 
-func TestAlterPartitionBeforeV2SpeaksOfNamesAndOldCodes(t *testing.T) {
-	c := newCluster(t, 3)
-	c.topic("a", []int32{1, 2, 3})
-	c.kill(3)
-	q := c.alteration("a")
-	q.Version = 1
-	q.Topics[0].Topic = "a"
-	q.Topics[0].TopicID = [16]byte{}
-	q.Topics[0].Partitions[0].NewISR = []int32{1, 2, 3}
-	want(t, "a fenced member", kerr.Code(do[*kmsg.AlterPartitionResponse](c, q).Topics[0].Partitions[0].ErrorCode), kerr.OperationNotAttempted)
-	q.Topics[0].Topic = "b"
-	want(t, "an unknown topic", kerr.Code(do[*kmsg.AlterPartitionResponse](c, q).Topics[0].Partitions[0].ErrorCode), kerr.UnknownTopicOrPartition)
-	q.Topics[0].Topic = "a"
-	q.Topics[0].Partitions[0].NewISR = []int32{1}
-	r := do[*kmsg.AlterPartitionResponse](c, q).Topics[0].Partitions[0]
-	if p := c.part("a"); r.ErrorCode != 0 || r.PartitionEpoch != p.PartitionEpoch || r.LeaderEpoch != p.LeaderEpoch || len(r.ISR) != 1 {
-		t.Fatalf("%+v, and the state is %+v", r, p)
-	}
-}
-
 func TestADeposedControllerDoesNotAnswerAsIfItHadHappened(t *testing.T) {
 	c := newCluster(t, 2)
 	c.topic("a", []int32{1, 2})

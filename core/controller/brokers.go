@@ -93,17 +93,33 @@ func amended(old *metadata.Broker, r *metadata.RegisterBrokerRecord) []metadata.
 	return []metadata.Record{r}
 }
 
-// restarted takes a broker whose former incarnation is over out of what it had.
+// restarted takes a broker whose former incarnation is over out of what it had. Replicas in a directory that it does not have any more lie in
+// the one that it has now: its disk was replaced. If it has several, it says which (KIP-858).
 func (c *Context) restarted(req *kmsg.BrokerRegistrationRequest, old *metadata.Broker) []metadata.Record {
-	if old != nil && (req.PreviousBrokerEpoch == old.Epoch || plant.On(plant.R11)) {
-		return c.leave(req.BrokerID)
+	id := req.BrokerID
+	missing := func(p *metadata.Partition) bool {
+		d := p.Dir(id)
+		return d != [16]byte{} && !slices.Contains(req.LogDirs, d)
 	}
+	now := [16]byte{}
+	if len(req.LogDirs) == 1 {
+		now = req.LogDirs[0]
+	}
+	clean := old != nil && (req.PreviousBrokerEpoch == old.Epoch || plant.On(plant.R11))
 	// What it synced is there if the disk has seen the newest epoch in which the broker took part, and no directory is missing.
 	intact := old != nil && old.ActiveEpoch >= 0 && syncedEpoch(req) >= old.ActiveEpoch && syncedEpoch(req) <= old.Epoch &&
 		!slices.ContainsFunc(old.LogDirs, func(d [16]byte) bool { return !slices.Contains(req.LogDirs, d) })
-	return c.lose(req.BrokerID, func(p *metadata.Partition) bool {
-		d := p.Dir(req.BrokerID)
-		return intact && (d == [16]byte{} || slices.Contains(req.LogDirs, d))
+	return c.sweep(func(_ *metadata.Topic, p *metadata.Partition) bool {
+		return p.Leader == id || slices.Contains(p.ISR, id) || !clean && (slices.Contains(p.ELR, id) || slices.Contains(p.LastKnownELR, id)) || missing(p)
+	}, func(ch *partitionChange) {
+		gone := missing(ch.p)
+		if ch.without = id; !clean || gone {
+			ch.lost, ch.intact = id, intact && !gone
+		}
+		if gone {
+			ch.dirs = slices.Clone(ch.dirs)
+			ch.dirs[slices.Index(ch.replicas, id)] = now
+		}
 	})
 }
 

@@ -203,7 +203,10 @@ func (c *Context) alter(id resource, old config.Pairs, changes []change, have in
 	if have+len(out) > maxRecords {
 		return nil, refuse(kerr.PolicyViolation, "Excessively large number of settings per request.")
 	}
-	return out, c.checkMinISR(id, out)
+	if bad := c.checkMinISR(id, out); bad.code != kerr.None {
+		return nil, bad
+	}
+	return out, refusal{}
 }
 
 // apply gives the value of a setting after a change, nil for none.

@@ -40,6 +40,30 @@ func Effective(n *config.Node, img *metadata.Image) *config.Node {
 	return n.With(img.ConfigsOf(metadata.ResourceBroker, ""), img.ConfigsOf(metadata.ResourceBroker, fmt.Sprint(n.NodeID)))
 }
 
+// once is what a request has named already.
+type once[T comparable] map[T]bool
+
+// first says whether the request has not named x before.
+func (o once[T]) first(x T) bool {
+	if o[x] {
+		return false
+	}
+	o[x] = true
+	return true
+}
+
+// A partition, as requests name it.
+type (
+	byID struct {
+		topic [16]byte
+		n     int32
+	}
+	byName struct {
+		topic string
+		n     int32
+	}
+)
+
 // refusal is an error with the text that clients show. The zero value is none.
 type refusal struct {
 	code kerr.Code

@@ -18,11 +18,7 @@ func AssignReplicasToDirs(c *Context, req *kmsg.AssignReplicasToDirsRequest) (*k
 		resp.ErrorCode = int16(kerr.StaleBrokerEpoch)
 		return resp, nil
 	}
-	type place struct {
-		id [16]byte
-		n  int32
-	}
-	seen := make(map[place]bool)
+	named := make(once[byID])
 	var records []metadata.Record
 	for i := range req.Directories {
 		rd := &req.Directories[i]
@@ -35,15 +31,13 @@ func AssignReplicasToDirs(c *Context, req *kmsg.AssignReplicasToDirsRequest) (*k
 			for k := range rt.Partitions {
 				op := kmsg.NewAssignReplicasToDirsResponseDirectoryTopicPartition()
 				op.Partition = rt.Partitions[k].Partition
-				at := place{rt.TopicID, op.Partition}
 				code := kerr.InvalidRequest // a replica cannot lie in two directories
-				if !seen[at] {
+				if named.first(byID{rt.TopicID, op.Partition}) {
 					var r metadata.Record
 					if r, code = c.assignDir(req.BrokerID, rt.TopicID, op.Partition, rd.ID); r != nil {
 						records = append(records, r)
 					}
 				}
-				seen[at] = true
 				op.ErrorCode = int16(code)
 				ot.Partitions = append(ot.Partitions, op)
 			}

@@ -51,16 +51,12 @@ func ElectLeaders(c *Context, req *kmsg.ElectLeadersRequest) (*kmsg.ElectLeaders
 		}
 		return resp, records
 	}
-	asked := make(map[string]map[int32]bool, len(req.Topics))
+	named := make(once[byName])
 	for i := range req.Topics {
 		out := kmsg.NewElectLeadersResponseTopic()
 		out.Topic = req.Topics[i].Topic
-		if asked[out.Topic] == nil {
-			asked[out.Topic] = make(map[int32]bool)
-		}
 		for _, n := range req.Topics[i].Partitions {
-			if !asked[out.Topic][n] { // a partition that is named twice is answered once
-				asked[out.Topic][n] = true
+			if named.first(byName{out.Topic, n}) { // a partition that is named twice is answered once
 				one(&out, out.Topic, n, false)
 			}
 		}

@@ -293,3 +293,29 @@ func TestLeadershipGoesBackToPreferredReplicas(t *testing.T) {
 	c.is("a", 1, []int32{2, 1})
 	want(t, "unknown", c.elect("x", preferredElection), kerr.UnknownTopicOrPartition)
 }
+
+// A disk that was replaced comes back as another directory: its replicas lie there from now on, or nothing of what they were could ever be
+// led from this broker again.
+func TestABrokerWithANewDirectoryLeadsAgain(t *testing.T) {
+	c := newCluster(t, 2)
+	dir := c.img().Broker(1).LogDirs[0]
+	c.topic("alone", []int32{1})
+	c.topic("a", []int32{1, 2})
+	c.kill(1)
+	another := [16]byte{1, 9}
+	c.register(1, -1, func(q *kmsg.BrokerRegistrationRequest) { q.LogDirs = [][16]byte{another} })
+	for _, name := range []string{"alone", "a"} {
+		if d := c.part(name).Dir(1); d != another || d == dir {
+			t.Fatalf("%s lies in %v, want %v", name, d, another)
+		}
+	}
+	c.beat(1, nil)
+	c.is("alone", 1, []int32{1})
+	if !c.part("alone").Recovering {
+		t.Fatal("what the broker led alone is gone: that election was unclean")
+	}
+	c.is("a", 2, []int32{2})
+	want(t, "expand", c.alter("a", 2, 1), kerr.None)
+	want(t, "prefer", c.elect("a", preferredElection), kerr.None)
+	c.is("a", 1, []int32{2, 1})
+}

@@ -1,9 +1,6 @@
 package controller
 
 import (
-	"strconv"
-	"strings"
-
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata/link"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -39,17 +36,14 @@ func (m *Machine) describeQuorum(req *kmsg.DescribeQuorumRequest) *kmsg.Describe
 		name = l[0].Name
 	}
 	for i := range q.Members {
-		x := &q.Members[i]
-		id, _, ok := link.NodeOf(x.ID)
-		at := strings.LastIndexByte(x.Address, ':')
-		if !ok || !x.Voter || at < 0 {
+		id, host, port, ok := q.Members[i].Endpoint()
+		if !ok {
 			continue
 		}
-		port, _ := strconv.ParseUint(x.Address[at+1:], 10, 16)
 		n := kmsg.NewDescribeQuorumResponseNode()
 		n.NodeID = id
 		l := kmsg.NewDescribeQuorumResponseNodeListener()
-		l.Name, l.Host, l.Port = name, strings.Trim(x.Address[:at], "[]"), uint16(port)
+		l.Name, l.Host, l.Port = name, host, port
 		n.Listeners = append(n.Listeners, l)
 		resp.Nodes = append(resp.Nodes, n)
 	}

@@ -18,27 +18,21 @@ func AlterPartitionReassignments(c *Context, req *kmsg.AlterPartitionAssignments
 	resp.AllowReplicationFactorChange = req.AllowReplicationFactorChange
 	keep := req.Version >= 1 && !req.AllowReplicationFactorChange
 	var records []metadata.Record
-	type place struct {
-		topic string
-		n     int32
-	}
-	seen := make(map[place]bool)
+	named := make(once[byName])
 	for i := range req.Topics {
 		rt := &req.Topics[i]
 		out := kmsg.NewAlterPartitionAssignmentsResponseTopic()
 		out.Topic = rt.Topic
 		for j := range rt.Partitions {
 			rp := &rt.Partitions[j]
-			at := place{rt.Topic, rp.Partition}
 			var r metadata.Record
 			bad := refuse(kerr.InvalidRequest, "A partition is named twice.")
-			switch {
+			switch first := named.first(byName{rt.Topic, rp.Partition}); {
 			case len(records) >= maxRecords:
 				bad = refuse(kerr.PolicyViolation, "Excessively large number of partitions per request.")
-			case !seen[at]:
+			case first:
 				r, bad = c.reassign(rt.Topic, rp.Partition, rp.Replicas, keep)
 			}
-			seen[at] = true
 			if r != nil {
 				records = append(records, r)
 			}

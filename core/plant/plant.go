@@ -45,6 +45,7 @@ const (
 	M1      // an entry folded in another term than it was decided in
 	M2      // the controller fences on a mere connection reset
 	S1      // clean-shutdown marker handling (KAFKA-10471)
+	S2      // the leader-epoch checkpoint is renamed before it is synced (KAFKA-16541)
 	S3      // appends accepted after an I/O error (KAFKA-10778)
 	S7      // recovery keeps a batch with a bad CRC
 	B1      // lost wake-up on fetch (Bufstream)
@@ -92,6 +93,7 @@ var Names = [Count]string{
 	M1:  "M1",
 	M2:  "M2",
 	S1:  "S1",
+	S2:  "S2",
 	S3:  "S3",
 	S7:  "S7",
 	B1:  "B1",

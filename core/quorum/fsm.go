@@ -38,13 +38,13 @@ func (f *fsm) current() *metadata.Image {
 // Bytes that are no entry end the node: raft's checksums were right, so a newer version wrote them, and to skip them would part this
 // node's image from the others'.
 func (f *fsm) Apply(l *raft.Log) any {
+	f.node.committedIs(l.Index)
 	if int64(l.Index) <= f.current().Index() {
 		return nil
 	}
 	entry, token, err := decodeProposal(l.Data, f.node.nonce)
 	if err != nil {
-		f.node.fail(fmt.Sprintf("metadata log: entry %d: %v; run the version that wrote it", l.Index, err))
-		f.node.park()
+		f.node.ruin(fmt.Sprintf("metadata log: entry %d: %v; run the version that wrote it", l.Index, err))
 		return nil
 	}
 	if plant.On(plant.M1) {
@@ -84,6 +84,7 @@ func decodeProposal(b []byte, nonce [8]byte) (e metadata.Entry, token disk.Token
 
 // StoreConfiguration implements raft.ConfigurationStore: a configuration is committed.
 func (f *fsm) StoreConfiguration(index uint64, c raft.Configuration) {
+	f.node.committedIs(index)
 	f.configurationIs(index, c)
 	f.node.lead.say()
 }
@@ -137,8 +138,7 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	}
 	img, err := metadata.DecodeImage(b)
 	if err != nil {
-		f.node.fail(fmt.Sprintf("metadata snapshot: %v; run the version that wrote it", err))
-		f.node.park()
+		f.node.ruin(fmt.Sprintf("metadata snapshot: %v; run the version that wrote it", err))
 		return err
 	}
 	if img.Index() > f.current().Index() {

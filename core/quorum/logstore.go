@@ -135,10 +135,7 @@ func (s *logStore) write(frame []byte, lazy bool) error {
 	if err == nil {
 		return nil
 	}
-	if !s.node.isDead() {
-		s.node.fail(err.advice())
-		s.node.park()
-	}
+	s.node.unstored(err)
 	return err
 }
 
@@ -191,9 +188,8 @@ func (s *logStore) drop(to, ghosts uint64) error {
 		s.ghosts = ghosts
 	}
 	s.mu.Unlock()
-	if err := s.segs.removeBefore(s.oldest()); err != nil && !s.node.isDead() {
-		s.node.fail(err.advice())
-		s.node.park()
+	if err := s.segs.removeBefore(s.oldest()); err != nil {
+		s.node.unstored(err)
 	}
 	return nil
 }

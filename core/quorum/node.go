@@ -51,9 +51,9 @@ type Node struct {
 	props     proposals
 	changes   chan func()
 
-	mu      sync.Mutex             // guards what follows; never held while waiting
-	raft    *raft.Raft             // nil before Start
-	trans   *raft.NetworkTransport // nil before Start
+	mu      sync.Mutex // guards what follows; never held while waiting
+	raft    *raft.Raft // nil before Start
+	trans   *transport // nil before Start
 	failed  bool
 	waiting int // goroutines that wait for one of raft's futures
 }
@@ -165,7 +165,7 @@ func (n *Node) Crash() {
 	go n.reap()
 }
 
-// fail says that the node cannot go on. The caller's goroutine usually calls park next.
+// fail says that the node cannot go on.
 func (n *Node) fail(what string) {
 	n.mu.Lock()
 	first := !n.failed
@@ -176,14 +176,34 @@ func (n *Node) fail(what string) {
 	}
 }
 
-// park keeps a goroutine from going on with what could not be stored, until the node is dead.
-func (n *Node) park() { <-n.dead }
+// ruin ends a node that cannot go on, and keeps the goroutine from going on until the node is dead.
+func (n *Node) ruin(what string) {
+	n.fail(what)
+	<-n.dead
+}
+
+// unstored is ruin after a request of the disk failed. One that failed because the node is dead says nothing of the disk.
+func (n *Node) unstored(err *diskError) {
+	if !n.isDead() {
+		n.ruin(err.advice())
+	}
+}
 
 // current gives raft, or nil before Start.
 func (n *Node) current() *raft.Raft {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.raft
+}
+
+// committedIs has followers told of what is committed, if this node leads.
+func (n *Node) committedIs(index uint64) {
+	n.mu.Lock()
+	t := n.trans
+	n.mu.Unlock()
+	if t != nil {
+		t.committedIs(index)
+	}
 }
 
 // endTransport ends what raft would not have ended, had it never begun.

@@ -149,9 +149,8 @@ func (s *stableStore) update(f func(*vote), lazy bool) error {
 	v := s.get()
 	f(&v)
 	v.sequence++
-	if err := s.store(&v, lazy); err != nil && !s.node.isDead() {
-		s.node.fail(err.advice())
-		s.node.park()
+	if err := s.store(&v, lazy); err != nil {
+		s.node.unstored(err)
 	}
 	s.mu.Lock()
 	s.vote = v

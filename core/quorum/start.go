@@ -14,13 +14,14 @@ import (
 )
 
 // raft's time-outs. A leader sends heartbeats each 30 to 60 ms; a follower that hears none for 300 to 600 ms starts an election; a leader
-// that does not reach a majority for 200 ms steps down, before anybody else can lead. Followers learn what is committed with the next
-// entry or after 20 to 40 ms. A request to a peer is given up after a second, a snapshot after a second for each 256 KiB.
+// that does not reach a majority for 200 ms steps down, before anybody else can lead. Followers learn what is committed at once, from
+// transport; raft tries again what has failed, and repeats itself, after 100 to 200 ms. A request to a peer is given up after a second, a snapshot
+// after a second for each 256 KiB.
 const (
 	heartbeatTimeout = 300 * time.Millisecond
 	electionTimeout  = 300 * time.Millisecond
 	leaseTimeout     = 200 * time.Millisecond
-	commitTimeout    = 20 * time.Millisecond
+	commitTimeout    = 100 * time.Millisecond
 	rpcTimeout       = time.Second
 )
 
@@ -141,7 +142,7 @@ func (n *Node) launch(s *link.Start) error {
 	n.streams.local = addressOf(s.ID, s.Address)
 	n.streams.mu.Unlock()
 	l := newLogger(n)
-	trans := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: n.streams, MaxPool: 3, Timeout: rpcTimeout, Logger: l})
+	trans := newTransport(raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: n.streams, MaxPool: 3, Timeout: rpcTimeout, Logger: l}))
 	n.mu.Lock()
 	n.trans = trans
 	n.mu.Unlock()

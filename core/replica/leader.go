@@ -58,6 +58,10 @@ func (p *Partition) Fetched(node int32, brokerEpoch, fetchOffset, logStart int64
 		return kerr.NotLeaderForPartition
 	}
 	f := p.follower(node)
+	if f == nil && plant.On(plant.R16) {
+		p.followers = append(p.followers, follower{node: node, epoch: -1, end: -1, start: -1, fetched: -1, caughtUp: -1})
+		f = p.follower(node)
+	}
 	if f == nil {
 		return kerr.NotLeaderForPartition
 	}

@@ -71,8 +71,10 @@ func (p *Pool) Get(n int) *Lease {
 func (p *Pool) put(l *Lease) {
 	p.Out -= int64(len(l.Bytes))
 	if p.Mangle {
-		for i := range l.Bytes {
-			l.Bytes[i] = 0xdb
+		// By doubling, since the compiler makes a loop over bytes of it, and that took a quarter of the simulator's time.
+		l.Bytes[0] = 0xdb
+		for n := 1; n < len(l.Bytes); n *= 2 {
+			copy(l.Bytes[n:], l.Bytes[:n])
 		}
 	}
 	keep := p.Keep

@@ -3,7 +3,6 @@ package client
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -118,50 +117,21 @@ func (a *Admin) something() {
 	}
 }
 
-// simple asks one thing and records its outcome; code reads the answer.
+// simple asks one thing, and nothing else until it is over.
 func (a *Admin) simple(l *link, req kmsg.Request, low int16, op history.Op, code func(kmsg.Response, *history.Op) kerr.Code, done func(kerr.Code, error)) {
 	a.busy = true
-	a.record(0, history.Invoke, "", op)
-	l.ask(req, low, anyVersion, 10*clock.Second, func(r kmsg.Response, err error) {
+	a.attempt(l, req, low, op, code, func(c kerr.Code, err error) {
 		a.busy = false
-		if err != nil {
-			a.record(0, history.Info, err.Error(), op)
-			done(0, err)
-			return
-		}
-		c := code(r, &op)
-		switch {
-		case c == kerr.None:
-			a.record(0, history.OK, "", op)
-		case unclear(c):
-			a.record(0, history.Info, c.String(), op)
-		default:
-			a.record(0, history.Fail, c.String(), op)
-		}
-		done(c, nil)
+		done(c, err)
 	})
 }
 
 func (a *Admin) create(t TopicSpec, done func(bool)) {
-	req := kmsg.NewPtrCreateTopicsRequest()
-	rt := kmsg.NewCreateTopicsRequestTopic()
-	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = t.Name, t.Partitions, max(1, t.Replicas)
-	for _, c := range t.Configs {
-		k, v, _ := strings.Cut(c, "=")
-		rc := kmsg.NewCreateTopicsRequestTopicConfig()
-		rc.Name, rc.Value = k, kmsg.StringPtr(v)
-		rt.Configs = append(rt.Configs, rc)
-	}
-	req.Topics, req.TimeoutMillis = append(req.Topics, rt), 5000
-	op := history.Op{Kind: history.CreateTopic, Key: t.Name, Offset: int64(t.Partitions), Meta: strings.Join(t.Configs, ",")}
-	a.simple(a.link, req, 2, op, func(r kmsg.Response, _ *history.Op) kerr.Code {
-		resp := r.(*kmsg.CreateTopicsResponse)
-		if len(resp.Topics) != 1 || resp.Topics[0].Topic != t.Name {
-			a.caught(0, t.Name, "CreateTopics answers other topics than it was asked for", strconv.Itoa(len(resp.Topics)))
-			return kerr.UnknownServerError
-		}
-		return kerr.Code(resp.Topics[0].ErrorCode)
-	}, func(c kerr.Code, err error) { done(err == nil && (c == kerr.None || c == kerr.TopicAlreadyExists)) })
+	a.busy = true
+	a.createTopic(a.link, t, func(c kerr.Code, err error) {
+		a.busy = false
+		done(err == nil && (c == kerr.None || c == kerr.TopicAlreadyExists))
+	})
 }
 
 // churn makes a topic, or deletes the one made before.
@@ -176,19 +146,9 @@ func (a *Admin) churn() {
 		})
 		return
 	}
-	req := kmsg.NewPtrDeleteTopicsRequest()
-	req.TopicNames = []string{a.mine}
-	t := kmsg.NewDeleteTopicsRequestTopic()
-	t.Topic = kmsg.StringPtr(a.mine)
-	req.Topics, req.TimeoutMillis = append(req.Topics, t), 5000
-	a.simple(a.link, req, 1, history.Op{Kind: history.DeleteTopic, Key: a.mine, Offset: history.NoOffset}, func(r kmsg.Response, _ *history.Op) kerr.Code {
-		resp := r.(*kmsg.DeleteTopicsResponse)
-		if len(resp.Topics) != 1 {
-			a.caught(0, a.mine, "DeleteTopics answers other topics than it was asked for", strconv.Itoa(len(resp.Topics)))
-			return kerr.UnknownServerError
-		}
-		return kerr.Code(resp.Topics[0].ErrorCode)
-	}, func(c kerr.Code, err error) {
+	a.busy = true
+	a.deleteTopic(a.link, a.mine, func(c kerr.Code, err error) {
+		a.busy = false
 		if err == nil && (c == kerr.None || c == kerr.UnknownTopicOrPartition) {
 			a.mine = ""
 		}
@@ -262,21 +222,8 @@ func (a *Admin) deleteRecords() {
 func (a *Admin) alter() {
 	p := a.pick()
 	set := a.cfg.Alter[a.rnd.Intn(len(a.cfg.Alter))]
-	k, v, _ := strings.Cut(set, "=")
-	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
-	res := kmsg.NewIncrementalAlterConfigsRequestResource()
-	res.ResourceType, res.ResourceName = kmsg.ConfigResourceTypeTopic, p.topic.name
-	c := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
-	c.Name, c.Op, c.Value = k, kmsg.IncrementalAlterConfigOpSet, kmsg.StringPtr(v)
-	res.Configs = append(res.Configs, c)
-	req.Resources = append(req.Resources, res)
-	a.simple(a.link, req, 0, history.Op{Kind: history.Alter, Key: p.topic.name, Offset: history.NoOffset, Meta: set}, func(r kmsg.Response, _ *history.Op) kerr.Code {
-		resp := r.(*kmsg.IncrementalAlterConfigsResponse)
-		if len(resp.Resources) != 1 {
-			return kerr.UnknownServerError
-		}
-		return kerr.Code(resp.Resources[0].ErrorCode)
-	}, func(kerr.Code, error) {})
+	a.busy = true
+	a.alterTopic(a.link, p.topic.name, set, func(kerr.Code, error) { a.busy = false })
 }
 
 // list asks for the earliest, the latest, or the offset at a time.

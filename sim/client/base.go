@@ -16,11 +16,24 @@ type Shared struct {
 	// Nodes is how many brokers there are; 0 counts as 1.
 	Nodes   int
 	healed  bool
+	parts   map[string]int  // by topic: the most partitions that some client has heard of
 	reached map[string]bool // group keys whose end some member stood at after healing
 }
 
 // NewShared makes it for a run.
-func NewShared(rec *history.Recorder) *Shared { return &Shared{Rec: rec, reached: map[string]bool{}} }
+func NewShared(rec *history.Recorder) *Shared {
+	return &Shared{Rec: rec, parts: map[string]int{}, reached: map[string]bool{}}
+}
+
+// behind says that some client knows of more partitions of one of the topics than these are.
+func (s *Shared) behind(topics []topicInfo) bool {
+	for i := range topics {
+		if topics[i].parts < s.parts[topics[i].name] {
+			return true
+		}
+	}
+	return false
+}
 
 // Ticks and bounds of all clients.
 const (

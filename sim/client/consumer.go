@@ -108,12 +108,16 @@ func (c *Consumer) turning() bool {
 	return c.healed && !c.final && c.sh.Writers == 0 && c.topics != nil || c.cfg.SeekMS > 0 && !c.final && c.n.Now() >= c.seekAt
 }
 
-// turn changes direction, between two fetches only.
+// turn changes direction, between two fetches only. The final reading is of all partitions that anybody knows of.
 func (c *Consumer) turn() {
 	if c.f.busy {
 		return
 	}
 	if c.healed && !c.final && c.sh.Writers == 0 && c.topics != nil {
+		if c.sh.behind(c.topics) {
+			c.stale()
+			return
+		}
 		c.beginFinal()
 	}
 	if c.cfg.SeekMS > 0 && !c.final && c.n.Now() >= c.seekAt {

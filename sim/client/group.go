@@ -100,11 +100,19 @@ func (g *Group) opened() {
 		if g.topics == nil {
 			g.topics = ts
 		}
+		grown := false
 		for i := range ts {
+			if t := &g.topics[i]; ts[i].parts > t.parts {
+				t.parts, t.keys, grown = ts[i].parts, ts[i].keys, true
+			}
 			g.topics[i].id, g.topics[i].hasID, g.topics[i].lead, g.topics[i].epoch = ts[i].id, ts[i].hasID, ts[i].lead, ts[i].epoch
 		}
 		if g.sh.Nodes > 1 { // what is in flight to a former leader must not move a position that a new one moves too
 			g.f.assign(g.f.pos)
+		}
+		if grown && (g.state == memberPlacing || g.state == memberStable) { // the group's leader assigns anew
+			g.commit()
+			g.expelled(kerr.RebalanceInProgress)
 		}
 		g.advance()
 	})
@@ -340,6 +348,9 @@ func (g *Group) tick() {
 		}
 	case g.state == memberStable && g.cfg.StayMS > 0 && !g.healed && now >= g.goAt:
 		g.leave()
+	}
+	if g.sh.behind(g.topics) {
+		g.stale()
 	}
 	g.advance()
 	if g.state != memberStable {

@@ -34,7 +34,7 @@ func (b *base) askTopics(l *link, names []string, done func([]topicInfo)) {
 			return // the link opens again, and its owner starts over
 		}
 		resp := r.(*kmsg.MetadataResponse)
-		if infos, ok := b.topicsOf(resp, names); ok {
+		if infos, ok := b.topicsOf(resp, names); ok && !b.shrunk(infos) {
 			for i := range infos {
 				b.newest(&infos[i])
 			}
@@ -66,6 +66,20 @@ func (b *base) topicsOf(resp *kmsg.MetadataResponse, names []string) ([]topicInf
 		}
 	}
 	return infos, len(infos) == len(names)
+}
+
+// shrunk says that an answer is older than the last one: partitions are added and never taken away.
+func (b *base) shrunk(infos []topicInfo) bool {
+	for i := range infos {
+		t := &infos[i]
+		if t.parts < len(b.known[t.id].lead) {
+			return true
+		}
+	}
+	for i := range infos {
+		b.sh.parts[infos[i].name] = max(b.sh.parts[infos[i].name], infos[i].parts)
+	}
+	return false
 }
 
 // newest keeps what the client knew of a partition's leader where the answer is older: a broker that lags behind must not send it back to a

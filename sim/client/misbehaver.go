@@ -104,7 +104,11 @@ func (m *Misbehaver) work() {
 	case 1:
 		m.startRaw()
 	default:
-		probes[m.rnd.Intn(len(probes))](m)
+		list := probes
+		if m.sh.Nodes > 1 {
+			list = probesOfMany
+		}
+		list[m.rnd.Intn(len(list))](m)
 	}
 }
 

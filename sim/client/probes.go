@@ -3,6 +3,7 @@ package client
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -18,6 +19,9 @@ var probes = []func(m *Misbehaver){
 	(*Misbehaver).listUnknown, (*Misbehaver).staleCommit, (*Misbehaver).strangeHeartbeat, (*Misbehaver).strangeSync, (*Misbehaver).shortSession,
 	(*Misbehaver).namelessGroup,
 }
+
+// probesOfMany are those for a cluster.
+var probesOfMany = append(slices.Clone(probes), (*Misbehaver).strangeReplica, (*Misbehaver).strangeReplica)
 
 // bad sends a spoilt batch. Its values must never be read.
 func (m *Misbehaver) bad(what, want string, acks int16, spoil func(b []byte)) {
@@ -88,13 +92,24 @@ func (m *Misbehaver) fetchOf(offset int64) *kmsg.FetchRequest {
 }
 
 func (m *Misbehaver) fetchBeyond() {
-	m.one("a fetch far beyond the end", "OFFSET_OUT_OF_RANGE", m.fetchOf(1<<40), 4, idCap(&m.topic, 13), func(r kmsg.Response) (int16, bool) {
-		resp := r.(*kmsg.FetchResponse)
-		if resp.ErrorCode != 0 || len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
-			return resp.ErrorCode, resp.ErrorCode != 0
-		}
-		return resp.Topics[0].Partitions[0].ErrorCode, true
-	})
+	m.one("a fetch far beyond the end", "OFFSET_OUT_OF_RANGE", m.fetchOf(1<<40), 4, idCap(&m.topic, 13), fetched)
+}
+
+// fetched is the code of a fetch's one partition.
+func fetched(r kmsg.Response) (int16, bool) {
+	resp := r.(*kmsg.FetchResponse)
+	if resp.ErrorCode != 0 || len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
+		return resp.ErrorCode, resp.ErrorCode != 0
+	}
+	return resp.Topics[0].Partitions[0].ErrorCode, true
+}
+
+// strangeReplica fetches as a broker that is no replica (KAFKA-13837).
+func (m *Misbehaver) strangeReplica() {
+	const nobody = 77
+	req := m.fetchOf(0)
+	req.ReplicaID, req.ReplicaState.ID, req.ReplicaState.Epoch = nobody, nobody, 1
+	m.one("a fetch of a broker that is no replica", "NOT_LEADER_OR_FOLLOWER", req, 11, idCap(&m.topic, 13), fetched)
 }
 
 func (m *Misbehaver) fetchSession() {

@@ -15,6 +15,7 @@ import (
 //	F:P1, F:D1  ""        at once; down for For           "mid"  at the A-th effect from now on, between two effects
 //	F:P2        ""        pause of node or shard          "freeze"  the node's monotonic time stands as well
 //	F:P3        ""        graceful stop, down for For
+//	F:N2        ""        every connection between the node and another is reset
 //	F:C1        "skew"    A ms, either way                "rate"  A/1024 for For
 //	F:D2        "lie"     for For                         "fail"  the next A syncs
 //	F:D3        "read", "write"  EIO for A ‰, for For     "full"  A bytes of room left, for For
@@ -77,6 +78,9 @@ func (c *Cluster) end(i int) {
 
 func (c *Cluster) begin(i int) {
 	f := &c.plan.Faults[i]
+	if f.Node < 0 && c.beginOrder(i, f) {
+		return
+	}
 	if f.Node < 0 || f.Node >= len(c.nodes) {
 		return
 	}
@@ -96,6 +100,13 @@ func (c *Cluster) begin(i int) {
 		c.beginClock(i, f, n)
 	case fault.D2, fault.D3, fault.D4, fault.D5, fault.D6:
 		c.beginDisk(i, f, n)
+	case fault.N2:
+		c.ledger.Note(c.eng.Now(), fault.N2, n.index, "resets its links")
+		for _, o := range c.nodes {
+			if o != n {
+				c.net.Sever(n.end, o.end)
+			}
+		}
 	case fault.N5, fault.N6:
 		if f.Class == fault.N6 || !c.beginPartition(i, f, n) {
 			c.beginClog(i, f, n)
@@ -127,10 +138,13 @@ func (c *Cluster) beginCrash(f *fault.Fault, n *Node, down clock.Duration) {
 	}
 }
 
-// replace ends the process with the machine's power, and puts another disk in: an empty one, or the image s.
+// replace ends the process with the machine's power, and puts another disk in: an empty one, or the image s. It does not if the judge says
+// that the run would leave the model.
 func (n *Node) replace(s *simdisk.Snapshot, down clock.Duration) {
-	if j, ok := n.c.opt.Judge.(interface{ Replacing(node int, wiped bool) }); ok {
-		j.Replacing(n.index, s == nil)
+	if j, ok := n.c.opt.Judge.(interface {
+		Replacing(node int, wiped bool) bool
+	}); ok && !j.Replacing(n.index, s == nil) {
+		return
 	}
 	n.crash(true, fault.D1, down)
 	n.disk.Restore(s)

@@ -32,11 +32,16 @@ const (
 	L1         // retention and DeleteRecords with tiny segments
 	L2         // expiry at tiny values
 	L3         // clients that misbehave
+	M1         // an operator moves partitions, adds some, makes topics anew, has leaders elected
+	M2         // an operator changes settings of topics
+	M3         // the quorum's voters come and go, and its leader is killed, paused, cut off
+	B1         // sites in the simulator's drivers, and settings, that make the unlikely likely
 	Count
 )
 
 var ids = [Count]string{"F:none", "F:N1", "F:N2", "F:N3", "F:N4", "F:N5", "F:N6", "F:N7", "F:N8",
-	"F:D1", "F:D2", "F:D3", "F:D4", "F:D5", "F:D6", "F:D7", "F:D8", "F:P1", "F:P2", "F:P3", "F:P4", "F:C1", "F:C2", "F:L1", "F:L2", "F:L3"}
+	"F:D1", "F:D2", "F:D3", "F:D4", "F:D5", "F:D6", "F:D7", "F:D8", "F:P1", "F:P2", "F:P3", "F:P4", "F:C1", "F:C2", "F:L1", "F:L2", "F:L3",
+	"F:M1", "F:M2", "F:M3", "F:B1"}
 
 // String gives the id, as in "F:N1".
 func (c Class) String() string { return ids[c] }

@@ -47,12 +47,13 @@ const (
 	Caught   // the client's own finding: Meta = what is wrong, Got = what it saw (bad CRC, undecodable answer, …)
 	Unheard  // Meta = API name, Offset = virtual time of sending in ns, Timestamp = of giving up: a request without an answer
 	Excuse   // Key ("" all), Offset: what stood at or above it may be gone from now on. Written by the simulator's fault ledger
-	Phase    // Meta = safety | liveness | final
-	Fault    // Meta = the fault's id and parameters
-	Config   // Meta = "k=v,k=v": facts of the run that checks need, such as flush=ack
-	Copy     // Key, Offset, Member = node: its copy may be gone from Offset on. The ledger's
-	Wiped    // Member = node: its disk was wiped or rolled back. The ledger's
-	Weak     // Key, Meta = begin | end: meanwhile a node that takes itself for the key's leader may be deposed, so reads may lag. Member = fetch:
+	//          Generation: the leader epoch with which it begins, 0 any
+	Phase  // Meta = safety | liveness | final
+	Fault  // Meta = the fault's id and parameters
+	Config // Meta = "k=v,k=v": facts of the run that checks need, such as flush=ack
+	Copy   // Key, Offset, Member = node: its copy may be gone from Offset on. The ledger's
+	Wiped  // Member = node: its disk was wiped or rolled back. The ledger's
+	Weak   // Key, Meta = begin | end: meanwhile a node that takes itself for the key's leader may be deposed, so reads may lag. Member = fetch:
 	//          a new leader's high watermark lags, so a fetch may bring less than was shown. The simulator's
 )
 

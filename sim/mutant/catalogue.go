@@ -28,6 +28,8 @@ type Hints struct {
 	Shards   int               // at least so many
 	Nodes    int               // 0: one
 	Storm    bool              // nodes are killed, paused and cut off again and again, so that leaders never last
+	Blackout bool              // again and again one node is away while all others end at once, so that a leader comes back that knows little
+	Resets   bool              // again and again the connections between one node and the others break
 	Workload workload.Hints    // what clients should do more of
 	Settings map[string]string // broker settings
 }
@@ -105,13 +107,13 @@ func ofReplication() []Mutant {
 		{ID: plant.R4, Bug: "KAFKA-7415: a new leader does not note where its epoch begins", Oracles: gone,
 			Hints: Hints{Nodes: 3, Storm: true}},
 		{ID: plant.R5, Bug: "KAFKA-7128: the ISR takes in a replica that has not reached the epoch's begin", Oracles: append([]string{"I:I1"}, gone...),
-			Hints: Hints{Nodes: 3, Storm: true, Classes: []string{"F:N1"}}},
+			Hints: Hints{Nodes: 3, Blackout: true, Settings: map[string]string{"log.flush.offset.checkpoint.interval.ms": "60000"}}},
 		{ID: plant.R6, Bug: "KAFKA-15221, KIP-903: the ISR takes in an earlier life of a broker", Oracles: append([]string{"I:I1"}, gone...),
 			Hints: Hints{Nodes: 3, Storm: true, Flush: "os", Classes: power}},
 		{ID: plant.R8, Bug: "KAFKA-9835: a slice ends beyond the high watermark", Oracles: append([]string{"dense-offsets"}, gone...),
 			Hints: Hints{Nodes: 3, Storm: true}},
 		{ID: plant.R9, Bug: "KAFKA-9491: a full truncation forgets the high watermark", Oracles: append([]string{"readers-reach-the-end", "settle", "liveness"}, gone...),
-			Hints: Hints{Nodes: 3, Storm: true, Classes: []string{"F:L1"}}},
+			Hints: Hints{Nodes: 3, Storm: true, Classes: []string{"F:L1"}, Workload: workload.Hints{L1: true, Focus: "trim"}}},
 		{ID: plant.R10, Bug: "KIP-966: the last member of the ISR is elected again after an unclean end", Oracles: append([]string{"I:I1", "I:I2"}, gone...),
 			Hints: Hints{Nodes: 3, Storm: true, Flush: "os", Classes: power}},
 		{ID: plant.R11, Bug: "KAFKA-15586: an unclean end is not noticed, and its broker stays in the ELR", Oracles: append([]string{"I:I1", "I:I2"}, gone...),
@@ -119,17 +121,17 @@ func ofReplication() []Mutant {
 		{ID: plant.R12, Bug: "Jepsen 2013, KIP-106: acks=all is satisfied by an ISR that is too small", Oracles: gone,
 			Hints: Hints{Nodes: 3, Storm: true, Classes: power}},
 		{ID: plant.R13, Bug: "KIP-497: the high watermark moves over the committed ISR while a change is pending", Oracles: append([]string{"I:I1", "I:I8"}, gone...),
-			Hints: Hints{Nodes: 3, Storm: true, Classes: []string{"F:N1"}}},
+			Hints: Hints{Nodes: 3, Storm: true, Classes: []string{"F:N1"}, Settings: map[string]string{"replica.lag.time.max.ms": "300"}}},
 		{ID: plant.R14, Bug: "KAFKA-7786: a leader's answer is acted on after the leader epoch has changed", Oracles: append([]string{"settle", "liveness"}, gone...),
 			Hints: Hints{Nodes: 3, Storm: true, Classes: []string{"F:N1"}}},
 		{ID: plant.R15, Bug: "KAFKA-14154: a controller that was deposed answers AlterPartition as if it had happened", Oracles: append([]string{"I:I1", "I:I8"}, gone...),
-			Hints: Hints{Nodes: 3, Storm: true, Classes: []string{"F:P2"}}},
-		{ID: plant.R16, Bug: "KAFKA-13837: a leader counts the fetches of what is no replica", Oracles: append([]string{"I:I9", "I:I1"}, gone...),
-			Hints: Hints{Nodes: 3, Storm: true}},
+			Hints: Hints{Nodes: 3, Storm: true, Classes: []string{"F:P2", "F:N5"}, Settings: map[string]string{"replica.lag.time.max.ms": "100"}}},
+		{ID: plant.R16, Bug: "KAFKA-13837: a leader counts the fetches of what is no replica", Oracles: append([]string{"exact-errors", "I:I9", "I:I1"}, gone...),
+			Hints: Hints{Nodes: 3, Classes: []string{"F:L3"}, Workload: workload.Hints{L3: true, Focus: "misbehave"}}},
 		{ID: plant.R18, Bug: "Redpanda #14794: records are read before they are committed", Oracles: gone,
 			Hints: Hints{Nodes: 3, Storm: true}},
 		{ID: plant.R19, Bug: "KIP-207: offsets are listed before a new leader's high watermark is known", Oracles: append([]string{"history:M1"}, gone...),
-			Hints: Hints{Nodes: 3, Storm: true}},
+			Hints: Hints{Nodes: 3, Blackout: true, Workload: workload.Hints{Focus: "offsets"}, Settings: map[string]string{"log.flush.offset.checkpoint.interval.ms": "60000"}}},
 	}
 }
 
@@ -151,10 +153,12 @@ func ofClients() []Mutant {
 			Hints: Hints{Nodes: 3, Storm: true, Classes: power}},
 		{ID: plant.M1, Bug: "ours: the fold skips the check of the term", Oracles: append([]string{"I:M", "I:K", "exact-errors"}, gone...),
 			Hints: Hints{Nodes: 3, Storm: true, Classes: []string{"F:P2"}}},
-		{ID: plant.M2, Bug: "ours: the controller fences a broker on a mere connection reset", Oracles: []string{"settle", "liveness", "every-request-answered"},
-			Hints: Hints{Nodes: 3, Classes: []string{"F:N2"}}},
+		{ID: plant.M2, Bug: "ours: the controller fences a broker on a mere connection reset", Oracles: []string{"fenced-in-vain"},
+			Hints: Hints{Nodes: 3, Resets: true, Without: []string{"F:N5", "F:N6", "F:N7", "F:P1", "F:P2", "F:P3", "F:P4", "F:D1", "F:D2", "F:D6", "F:C1"}}},
 		{ID: plant.S1, Bug: "KAFKA-10471: the clean-shutdown marker outlives the load", Oracles: gone,
 			Hints: Hints{Classes: []string{"F:P3"}, Without: []string{"F:D2"}, Follow: [][2]string{{"F:P3", "F:D1"}}, Workload: workload.Hints{Focus: "storage"}}},
+		{ID: plant.S2, Bug: "KAFKA-16541: the leader-epoch checkpoint is renamed before it is synced", Oracles: gone,
+			Hints: Hints{Nodes: 3, Storm: true, Classes: power}},
 		{ID: plant.S3, Bug: "KAFKA-10778: appends are accepted after an I/O error", Oracles: append([]string{"readers-reach-the-end"}, gone...),
 			Hints: Hints{Flush: "ack", Classes: []string{"F:D1", "F:D3"}, Without: []string{"F:D2"}, Workload: workload.Hints{Focus: "storage"}}},
 		{ID: plant.S7, Bug: "recovery keeps a torn batch whose CRC is bad", Oracles: append([]string{"dense-offsets"}, gone...),

@@ -207,6 +207,9 @@ func (g *ghosts) excuse(o *history.Op) {
 		if at := max(o.Offset, 0); at < int64(len(h.cells)) {
 			h.cells = h.cells[:at]
 		}
+		if o.Generation > 0 { // a leader that was not in sync may have what was deleted (F:M1)
+			h.toldStart = 0
+		}
 		h.doubt(max(o.Offset, 0), max(o.HW, h.exposed))
 		h.exposed, h.acked = min(h.exposed, max(o.Offset, 0)), min(h.acked, max(o.Offset, 0))
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/sim/history"
 )
 
@@ -15,6 +16,7 @@ type recovery struct {
 	p     Partition
 	nodes []nodeMemory
 	due   bool // a node came back that held synced records
+	image *metadata.Image
 }
 
 type nodeMemory struct {
@@ -69,6 +71,7 @@ func (r *recovery) Step(v View) error {
 		}
 		m.incarnation = v.Incarnation(n)
 	}
+	r.moved(v)
 	return eachTouched(v, &r.p, func(node int, p *Partition) error {
 		m, k := &r.nodes[node], keyOf(p)
 		if m.pending[k] {
@@ -86,6 +89,52 @@ func (r *recovery) Step(v View) error {
 		r.remember(m, p)
 		return nil
 	})
+}
+
+// moved forgets what a cluster has moved away from a node: should it come back, its log is another one. What a node shows goes at once; what
+// it has not shown since it started goes with the image that says so.
+func (r *recovery) moved(v View) {
+	w, ok := v.(Metadata)
+	if !ok || v.Nodes() == 1 || w.Image() == nil {
+		return
+	}
+	anew := w.Image() != r.image
+	r.image = w.Image()
+	for n := range r.nodes {
+		m := &r.nodes[n]
+		if _, all := v.Touched(n); all && v.Up(n) {
+			here := map[string]bool{}
+			_ = eachPartition(v, n, &r.p, func(p *Partition) error {
+				here[keyOf(p)] = true
+				return nil
+			})
+			m.forget(func(k string) bool { return !here[k] && !m.pending[k] })
+		}
+		if anew && len(m.pending) > 0 {
+			m.forget(func(k string) bool { return m.pending[k] && !hosts(r.image, n, k, m.last[k].TopicID) })
+		}
+	}
+}
+
+func (m *nodeMemory) forget(gone func(key string) bool) {
+	for k := range m.last {
+		if gone(k) {
+			delete(m.last, k)
+			delete(m.pending, k)
+			delete(m.high, k)
+		}
+	}
+}
+
+// hosts says whether a node is a replica of a topic's partition.
+func hosts(img *metadata.Image, node int, key string, id [16]byte) bool {
+	t := img.TopicByID(id)
+	_, number := history.SplitKey(key)
+	if t == nil {
+		return false
+	}
+	p := t.Partition(number)
+	return p != nil && slices.Contains(p.Replicas, int32(node+1))
 }
 
 // await makes a new process of a cluster's node show what the one before held. Each log is looked at when it is opened, before its node
@@ -108,12 +157,7 @@ func (r *recovery) End(v View) error {
 	for n := range r.nodes {
 		var gone []string
 		for k := range r.nodes[n].pending {
-			topic, number := history.SplitKey(k)
-			t := w.Image().TopicByName(topic)
-			if t == nil || t.ID != r.nodes[n].last[k].TopicID || r.nodes[n].last[k].Synced == 0 {
-				continue
-			}
-			if p := t.Partition(number); p != nil && slices.Contains(p.Replicas, int32(n+1)) {
+			if was := r.nodes[n].last[k]; was.Synced > 0 && hosts(w.Image(), n, k, was.TopicID) {
 				gone = append(gone, k)
 			}
 		}

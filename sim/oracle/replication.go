@@ -37,19 +37,17 @@ type copies struct {
 	trueHW  int64 // the highest end that a leader ever exposed
 	nodes   []copyOf
 	leaders map[int32]life // by leader epoch: who led in it
-	doubt   doubt
+	// An excuse says that copies may differ from excused on, until each is in sync again; and who leads in an epoch before since proves nothing.
+	isExcused bool
+	excused   int64
+	since     int32
+	doubt     doubt
 }
 
 // doubt is what the last excuse speaks of: a leader of that time may go on showing it, until the copy that lost it leads.
 type doubt struct {
-	from, end int64 // offsets
-	epoch     int32 // of leaders until this epoch
-}
-
-// explains says that a copy which has not heard of the loss yet differs for it from one that has gone on.
-func (d *doubt) explains(a, b *copied) bool {
-	x, y := epochOf(a.b), epochOf(b.b)
-	return a.base >= d.from && a.base < d.end && min(x, y) <= d.epoch && max(x, y) > d.epoch
+	end   int64 // offsets below
+	epoch int32 // of leaders until this epoch
 }
 
 // copyOf is one node's copy, as its last process showed it.
@@ -63,13 +61,21 @@ type life struct{ node, incarnation int }
 // event takes in excuses: what the ledger says may be gone counts as committed no more.
 func (r *replicas) event(e *history.Event) {
 	for i := range e.Ops {
-		if o := &e.Ops[i]; o.Kind == history.Excuse {
-			for _, c := range r.parts {
-				if o.Key == "" || o.Key == c.name {
-					c.doubt = doubt{max(o.Offset, 0), max(o.HW, c.trueHW), c.newest()}
-					c.trueHW = min(c.trueHW, max(o.Offset, 0))
-				}
+		o := &e.Ops[i]
+		if o.Kind != history.Excuse {
+			continue
+		}
+		for _, c := range r.parts {
+			if o.Key != "" && o.Key != c.name {
+				continue
 			}
+			at := max(o.Offset, 0)
+			c.doubt = doubt{max(o.HW, c.trueHW), c.newest()}
+			c.trueHW = min(c.trueHW, at)
+			if !c.isExcused || at < c.excused {
+				c.isExcused, c.excused = true, at
+			}
+			c.since = max(c.since, o.Generation)
 		}
 	}
 }
@@ -93,7 +99,7 @@ func (r *replicas) step(v View) (Metadata, bool) {
 			r.order = append(r.order, k)
 		}
 		c.nodes[node] = copyOf{v.Incarnation(node), *p}
-		if p.Online && p.Leader && (p.HW > c.doubt.end || p.Epoch > c.doubt.epoch) {
+		if p.Online && p.Leader && p.Epoch >= c.since && (p.HW > c.doubt.end || p.Epoch > c.doubt.epoch) {
 			c.trueHW = max(c.trueHW, p.HW)
 		}
 		r.touched = append(r.touched, k)
@@ -113,6 +119,9 @@ func (c *copies) newest() (epoch int32) {
 
 // state gives what the image says of a partition, or nil.
 func (r *replicas) state(k partition) *metadata.Partition {
+	if r.image == nil {
+		return nil
+	}
 	if t := r.image.TopicByID(k.id); t != nil {
 		return t.Partition(k.number)
 	}
@@ -287,7 +296,6 @@ type matching struct {
 	r     *replicas
 	steps int64
 	due   bool
-	final bool // everybody has had time to hear of everything
 }
 
 // matchEvery is how many steps pass between two readings of the logs.
@@ -307,7 +315,6 @@ func (m *matching) End(v View) error {
 	if v.Nodes() == 1 {
 		return nil
 	}
-	m.final = true
 	return m.compare(v)
 }
 
@@ -330,19 +337,27 @@ func (m *matching) compare(v View) error {
 			if p == nil || p.HW <= p.Start {
 				continue
 			}
-			log := m.read(v, n, p)
+			log, hw := m.read(v, n, p), x.sure(n, p.HW, m.r.state(k))
 			if at >= 0 {
 				m.due = true
-				if err := m.equal(x, at, n, first, log, min(low, p.HW)); err != nil {
+				if err := m.equal(x, at, n, first, log, min(low, hw)); err != nil {
 					return err
 				}
 			}
-			if at < 0 || p.HW > low {
-				first, at, low = log, n, p.HW
+			if at < 0 || hw > low {
+				first, at, low = log, n, hw
 			}
 		}
 	}
 	return nil
+}
+
+// sure gives the offset below which a node's copy must be that of all others.
+func (c *copies) sure(node int, hw int64, s *metadata.Partition) int64 {
+	if c.isExcused && !slices.Contains(s.ISR, int32(node+1)) {
+		return min(hw, c.excused)
+	}
+	return hw
 }
 
 func (m *matching) read(v View, node int, p *Partition) (log []copied) {
@@ -368,9 +383,6 @@ func (m *matching) equal(x *copies, a, b int, la, lb []copied, hw int64) error {
 			continue
 		}
 		m.checks++
-		if !m.final && x.doubt.explains(&la[i], &lb[j]) {
-			return nil
-		}
 		if la[i].base != lb[j].base || !slices.Equal(la[i].b, lb[j].b) {
 			return fail(m.Name(), fmt.Sprintf("%s below %d on nodes %d and %d", x.name, hw, a+1, b+1), -1,
 				fmt.Sprintf("batch at %d, %d bytes, epoch %d", la[i].base, len(la[i].b), epochOf(la[i].b)), fmt.Sprintf("batch at %d, %d bytes, epoch %d", lb[j].base, len(lb[j].b), epochOf(lb[j].b)))

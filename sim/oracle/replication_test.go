@@ -17,6 +17,7 @@ type three struct {
 	lives [3]int
 	parts [3]Partition
 	logs  [3][][]byte
+	calm  clock.Time
 	s     *Suite
 }
 
@@ -52,6 +53,8 @@ func (v *three) Partitions(int) int               { return 1 }
 func (v *three) Partition(n, _ int, p *Partition) { *p = v.parts[n] }
 func (v *three) Image() *metadata.Image           { return v.img }
 func (v *three) ImageOf(n int) *metadata.Image    { return v.own[n] }
+func (v *three) Calm() clock.Time                 { return v.calm }
+func (v *three) Session() clock.Duration          { return 9 * clock.Second }
 func (v *three) ReadBack(n int, _ string, _ int32, from int64, each func([]byte) bool) bool {
 	for _, b := range v.logs[n] {
 		if int64(binary.BigEndian.Uint64(b)) >= from && !each(b) {
@@ -70,8 +73,27 @@ func (v *three) change(r metadata.PartitionChangeRecord) {
 	}
 }
 
+// fence folds the fencing of a broker, which leads nothing, after a step in which it is not fenced.
+func (v *three) fence(id int32) error {
+	if err := v.s.Step(v); err != nil {
+		return err
+	}
+	fenced := true
+	v.img, _ = v.img.Apply(v.img.Index()+1, 1, metadata.Entry{Term: 1, Records: []metadata.Record{
+		&metadata.PartitionChangeRecord{TopicID: topicID, Leader: metadata.Unchanged, ISR: []int32{1, 3}},
+		&metadata.BrokerChangeRecord{NodeID: id, Epoch: v.img.Broker(id).Epoch, Fenced: &fenced}}})
+	for n := range v.own {
+		v.own[n] = v.img
+	}
+	return v.s.Step(v)
+}
+
 // clusterStories break one property each.
 var clusterStories = map[string]func(*three) error{
+	"fenced-in-vain a broker of a calm cluster": func(v *three) error {
+		v.calm = v.Now().Add(-15 * clock.Second)
+		return v.fence(2)
+	},
 	"I:I1 a member of the ISR lacks what was committed": func(v *three) error {
 		v.parts[2].Synced, v.parts[2].HW = 1, 1
 		return v.s.Step(v)

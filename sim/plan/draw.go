@@ -30,7 +30,7 @@ var One = []fault.Class{fault.N1, fault.N2, fault.N3, fault.N4, fault.N6, fault.
 
 // Many is the classes for a cluster. Rotten, wiped and rolled back disks (D4, D5, D7, D8) must be asked for: FAULTS=D7.
 var Many = []fault.Class{fault.N1, fault.N2, fault.N3, fault.N4, fault.N5, fault.N6, fault.N7, fault.N8, fault.D1, fault.D2, fault.D3,
-	fault.D6, fault.P1, fault.P2, fault.P3, fault.P4, fault.C1, fault.C2, fault.L1, fault.L2, fault.L3}
+	fault.D6, fault.P1, fault.P2, fault.P3, fault.P4, fault.C1, fault.C2, fault.L1, fault.L2, fault.L3, fault.M1}
 
 // FromSeed draws the plan of a seed.
 func FromSeed(seed uint64, m Menu) *Plan {
@@ -174,6 +174,7 @@ var draw = [fault.Count]func(*Plan, Source){
 	fault.L1: knob(fault.L1, func(s Source, k *fault.Knob) { k.P = int(s.Between(1, 1000)) }),
 	fault.L2: knob(fault.L2, func(s Source, k *fault.Knob) { k.P = int(s.Between(1, 1000)) }),
 	fault.L3: knob(fault.L3, func(s Source, k *fault.Knob) { k.P = int(s.Between(1, 300)) }),
+	fault.M1: orders(fault.M1, 6, []string{"add", "remove", "swap", "any", "order", "cancel", "any", "grow", "preferred", "recreate", "recreate", "unclean"}),
 }
 
 func at(p *Plan, s Source, c fault.Class) fault.Fault {
@@ -217,6 +218,22 @@ func clog(c fault.Class, most int64) func(*Plan, Source) {
 			f.Verb, f.For = []string{"in", "out", "both", "swizzle"}[s.Between(0, 3)], s.Between(10, most)
 			if p.Clients > 0 && s.Between(0, 1) == 1 {
 				f.B = s.Between(0, int64(p.Clients)-1)
+			}
+			p.Faults = append(p.Faults, f)
+		}
+	}
+}
+
+// orders draws what an operator is to do. A third concerns __consumer_offsets, where that can be.
+func orders(c fault.Class, most int64, verbs []string) func(*Plan, Source) {
+	return func(p *Plan, s Source) {
+		for n := s.Between(1, most); n > 0; n-- {
+			f := at(p, s, c)
+			f.Node = -1
+			f.Verb, f.For = verbs[s.Between(0, int64(len(verbs))-1)], s.Between(1000, 20000)
+			f.A, f.B = s.Between(0, 1000), s.Between(0, 1<<40)
+			if s.Between(0, 2) == 0 {
+				f.A = -1
 			}
 			p.Faults = append(p.Faults, f)
 		}

@@ -18,6 +18,8 @@ type copies struct {
 	nodes []map[string]int64 // by node: by key: from which offset on its copy may be gone
 	top   map[string]int64   // by key: the highest high watermark that a leader ever had
 	last  map[string]excused // by key: the last excuse
+	least map[string]int     // by key: the fewest replicas that ever had to be in sync
+	image *metadata.Image    // whose settings least knows
 	p     oracle.Partition
 }
 
@@ -25,7 +27,7 @@ type copies struct {
 type excused struct{ at, top int64 }
 
 func newCopies(j *Judge) *copies {
-	c := &copies{j: j, top: map[string]int64{}, last: map[string]excused{}}
+	c := &copies{j: j, top: map[string]int64{}, last: map[string]excused{}, least: map[string]int{}}
 	for range j.c.Nodes() {
 		c.nodes = append(c.nodes, map[string]int64{})
 	}
@@ -37,6 +39,7 @@ func newCopies(j *Judge) *copies {
 //
 //	ISR [1 3], 3 loses power: excuse ─▶ 1 goes on and shows it ─▶ 1 stops; 3, which nobody has missed, leads: excuse again
 func (c *copies) stepped() {
+	c.configured()
 	for node, holes := range c.nodes {
 		c.j.view.eachTouched(node, func(i int) {
 			c.j.view.Partition(node, i, &c.p)
@@ -105,7 +108,7 @@ func (c *copies) excuse(key string) {
 		}
 	}
 	slices.Sort(from)
-	need := c.minISR(key)
+	need := max(1, c.least[key])
 	if len(from) < need {
 		return
 	}
@@ -120,17 +123,26 @@ func (c *copies) excuse(key string) {
 	}
 }
 
-// minISR is what the protocol counts for a partition.
-func (c *copies) minISR(key string) int {
+// configured learns how many replicas must be in sync. What was committed while it were fewer may have fewer copies.
+func (c *copies) configured() {
 	img := c.j.view.Image()
-	if img == nil {
-		return 1
+	if img == nil || img == c.image {
+		return
 	}
-	topic, n := history.SplitKey(key)
-	t := img.TopicByName(topic)
-	if t == nil || t.Partition(n) == nil {
-		return 1
+	c.image = img
+	for _, t := range img.Topics() {
+		n := minISR(img, t.Name)
+		for i := range t.Partitions {
+			k, need := history.Key(t.Name, int32(i)), t.Partitions[i].RequiredISR(n)
+			if was, ok := c.least[k]; !ok || need < was {
+				c.least[k] = need
+			}
+		}
 	}
+}
+
+// minISR is min.insync.replicas of a topic.
+func minISR(img *metadata.Image, topic string) int32 {
 	v, ok := img.ConfigsOf(metadata.ResourceTopic, topic).Get("min.insync.replicas")
 	if !ok {
 		v, ok = img.ConfigsOf(metadata.ResourceBroker, "").Get("min.insync.replicas")
@@ -139,5 +151,5 @@ func (c *copies) minISR(key string) int {
 	if ok {
 		least, _ = strconv.Atoi(v)
 	}
-	return t.Partition(n).RequiredISR(int32(least))
+	return int32(least)
 }

@@ -55,6 +55,12 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	if h.Storm {
 		storm(prng.Keyed(seed, "storm"), p, slices.Contains(h.Classes, "F:D1"))
 	}
+	if h.Blackout {
+		blackout(prng.Keyed(seed, "blackout"), p)
+	}
+	if h.Resets {
+		resets(prng.Keyed(seed, "resets"), p)
+	}
 	hints := h.Workload
 	hints.Nodes, hints.L1, hints.L3 = p.Nodes, hints.L1 || p.Swarm.On(fault.L1), hints.L3 || p.Swarm.On(fault.L3)
 	w := workload.Draw(prng.Keyed(seed, "workload"), hints)
@@ -162,6 +168,32 @@ func storm(src *prng.Source, p *plan.Plan, power bool) {
 			}
 		}
 		p.Faults = append(p.Faults, f)
+	}
+	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
+}
+
+// blackout adds times in which one node is away, and in the midst of which all others end at once and come back.
+func blackout(src *prng.Source, p *plan.Plan) {
+	for at := int64(3000); at < p.SafetyMS; at += src.Between(6000, 15000) {
+		first := src.Intn(p.Nodes)
+		kill := func(node int, at, away int64) {
+			p.Faults = append(p.Faults, fault.Fault{Class: fault.P1, At: at, Node: node, Shard: -1, B: -1, For: away})
+		}
+		kill(first, at, src.Between(1000, 7000))
+		all := at + src.Between(500, 5000)
+		for n := range p.Nodes {
+			if n != first {
+				kill(n, all, src.Between(1, 1000))
+			}
+		}
+	}
+	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
+}
+
+// resets adds moments at which every connection between one node and the others breaks, far enough apart to be calm in between.
+func resets(src *prng.Source, p *plan.Plan) {
+	for at := int64(5000); at < p.SafetyMS; at += src.Between(1000, 8000) {
+		p.Faults = append(p.Faults, fault.Fault{Class: fault.N2, At: at, Node: src.Intn(p.Nodes), Shard: -1, B: -1})
 	}
 	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
 }

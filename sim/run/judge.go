@@ -32,7 +32,9 @@ type Judge struct {
 	synced []map[string]int64 // by node: synced end of each partition when its last process ended
 	weak   *trouble           // nil: one node, which nobody deposes
 	copies *copies            // nil: one node
+	rash   *unclean           // nil: one node
 	gone   []bool             // by node: its disk is about to be replaced
+	wiped  []bool             // by node: its disk, with what it was as a voter, was taken away
 	whole  *metadata.Image    // one that owes nothing
 }
 
@@ -46,7 +48,7 @@ func (j *Judge) begin(c *cluster.Cluster) {
 	j.c, j.view = c, newView(c)
 	for range c.Nodes() {
 		j.synced = append(j.synced, map[string]int64{})
-		j.lied, j.gone = append(j.lied, false), append(j.gone, false)
+		j.lied, j.gone, j.wiped = append(j.lied, false), append(j.gone, false), append(j.wiped, false)
 	}
 	on := func(cs fault.Class) int {
 		if j.plan.Swarm.On(cs) {
@@ -57,7 +59,7 @@ func (j *Judge) begin(c *cluster.Cluster) {
 	j.note(history.Op{Kind: history.Config, Meta: fmt.Sprintf("flush=%s,copies=%d,producers-expire=%d,offsets-expire=%d,offsets-partitions=%s",
 		j.plan.Flush, on(fault.N4), on(fault.L2), on(fault.L2), j.plan.Settings["offsets.topic.num.partitions"])})
 	if c.Nodes() > 1 {
-		j.weak, j.copies = newTrouble(j), newCopies(j)
+		j.weak, j.copies, j.rash = newTrouble(j), newCopies(j), newUnclean(j)
 	}
 	j.note(history.Op{Kind: history.Phase, Meta: "safety"})
 }
@@ -111,6 +113,9 @@ func (b broken) Broken() (property, was, is string) {
 func (j *Judge) Stepped(node, shard int) error {
 	j.rounds++
 	j.faults()
+	if j.rash != nil && shard == 0 {
+		j.rash.stepping(node)
+	}
 	if shard < j.plan.Shards {
 		j.view.stepped(node, shard, j.rounds%fullEvery == 0)
 	} else {
@@ -118,11 +123,16 @@ func (j *Judge) Stepped(node, shard int) error {
 	}
 	if j.weak != nil {
 		j.weak.stepped(node, shard)
+		j.view.stir()
 	}
 	if j.copies != nil {
 		j.copies.stepped()
 	}
-	return j.verdict(j.suite.Step(j.view))
+	err := j.suite.Step(j.view)
+	if shard == j.plan.Shards {
+		j.view.voters.looked()
+	}
+	return j.verdict(err)
 }
 
 // faults writes what was injected since the last call into the history.
@@ -133,7 +143,11 @@ func (j *Judge) faults() {
 		if n.What == "lying sync" {
 			j.lied[n.Node] = true
 		}
-		j.note(history.Op{Kind: history.Fault, Meta: fmt.Sprintf("%s n%d %s", n.Class, n.Node+1, n.What)})
+		where := ""
+		if n.Node >= 0 {
+			where = " " + history.NodeName(n.Node)
+		}
+		j.note(history.Op{Kind: history.Fault, Meta: fmt.Sprintf("%s%s %s", n.Class, where, n.What)})
 	}
 }
 
@@ -180,12 +194,24 @@ func (j *Judge) Crashing(node int, power bool) {
 	}
 }
 
-// Replacing notes that the disk of a node is taken away with its process: all of its copies are, and a wiped voter is another one.
-func (j *Judge) Replacing(node int, wiped bool) {
-	j.gone[node] = true
+// Replacing notes that the disk of a node is about to be taken away with its process: all of its copies are, and a wiped voter is another one,
+// which is no voter. False: with one more voter gone the others would be no majority, so the disk stays.
+func (j *Judge) Replacing(node int, wiped bool) bool {
 	if wiped {
+		lost := 0
+		for n := range j.wiped {
+			if j.wiped[n] || n == node {
+				lost++
+			}
+		}
+		if j.c.Nodes() > 1 && lost > (j.c.Nodes()-1)/2 {
+			return false
+		}
+		j.wiped[node] = true
 		j.note(history.Op{Kind: history.Wiped, Member: history.NodeName(node)})
 	}
+	j.gone[node] = true
+	return true
 }
 
 // Beyond says that the run has left the model: it need not come to an end any more.

@@ -11,7 +11,9 @@ import (
 	"github.com/seedlog/seedlog/core/quorum"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/sim/bubble"
+	"github.com/seedlog/seedlog/sim/client"
 	"github.com/seedlog/seedlog/sim/cluster"
+	"github.com/seedlog/seedlog/sim/fault"
 	"github.com/seedlog/seedlog/sim/plan"
 	"github.com/seedlog/seedlog/sim/workload"
 )
@@ -36,11 +38,21 @@ func Prepare(p *plan.Plan) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	if operated(p) {
+		set.Clients = append(set.Clients, client.NewOperator(set.Shared))
+	}
 	return &Run{Judge: j, Options: cluster.Options{Quorum: Quorum(p), Factory: factory(p, j.watch), Clients: set.Clients, Judge: j, Begin: j.begin}}, nil
 }
 
 // Quorum says whether a plan's nodes agree through raft. Such a plan has a process of its own.
 func Quorum(p *plan.Plan) bool { return p.Nodes > 1 }
+
+// operated says whether a plan has faults that an operator brings about. It comes last among the clients, so that they are the same without it.
+func operated(p *plan.Plan) bool {
+	return slices.ContainsFunc(p.Faults, func(f fault.Fault) bool {
+		return f.Node < 0 && (f.Class == fault.M1 || f.Class == fault.M2 || f.Class == fault.M3)
+	})
+}
 
 // factory makes the broker's shards. Settings were checked by Prepare.
 func factory(p *plan.Plan, watch func(node int, q *quorum.Node)) cluster.NodeFactory {

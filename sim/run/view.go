@@ -26,6 +26,7 @@ type view struct {
 	image   *metadata.Image // the newest of any node
 	limits  *limits
 	voters  voters
+	calm    calm
 	buf     []byte
 }
 

@@ -30,7 +30,7 @@ func (j *Judge) watch(node int, q *quorum.Node) {
 	}
 	was, is := &s.nodes[node], q.Inspect()
 	v := oracle.Voter{Running: is.Running, Leader: is.Leader, Term: is.Term, VoteTerm: is.VoteTerm, Vote: is.Vote, First: is.First, Last: is.Last,
-		Commit: is.Commit, Snapshot: is.Snapshot, Committed: was.Committed[:0]}
+		Commit: is.Commit, Snapshot: is.Snapshot, Committed: was.Committed}
 	for i := max(was.Commit+1, is.First); i <= is.Commit && is.First > 0; i++ {
 		if term, data, ok := q.Entry(i); ok {
 			h := fnv.New64a()
@@ -39,6 +39,13 @@ func (j *Judge) watch(node int, q *quorum.Node) {
 		}
 	}
 	*was, s.fresh = v, node
+}
+
+// looked is called once the oracles have seen what the actor showed. A round has several steps, and what one of them commits counts.
+func (s *voters) looked() {
+	if s.fresh >= 0 && s.fresh < len(s.nodes) {
+		s.nodes[s.fresh].Committed = s.nodes[s.fresh].Committed[:0]
+	}
 }
 
 // Voter implements oracle.Voters.

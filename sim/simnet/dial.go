@@ -122,6 +122,15 @@ func (n *Net) Reset(h *Half) {
 	n.end(h)
 }
 
+// Sever resets every connection between two endpoints: somebody on the way has forgotten them.
+func (n *Net) Sever(a, b End) {
+	for _, h := range append([]*Half(nil), n.live...) {
+		if h.owner == a && h.peer != nil && h.peer.owner == b && !h.over {
+			n.Reset(h)
+		}
+	}
+}
+
 // end ends one half: its sends are answered, its owner is told.
 func (n *Net) end(h *Half) {
 	if h.over {

@@ -39,7 +39,7 @@ type Hints struct {
 	Nodes       int    `json:"nodes,omitempty"`     // default 1
 	L1          bool   `json:"l1,omitempty"`        // tiny segments, retention, DeleteRecords
 	L3          bool   `json:"l3,omitempty"`        // a misbehaver for certain
-	Focus       string `json:"focus,omitempty"`     // idempotent | groups | fetch | misbehave | storage | trim: more of that
+	Focus       string `json:"focus,omitempty"`     // idempotent | groups | fetch | misbehave | storage | trim | offsets: more of that
 	NoGroups    bool   `json:"no_groups,omitempty"` // until the broker has them
 	NoRetention bool   `json:"no_retention,omitempty"`
 }
@@ -68,6 +68,9 @@ func Draw(src Source, h Hints) Plan {
 		DeleteRecords: h.L1 && src.Permille(700)}
 	if h.Focus == "trim" {
 		founder.DeleteRecords, founder.Trims, founder.EveryMS = true, true, src.Between(30, 150)
+	}
+	if h.Focus == "offsets" {
+		founder.EveryMS = src.Between(10, 50)
 	}
 	d.plan.Programs = append(d.plan.Programs, Program{Admin: &founder})
 	d.producers()

@@ -1,6 +1,9 @@
 package link
 
 import (
+	"strconv"
+	"strings"
+
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/io/disk"
 	"github.com/seedlog/seedlog/io/network"
@@ -65,6 +68,17 @@ type Member struct {
 	ID      string
 	Address string
 	Voter   bool
+}
+
+// Endpoint gives a voter's node id and where its controller listener is; false for another member, and for an address that is none.
+func (m *Member) Endpoint() (node int32, host string, port uint16, ok bool) {
+	node, _, ok = NodeOf(m.ID)
+	i := strings.LastIndexByte(m.Address, ':')
+	if !ok || !m.Voter || i < 0 {
+		return -1, "", 0, false
+	}
+	n, _ := strconv.ParseUint(m.Address[i+1:], 10, 16)
+	return node, strings.Trim(m.Address[:i], "[]"), uint16(n), true
 }
 
 // Opened says that a stream is open.
