@@ -114,6 +114,8 @@ func (g *ghosts) before(e *history.Event) {
 			g.facts.ReadFacts(o.Meta)
 		case history.Excuse:
 			g.excuse(o)
+		case history.Copy:
+			g.of(o.Key).toldStart = 0 // the checkpoint of log starts was on the same disk
 		}
 	}
 }
@@ -207,7 +209,7 @@ func (g *ghosts) excuse(o *history.Op) {
 		if at := max(o.Offset, 0); at < int64(len(h.cells)) {
 			h.cells = h.cells[:at]
 		}
-		if o.Generation > 0 { // a leader that was not in sync may have what was deleted (F:M1)
+		if o.Generation > 0 || o.Key == "" { // a leader that was not in sync may have what was deleted (F:M1), and so may a disk that lied
 			h.toldStart = 0
 		}
 		h.doubt(max(o.Offset, 0), max(o.HW, h.exposed))

@@ -12,7 +12,7 @@ import (
 
 // copies is the part of the fault ledger that says which records a cluster may lose: those of which more than min.insync.replicas-1 copies
 // are destroyed at one time. A copy is destroyed by a loss of power that takes what was not synced (flush.policy=os), by a disk that lied,
-// rotted, was wiped or rolled back; it is whole again once the log of its node reaches all that was ever committed.
+// rotted, was wiped or rolled back; it is whole again once the log of its node reaches all that was ever committed, see heals.
 type copies struct {
 	j     *Judge
 	nodes []map[string]int64 // by node: by key: from which offset on its copy may be gone
@@ -51,11 +51,24 @@ func (c *copies) stepped() {
 				c.leads(k, holes)
 				c.top[k] = max(c.top[k], c.p.HW)
 			}
-			if _, ok := holes[k]; ok && c.p.Written >= c.top[k] {
-				delete(holes, k)
-			}
+			c.heals(node, k)
 		})
 	}
+}
+
+// heals looks whether a copy is whole again. Under os it is not before it is in sync: its unclean end has taken it out of ISR and ELR, so that
+// what it has counts for no election (KIP-966).
+func (c *copies) heals(node int, key string) {
+	if _, ok := c.nodes[node][key]; !ok || c.p.Written < c.top[key] {
+		return
+	}
+	if img := c.j.view.Image(); img != nil && c.j.plan.Flush == "os" {
+		t := img.TopicByID(c.p.TopicID)
+		if t == nil || t.Partition(c.p.Partition) == nil || !slices.Contains(t.Partition(c.p.Partition).ISR, int32(node+1)) {
+			return
+		}
+	}
+	delete(c.nodes[node], key)
 }
 
 // leads follows a leader: with a copy that is not whole what was excused is gone, though another leader has shown it since. What was committed
@@ -82,6 +95,13 @@ func (c *copies) crashing(node int, power bool, known map[string]int64) {
 	all := c.j.lied[node] || c.j.gone[node] || c.j.c.Ledger().Any(node, fault.D5)
 	if !all && !os {
 		return
+	}
+	for n := range c.nodes { // some may be in sync by now without having told
+		for i := range c.j.view.Partitions(n) {
+			if c.j.view.Partition(n, i, &c.p); c.p.Online {
+				c.heals(n, history.Key(c.p.Topic, c.p.Partition))
+			}
+		}
 	}
 	for _, k := range sorted(known) {
 		from := known[k]
