@@ -30,6 +30,7 @@ func (s *Shard) start() {
 	s.control = c
 	task.Go(s.env, func(t *task.Task) {
 		boot, refusal := s.readDirectory(t)
+		s.dir.boot = boot
 		switch {
 		case t.Stopped():
 		case refusal != "":

@@ -37,6 +37,7 @@ type directory struct {
 	names    names
 	points   map[int32]*pointsMail // by shard
 	starts   map[int32][]commitlog.Entry
+	boot     *bootData // what the checkpoints held, until every shard has said what they are to hold
 	lock     disk.File
 	meta     *solo.Opened
 	writing  bool
@@ -109,7 +110,7 @@ func (s *Shard) saveAwaited() {
 	}
 }
 
-// gatherPoints hands this shard's entries to shard 0, if any has moved. With save set shard 0 says when they are on the disk.
+// gatherPoints hands this shard's entries to shard 0, if any has moved, and once at least. With save set shard 0 says when they are on the disk.
 func (s *Shard) gatherPoints(save bool) {
 	if !s.pointsMoved() && !save {
 		return
@@ -117,16 +118,23 @@ func (s *Shard) gatherPoints(save bool) {
 	var starts []commitlog.Entry
 	m := &pointsMail{}
 	for _, p := range s.state.Parts {
-		if p.Log == nil || p.Offline() {
+		var a, b, hw int64
+		switch {
+		case p.Offline():
 			continue
+		case p.Log != nil:
+			a, b, hw = p.Log.RecoveryPoint(), p.Log.Start(), p.HighWatermark()
+		case s.boot == nil || !s.boot.isOf(p.Topic, p.TopicID):
+			continue
+		default: // it is being recovered from what the checkpoints have: they keep it
+			a, b, hw = s.boot.of(p.Topic, p.Number)
 		}
-		a, b := p.Log.RecoveryPoint(), p.Log.Start()
 		m.points = append(m.points, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: a})
 		if n := len(m.topics); n == 0 || m.topics[n-1].ID != p.TopicID {
 			m.topics = append(m.topics, commitlog.TopicName{Topic: p.Topic, ID: p.TopicID})
 		}
 		if s.static.Clustered {
-			m.hws = append(m.hws, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: p.HighWatermark()})
+			m.hws = append(m.hws, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: hw})
 		}
 		if b > 0 {
 			starts = append(starts, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: b})
@@ -242,10 +250,11 @@ func (s *Shard) writeCheckpoints(t *task.Task) error {
 	var points, starts, hws []commitlog.Entry
 	var topics []commitlog.TopicName
 	for i := int32(0); i < int32(s.shards); i++ {
-		if m := s.dir.points[i]; m != nil {
-			points, topics, hws = append(points, m.points...), append(topics, m.topics...), append(hws, m.hws...)
-		}
-		starts = append(starts, s.dir.starts[i]...)
+		m, begin := s.toldBy(i)
+		points, topics, hws, starts = append(points, m.points...), append(topics, m.topics...), append(hws, m.hws...), append(starts, begin...)
+	}
+	if len(s.dir.points) == s.shards {
+		s.dir.boot = nil
 	}
 	topics = unambiguous(topics)
 	if err := commitlog.WriteCheckpoint(t, s.node.LogDir+"/"+startsName, starts); err != nil {
@@ -268,6 +277,22 @@ func (s *Shard) writeCheckpoints(t *task.Task) error {
 		s.dir.topics = topics
 	}
 	return err
+}
+
+// toldBy gives what a shard has told of its logs. One that still recovers them, or has not been heard of, leaves the checkpoints as they were.
+func (s *Shard) toldBy(shard int32) (*pointsMail, []commitlog.Entry) {
+	b := s.dir.boot
+	m, starts := s.dir.points[shard], s.dir.starts[shard]
+	if _, told := s.dir.starts[shard]; !told && b != nil {
+		starts = b.owned(b.starts, shard, s.shards)
+	}
+	switch {
+	case m == nil && b != nil:
+		m = &pointsMail{points: b.owned(b.points, shard, s.shards), hws: b.owned(b.hws, shard, s.shards), topics: b.topicNames()}
+	case m == nil:
+		m = &pointsMail{}
+	}
+	return m, starts
 }
 
 // unambiguous sorts topics by name, and leaves out a name that two of them have: one is being removed.

@@ -1,6 +1,11 @@
 package broker
 
 import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/metadata"
@@ -56,6 +61,32 @@ type bootData struct {
 // isOf says whether the checkpoints' offsets for a name are those of this topic, not of one that had the name before. A directory without
 // the file that says so is Kafka's, or the first checkpoint was not written to its end.
 func (b *bootData) isOf(name string, id [16]byte) bool { return !b.named || b.topics[name] == id }
+
+// of gives what the checkpoints have of a partition: recovery point, log start, high watermark.
+func (b *bootData) of(topic string, number int32) (point, start, hw int64) {
+	name := topic + "-" + strconv.Itoa(int(number))
+	return b.points[name], b.starts[name], b.hws[name]
+}
+
+// owned gives those of a checkpoint's entries that are of a shard's partitions.
+func (b *bootData) owned(entries map[string]int64, shard int32, shards int) (list []commitlog.Entry) {
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		i := max(0, strings.LastIndexByte(name, '-'))
+		n, err := strconv.Atoi(strings.TrimPrefix(name[i:], "-"))
+		if topic := name[:i]; err == nil && api.Owner(topic, int32(n), shards) == int(shard) {
+			list = append(list, commitlog.Entry{Topic: topic, Partition: int32(n), Offset: entries[name]})
+		}
+	}
+	return list
+}
+
+// topicNames gives whose they are.
+func (b *bootData) topicNames() (list []commitlog.TopicName) {
+	for _, name := range slices.Sorted(maps.Keys(b.topics)) {
+		list = append(list, commitlog.TopicName{Topic: name, ID: b.topics[name]})
+	}
+	return list
+}
 
 // pointsMail are a shard's recovery points, and which topics they are of.
 type pointsMail struct {

@@ -114,7 +114,7 @@ func (s *Shard) newPartition(t *metadata.Topic, number int32) *replica.Partition
 	p.LagMax = clock.MS(s.node.ReplicaLagTimeMaxMS)
 	s.throttle(p, t)
 	if b := s.boot; b != nil && b.isOf(t.Name, t.ID) {
-		p.HWCheckpoint = b.hws[t.Name+"-"+strconv.Itoa(int(number))]
+		_, _, p.HWCheckpoint = b.of(t.Name, number)
 	}
 	s.state.AddPartition(p)
 	return p
@@ -235,8 +235,8 @@ func (s *Shard) openLog(t *task.Task, p *replica.Partition) (*commitlog.Log, err
 		opt.Config = s.logConfig(mt)
 	}
 	if b := s.boot; b != nil && s.phase == booting && b.isOf(p.Topic, p.TopicID) {
-		name := p.Topic + "-" + strconv.Itoa(int(p.Number))
-		opt.RecoveryPoint, opt.StartOffset, opt.Clean = b.points[name], b.starts[name], b.clean
+		opt.RecoveryPoint, opt.StartOffset, _ = b.of(p.Topic, p.Number)
+		opt.Clean = b.clean
 	}
 	l, err := commitlog.Open(t, s.env, s.dirOf(p), opt)
 	if bad := (*commitlog.Corrupt)(nil); errors.As(err, &bad) && !t.Stopped() {
