@@ -40,6 +40,7 @@ func (s *Shard) image(img *metadata.Image, boot *bootData) {
 	}
 	if boot != nil {
 		s.boot = boot
+		s.knowDirectories(boot)
 	}
 	if img.Index() <= s.applied.Index() {
 		return
@@ -97,9 +98,13 @@ func (s *Shard) followTopic(t *metadata.Topic) {
 		}
 		r := s.state.Partition(t.ID, number)
 		if r == nil {
-			s.openLater(t, s.newPartition(t, number))
+			if r = s.newPartition(t, number); !r.Offline() {
+				s.checkDirectory(t, r)
+				s.openLater(t, r)
+			}
 			continue
 		}
+		s.checkDirectory(t, r)
 		r.LeaderEpoch = p.LeaderEpoch
 		if r.Log != nil {
 			r.Log.SetConfig(s.logConfig(t))
@@ -107,16 +112,20 @@ func (s *Shard) followTopic(t *metadata.Topic) {
 	}
 }
 
-// newPartition makes a partition known, before its log is open.
+// newPartition makes a partition known, before its log is open: offline if that cannot be reached.
 func (s *Shard) newPartition(t *metadata.Topic, number int32) *replica.Partition {
 	p := replica.New(s.env, t.Name, t.ID, number, t.Partitions[number].LeaderEpoch, s.node.Flush == config.FlushAck)
 	p.Observer = s
 	p.LagMax = clock.MS(s.node.ReplicaLagTimeMaxMS)
 	s.throttle(p, t)
-	if b := s.boot; b != nil && b.isOf(t.Name, t.ID) {
-		_, _, p.HWCheckpoint = b.of(t.Name, number)
+	here := s.place(p, &t.Partitions[number])
+	if b := s.bootOf(p); b != nil {
+		p.HWCheckpoint = b.hws[nameOf(p)]
 	}
 	s.state.AddPartition(p)
+	if !here {
+		p.Fail()
+	}
 	return p
 }
 
@@ -150,8 +159,8 @@ func (o *opener) next() {
 		p := o.queue[0]
 		o.queue[0] = nil
 		o.queue = o.queue[1:]
-		if o.s.state.Partition(p.TopicID, p.Number) != p {
-			continue // removed before its turn
+		if o.s.state.Partition(p.TopicID, p.Number) != p || p.Offline() {
+			continue // removed before its turn, or its directory failed
 		}
 		o.running++
 		task.Go(o.s.env, func(t *task.Task) { o.s.open(t, p) })
@@ -160,7 +169,7 @@ func (o *opener) next() {
 		return
 	}
 	o.queue = nil
-	if o.running == 0 && o.unsaved {
+	if o.running == 0 && o.unsaved && o.s.phase != booting {
 		o.unsaved = false
 		o.s.saveAwaited()
 	}
@@ -176,7 +185,7 @@ func (s *Shard) open(t *task.Task, p *replica.Partition) {
 	}
 	s.opening.running--
 	if errors.Is(err, disk.ErrNoSpace) && s.phase != booting {
-		s.env.Warnf("%s is full: partition %d of %s is made once there is space", s.node.LogDir, p.Number, p.Topic)
+		s.noRoom(p.Dir, s.dirOf(p), 0)
 		s.opening.next()
 		s.reportApplied()
 		if l, err = s.openAgain(t, p); t.Stopped() {
@@ -189,13 +198,15 @@ func (s *Shard) open(t *task.Task, p *replica.Partition) {
 	case err != nil && dropped:
 		s.partitionGone(p)
 	case err != nil:
-		name := p.Topic + "-" + strconv.Itoa(int(p.Number))
-		s.env.Errorf("cannot open %s/%s: %v; check the disk, then start again", s.node.LogDir, name, err)
-		s.directoryFailed("cannot open " + name + ": " + err.Error())
+		s.logGone(p.TopicID)
+		s.env.Errorf("cannot open %s: %v; check the disk, then start again", s.dirOf(p), err)
+		s.directoryFailed(p.Dir, "cannot open "+nameOf(p)+": "+err.Error())
 	case dropped:
 		s.removeLog(l, func() { s.partitionGone(p) })
 	case s.phase >= closing:
 		// It is empty or as it was: nothing is lost by not closing it.
+	case p.Offline():
+		s.logGone(p.TopicID) // its directory failed meanwhile
 	default:
 		p.Opened(l)
 		if !s.static.Clustered {
@@ -225,8 +236,11 @@ func (s *Shard) openAgain(t *task.Task, p *replica.Partition) (l *commitlog.Log,
 }
 
 func (s *Shard) dirOf(p *replica.Partition) string {
-	return s.node.LogDir + "/" + p.Topic + "-" + strconv.Itoa(int(p.Number))
+	return s.state.Dirs[p.Dir].Path + "/" + nameOf(p)
 }
+
+// nameOf is what the directory of a partition's log is called.
+func nameOf(p *replica.Partition) string { return p.Topic + "-" + strconv.Itoa(int(p.Number)) }
 
 // openLog opens or makes a log. What a crash has left there of a deleted topic of the same name goes first.
 func (s *Shard) openLog(t *task.Task, p *replica.Partition) (*commitlog.Log, error) {
@@ -234,9 +248,9 @@ func (s *Shard) openLog(t *task.Task, p *replica.Partition) (*commitlog.Log, err
 	if mt := s.applied.TopicByID(p.TopicID); mt != nil {
 		opt.Config = s.logConfig(mt)
 	}
-	if b := s.boot; b != nil && s.phase == booting && b.isOf(p.Topic, p.TopicID) {
-		opt.RecoveryPoint, opt.StartOffset, _ = b.of(p.Topic, p.Number)
-		opt.Clean = b.clean
+	if b := s.bootOf(p); b != nil && s.phase == booting {
+		name := nameOf(p)
+		opt.RecoveryPoint, opt.StartOffset, opt.Clean = b.points[name], b.starts[name], b.clean
 	}
 	l, err := commitlog.Open(t, s.env, s.dirOf(p), opt)
 	if bad := (*commitlog.Corrupt)(nil); errors.As(err, &bad) && !t.Stopped() {
@@ -268,10 +282,14 @@ func (s *Shard) lostSynced(p *replica.Partition, bad *commitlog.Corrupt) {
 	s.env.Errorf("%s has lost records: offsets %d to %d were synced and are gone or damaged; the disk or its controller lies about syncs: replace it, and %s", s.dirOf(p), bad.End, bad.RecoveryPoint-1, advice)
 }
 
-// reportApplied tells shard 0 that this shard's partitions follow the image, once nothing is left to open.
+// reportApplied tells shard 0 that this shard's partitions follow the image, once nothing is left to open. Before that, at the start, it tells
+// where its logs stand: shard 0 replaces the last run's checkpoints, and what is not in them is lost with the power.
 func (s *Shard) reportApplied() {
 	if s.opening.running > 0 || len(s.opening.queue) > 0 || s.unclaimed > 0 || len(s.follow.after) > 0 {
 		return
+	}
+	if s.phase == booting {
+		s.gatherPoints(false)
 	}
 	if s.env.Shard == 0 {
 		s.control.appliedBy(0, s.applied.Index())
@@ -308,39 +326,20 @@ func (s *Shard) HighWatermarkMoved(p *replica.Partition) {
 }
 
 // Failed is replica.Observer: a sync failed, or the disk answered with an error.
-func (s *Shard) Failed(_ *replica.Partition, err disk.Err, what string) {
-	s.directoryFailed(strings.TrimSuffix(what, ": ") + ": " + err.Error()) // what names the file, and ends with the driver's words if it has any
+func (s *Shard) Failed(p *replica.Partition, err disk.Err, what string) {
+	s.directoryFailed(p.Dir, strings.TrimSuffix(what, ": ")+": "+err.Error()) // what names the file, and ends with the driver's words if it has any
 }
 
 // TakenBack is replica.Observer: the disk is full.
 func (s *Shard) TakenBack(p *replica.Partition, from int64) {
-	s.env.Warnf("%s is full: %s needs %d bytes more; free space there or lower retention.bytes", s.node.LogDir, p.Log.Dir(), p.Missing())
+	s.noRoom(p.Dir, p.Log.Dir(), p.Missing())
 	if g := s.groupOf(p); g != nil && p.IsLeader() {
 		g.Failed(from)
 		delete(s.state.Groups, p.Number)
 		s.loadGroup(p) // from what the log still has
 	}
-	s.state.FreeBytes = 0 // until it is asked again
+	s.state.Dirs[p.Dir].FreeBytes = 0 // until it is asked again
 	s.restFetching(p)
-}
-
-// directoryFailed takes the log directory offline on every shard. It is the only one, so the broker ends.
-func (s *Shard) directoryFailed(what string) {
-	s.broadcast(step.Mail{Kind: mailFailed, Body: what})
-	s.offline(what)
-}
-
-func (s *Shard) offline(what string) {
-	if s.state.Offline {
-		return
-	}
-	s.state.Offline = true
-	s.env.Errorf("log directory %s is offline: %s", s.node.LogDir, what)
-	for _, p := range s.state.Parts {
-		s.unfetch(p)
-		p.Fail()
-	}
-	s.fatal(2, "all log directories are offline ("+s.node.LogDir+": "+what+"); check the disk, then start again")
 }
 
 // retain applies retention to every log of this shard.

@@ -112,6 +112,7 @@ type Cluster struct {
 	clients   []*clientHost
 	factory   NodeFactory
 	undo      []func() // by index of the plan's faults: what ends it
+	old       bool     // the plan brings old disks back
 	held      int      // clogs and partitions in force
 	healed    clock.Time
 	harness   string
@@ -119,6 +120,7 @@ type Cluster struct {
 	names     []string // of network endpoints
 	shardWho  []engine.Entity
 	recovered clock.Duration
+	buggify   buggify
 }
 
 // New makes a cluster; Run runs it.
@@ -126,6 +128,7 @@ func New(p *plan.Plan, opt Options) *Cluster {
 	c := &Cluster{eng: engine.New(p.Seed), plan: p, opt: opt, ledger: &fault.Ledger{}, factory: opt.Factory}
 	c.who = c.eng.Entity("plan")
 	c.key = c.eng.Key("cluster")
+	c.buggify = newBuggify(p.Seed, p.Swarm)
 	if opt.Trace != nil {
 		c.eng.WriteTrace(opt.Trace)
 	}

@@ -115,7 +115,9 @@ func (g *ghosts) before(e *history.Event) {
 		case history.Excuse:
 			g.excuse(o)
 		case history.Copy:
-			g.of(o.Key).toldStart = 0 // the checkpoint of log starts was on the same disk
+			for _, k := range g.keys {
+				g.byKey[k].toldStart = 0 // the checkpoint of log starts was on the same disk
+			}
 		}
 	}
 }

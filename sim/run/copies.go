@@ -12,74 +12,121 @@ import (
 
 // copies is the part of the fault ledger that says which records a cluster may lose: those of which more than min.insync.replicas-1 copies
 // are destroyed at one time. A copy is destroyed by a loss of power that takes what was not synced (flush.policy=os), by a disk that lied,
-// rotted, was wiped or rolled back; it is whole again once the log of its node reaches all that was ever committed, see heals.
+// rotted, was wiped or rolled back; it is whole again once the log of its node reaches all that its leader has.
 type copies struct {
-	j     *Judge
-	nodes []map[string]int64 // by node: by key: from which offset on its copy may be gone
-	top   map[string]int64   // by key: the highest high watermark that a leader ever had
-	last  map[string]excused // by key: the last excuse
-	least map[string]int     // by key: the fewest replicas that ever had to be in sync
-	image *metadata.Image    // whose settings least knows
-	p     oracle.Partition
+	j       *Judge
+	nodes   []map[string]int64 // by node: by key: from which offset on its copy may be gone
+	top     map[string]int64   // by key: the highest high watermark that a leader ever had
+	leaders map[string]leading // by key
+	last    map[string]excused // by key: the last excuse
+	least   map[string]int     // by key: the fewest replicas that ever had to be in sync
+	image   *metadata.Image    // as it was in the last step
+	p       oracle.Partition
+}
+
+// leading is what the last leader of a partition has shown.
+type leading struct {
+	id    [16]byte // of the topic
+	epoch int32
+	end   int64 // written
+	image int64 // the newest when the epoch began
 }
 
 // excused is what an excuse speaks of: offsets from at on, below top.
 type excused struct{ at, top int64 }
 
 func newCopies(j *Judge) *copies {
-	c := &copies{j: j, top: map[string]int64{}, last: map[string]excused{}, least: map[string]int{}}
+	c := &copies{j: j, top: map[string]int64{}, leaders: map[string]leading{}, last: map[string]excused{}, least: map[string]int{}}
 	for range j.c.Nodes() {
 		c.nodes = append(c.nodes, map[string]int64{})
 	}
 	return c
 }
 
-// stepped looks at all partitions that the oracles look at now: a copy that has caught up is whole. A leader that still has what was excused
-// shows it, so that the next loss of it must be excused again: both must see that in the same step.
-//
-//	ISR [1 3], 3 loses power: excuse ─▶ 1 goes on and shows it ─▶ 1 stops; 3, which nobody has missed, leads: excuse again
-func (c *copies) stepped() {
-	c.configured()
-	for node, holes := range c.nodes {
-		c.j.view.eachTouched(node, func(i int) {
-			c.j.view.Partition(node, i, &c.p)
-			if !c.p.Online {
-				return
+// stepped looks at the partitions whose state changed: a copy that has caught up is whole. While too many are destroyed, a record may be lost
+// with any change of who leads, also one that was committed since.
+func (c *copies) stepped(node int) {
+	if img := c.j.view.Image(); img != c.image {
+		c.image = img
+		c.configured()
+		for _, holes := range c.nodes {
+			for _, k := range sorted(holes) {
+				if holes[k] == 0 {
+					c.excuse(k)
+				}
 			}
-			k := history.Key(c.p.Topic, c.p.Partition)
-			if c.p.Leader {
-				c.leads(k, holes)
-				c.top[k] = max(c.top[k], c.p.HW)
-			}
-			c.heals(node, k)
-		})
-	}
-}
-
-// heals looks whether a copy is whole again. Under os it is not before it is in sync: its unclean end has taken it out of ISR and ELR, so that
-// what it has counts for no election (KIP-966).
-func (c *copies) heals(node int, key string) {
-	if _, ok := c.nodes[node][key]; !ok || c.p.Written < c.top[key] {
-		return
-	}
-	if img := c.j.view.Image(); img != nil && c.j.plan.Flush == "os" {
-		t := img.TopicByID(c.p.TopicID)
-		if t == nil || t.Partition(c.p.Partition) == nil || !slices.Contains(t.Partition(c.p.Partition).ISR, int32(node+1)) {
-			return
 		}
 	}
-	delete(c.nodes[node], key)
+	c.j.view.eachTouched(node, func(i int) {
+		c.j.view.Partition(node, i, &c.p)
+		if !c.p.Online {
+			return
+		}
+		k := history.Key(c.p.Topic, c.p.Partition)
+		if c.p.Leader {
+			c.leads(node, k)
+			c.led(k)
+		}
+		l := c.leaders[k]
+		if _, ok := c.nodes[node][k]; ok && c.p.TopicID == l.id && c.p.Epoch == l.epoch && c.p.Written >= l.end && c.known(l.image) && c.elects(node) {
+			delete(c.nodes[node], k)
+		}
+	})
 }
 
-// leads follows a leader: with a copy that is not whole what was excused is gone, though another leader has shown it since. What was committed
-// beyond that was so without this copy, and is not excused.
-func (c *copies) leads(key string, holes map[string]int64) {
+// elects says whether what a copy has counts for elections. Under os it does not before it is in sync again: its unclean end has taken it out of
+// ISR and ELR (KIP-966).
+func (c *copies) elects(node int) bool {
+	if c.j.plan.Flush != "os" || c.image == nil {
+		return true
+	}
+	t := c.image.TopicByID(c.p.TopicID)
+	return t != nil && t.Partition(c.p.Partition) != nil && slices.Contains(t.Partition(c.p.Partition).ISR, int32(node+1))
+}
+
+// leads follows a leader. With a copy that is not whole what was excused is gone, though the leader before it, which the crash did not concern,
+// has shown it since; what was committed beyond that was so without this copy, and is not excused.
+//
+//	ISR [1 3], 3 loses power: excuse ─▶ 1 goes on and shows it ─▶ 1 stops; 3, which nobody has missed, leads: excuse again
+func (c *copies) leads(node int, key string) {
 	x := c.last[key]
-	if _, ok := holes[key]; !ok || c.p.Written >= c.top[key] || c.top[key] <= x.at || c.top[key] > x.top {
+	if _, ok := c.nodes[node][key]; ok && c.p.Epoch > c.leaders[key].epoch && x.at < x.top && c.top[key] <= x.top {
+		c.j.note(history.Op{Kind: history.Excuse, Key: key, Offset: x.at, HW: x.top})
+	}
+}
+
+// known says whether every node that runs goes by an image at least: nobody takes itself for the leader that was before.
+func (c *copies) known(index int64) bool {
+	for n := range c.nodes {
+		if c.j.c.Running(n) && c.j.view.slowest(n) < index {
+			return false
+		}
+	}
+	return true
+}
+
+// led takes in what a leader shows.
+func (c *copies) led(k string) {
+	l, known := c.leaders[k]
+	switch {
+	case known && l.id != c.p.TopicID:
+		if c.image == nil || c.image.TopicByID(c.p.TopicID) == nil || c.image.TopicByID(l.id) != nil {
+			return
+		}
+		for _, holes := range c.nodes { // of a topic that is gone
+			delete(holes, k)
+		}
+		delete(c.top, k)
+		known = false
+	case known && c.p.Epoch < l.epoch:
 		return
 	}
-	c.j.note(history.Op{Kind: history.Excuse, Key: key, Offset: x.at, HW: x.top})
-	c.top[key] = x.at
+	if !known || c.p.Epoch > l.epoch {
+		l = leading{id: c.p.TopicID, epoch: c.p.Epoch, image: c.image.Index()}
+	}
+	l.end = c.p.Written
+	c.leaders[k] = l
+	c.top[k] = max(c.top[k], c.p.HW)
 }
 
 // whole stands for a copy of which nothing is gone, but whose node ended uncleanly.
@@ -96,12 +143,9 @@ func (c *copies) crashing(node int, power bool, known map[string]int64) {
 	if !all && !os {
 		return
 	}
-	for n := range c.nodes { // some may be in sync by now without having told
-		for i := range c.j.view.Partitions(n) {
-			if c.j.view.Partition(n, i, &c.p); c.p.Online {
-				c.heals(n, history.Key(c.p.Topic, c.p.Partition))
-			}
-		}
+	if all {
+		c.j.note(history.Op{Kind: history.Copy, Member: history.NodeName(node)})
+		c.placed(node, known)
 	}
 	for _, k := range sorted(known) {
 		from := known[k]
@@ -109,13 +153,28 @@ func (c *copies) crashing(node int, power bool, known map[string]int64) {
 			from = whole
 		} else if all {
 			from = 0
-			c.j.note(history.Op{Kind: history.Copy, Key: k, Member: history.NodeName(node)})
 		}
 		if was, ok := c.nodes[node][k]; ok {
 			from = min(from, was)
 		}
 		c.nodes[node][k] = from
 		c.excuse(k)
+	}
+}
+
+// placed adds what a node has by the image: its process may have ended before it opened that.
+func (c *copies) placed(node int, known map[string]int64) {
+	img := c.j.view.Image()
+	if img == nil {
+		return
+	}
+	for _, t := range img.Topics() {
+		for i := range t.Partitions {
+			k := history.Key(t.Name, int32(i))
+			if _, ok := known[k]; !ok && slices.Contains(t.Partitions[i].Replicas, int32(node+1)) {
+				known[k] = 0
+			}
+		}
 	}
 }
 
@@ -139,17 +198,15 @@ func (c *copies) excuse(key string) {
 	if at < c.top[key] {
 		c.last[key] = excused{at, c.top[key]}
 		c.j.note(history.Op{Kind: history.Excuse, Key: key, Offset: at, HW: c.top[key]})
-		c.top[key] = at
 	}
 }
 
 // configured learns how many replicas must be in sync. What was committed while it were fewer may have fewer copies.
 func (c *copies) configured() {
-	img := c.j.view.Image()
-	if img == nil || img == c.image {
+	img := c.image
+	if img == nil {
 		return
 	}
-	c.image = img
 	for _, t := range img.Topics() {
 		n := minISR(img, t.Name)
 		for i := range t.Partitions {

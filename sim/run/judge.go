@@ -125,8 +125,8 @@ func (j *Judge) Stepped(node, shard int) error {
 		j.weak.stepped(node, shard)
 		j.view.stir()
 	}
-	if j.copies != nil {
-		j.copies.stepped()
+	if j.copies != nil && shard < j.plan.Shards {
+		j.copies.stepped(node)
 	}
 	err := j.suite.Step(j.view)
 	if shard == j.plan.Shards {
@@ -168,7 +168,7 @@ func (j *Judge) Crashing(node int, power bool) {
 	for shard := range j.view.seen[node] {
 		j.view.stepped(node, shard, false)
 		if j.copies != nil {
-			j.copies.stepped()
+			j.copies.stepped(node)
 		}
 		if err := j.suite.Step(j.view); err != nil && j.found == nil {
 			j.found = err
