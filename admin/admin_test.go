@@ -101,7 +101,7 @@ func scrape(t *testing.T, src Source) map[string]string {
 }
 
 func full() *fake {
-	s := stats.Snapshot{UptimeNS: 1500e6, NodeID: 1, ClusterID: "abc", Build: stats.Build{Version: "0.1", Revision: "r", GoVersion: "go1.26"}, Brokers: 3, Connections: 4, ConnectionsAccepted: 9, ConnectionsRefused: 6,
+	s := stats.Snapshot{UptimeNS: 1500e6, NodeID: 1, ClusterID: "abc", Build: stats.Build{Version: "0.1", Revision: "r", GoVersion: "go1.26"}, Brokers: 3, Connections: 4, ConnectionsAccepted: 9, ConnectionsRefused: 6, DiskSyncs: 17,
 		UnderReplicated: 1, UnderMinISR: 2, OfflineLogDirs: 5,
 		Partitions: []stats.Partition{
 			{Topic: "t", Partition: 0, Leader: true, LeaderID: 1, LeaderEpoch: 7, Replicas: 3, ISR: 2, MessagesIn: 10, MessagesOut: 5, BytesIn: 100, BytesOut: 50, LogStartOffset: 2, LogEndOffset: 12, HighWatermark: 11, SizeBytes: 1000},
@@ -120,6 +120,7 @@ func TestEachFigureIsShownUnderItsName(t *testing.T) {
 	got := scrape(t, full())
 	for name, want := range map[string]string{
 		`kafka_brokers`:                                                                                  "3",
+		`seedlog_disk_syncs_total`:                                                                       "17",
 		`seedlog_connections_refused_total`:                                                              "6",
 		`kafka_topic_partitions{topic="t"}`:                                                              "1",
 		`kafka_topic_partition_current_offset{partition="0",topic="t"}`:                                  "11",

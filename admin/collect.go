@@ -64,6 +64,7 @@ func (o sink) node(s *stats.Snapshot) {
 	o.value(connectionsOpen, s.Connections)
 	o.value(connectionsTotal, s.ConnectionsAccepted)
 	o.value(connectionsRefused, s.ConnectionsRefused)
+	o.value(diskSyncs, s.DiskSyncs)
 	o.value(underReplicated, s.UnderReplicated)
 	o.value(underMinISR, s.UnderMinISR)
 	o.value(offlineLogDirs, s.OfflineLogDirs)

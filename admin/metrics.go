@@ -72,6 +72,7 @@ var (
 	partitionEpoch      = gauge("seedlog_partition_leader_epoch", "Leader epoch as this replica knows it.", "topic", "partition")
 	groupLagSeconds     = gauge("seedlog_consumergroup_lag_seconds", "Age of the first record that the group has not committed; 0 if there is none.", "consumergroup", "topic", "partition")
 	groupState          = gauge("seedlog_consumergroup_state", "1 for the state that the group is in.", "consumergroup", "state")
+	diskSyncs           = counter("seedlog_disk_syncs_total", "Syncs of files and directories that have ended, the metadata log's too. One may answer several requests.")
 	connectionsRefused  = counter("seedlog_connections_refused_total", "Connections closed at once, since max.connections were open.")
 	uptime              = gauge("seedlog_uptime_seconds", "Time since the start.")
 	status              = gauge("seedlog_status", "1 for the status that /readyz tells.", "status")

@@ -56,7 +56,10 @@ func (b *bench) startCluster(ctx context.Context, s *system, path string) error 
 			return errors.Join(err, s.stop())
 		}
 		nodes[i].pid, nodes[i].addr, nodes[i].stop = cmd.Process.Pid, outer[i], func() error { return end(cmd.Cmd) }
-		wg.Go(func() { _, errs[i] = readyLine(ctx, cmd.out) })
+		wg.Go(func() {
+			line, err := readyLine(ctx, cmd.out)
+			nodes[i].admin, errs[i] = adminOf(line), err
+		})
 	}
 	wg.Wait()
 	s.readyMS = ms(time.Since(began))

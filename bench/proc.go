@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -50,12 +52,17 @@ func rssBytes(pid int) (float64, error) {
 type meter struct {
 	s     *system
 	cpu   float64
+	syncs float64
 	began time.Time
 }
 
 func startMeter(s *system) (*meter, error) {
+	syncs, err := s.syncs()
+	if err != nil {
+		return nil, err
+	}
 	cpu, err := s.sum(cpuSeconds)
-	return &meter{s: s, cpu: cpu, began: time.Now()}, err
+	return &meter{s: s, cpu: cpu, syncs: syncs, began: time.Now()}, err
 }
 
 // finish fills in what the window cost.
@@ -66,8 +73,43 @@ func (m *meter) finish(x *sample) error {
 		return err
 	}
 	x.cpu = cpu - m.cpu
-	x.rss, err = m.s.sum(rssBytes)
+	if x.rss, err = m.s.sum(rssBytes); err != nil {
+		return err
+	}
+	syncs, err := m.s.syncs()
+	x.syncs = syncs - m.syncs
 	return err
+}
+
+// syncs is how many syncs of files and directories our brokers have made; 0 of a system that does not say.
+func (s *system) syncs() (total float64, err error) {
+	for _, n := range s.each() {
+		if n.admin == "" {
+			continue
+		}
+		v, err := figure(n.admin+"/metrics", "seedlog_disk_syncs_total")
+		if err != nil {
+			return 0, err
+		}
+		total += v
+	}
+	return total, nil
+}
+
+// figure reads one metric without labels; 0 if it is not there.
+func figure(url, name string) (float64, error) {
+	resp, err := http.Get(url)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	in := bufio.NewScanner(resp.Body)
+	for in.Scan() {
+		if v, ok := strings.CutPrefix(in.Text(), name+" "); ok {
+			return strconv.ParseFloat(v, 64)
+		}
+	}
+	return 0, in.Err()
 }
 
 // sum adds up what a system's processes have used.

@@ -14,6 +14,7 @@ type sample struct {
 	seconds  float64
 	cpu      float64 // seconds of the broker
 	rss      float64 // bytes, at the end
+	syncs    float64 // of all brokers together
 	requests float64
 	records  float64
 	bytes    float64         // of record values
@@ -29,6 +30,8 @@ type line struct {
 	Rate      float64 `json:"rate_per_s,omitempty"` // records
 	CPUPerGB  float64 `json:"cpu_s_per_gb,omitempty"`
 	CPUPerReq float64 `json:"cpu_us_per_req,omitempty"`
+	Syncs     float64 `json:"syncs,omitempty"`
+	SyncPerGB float64 `json:"syncs_per_gb,omitempty"`
 	P50       float64 `json:"p50_ms,omitempty"`
 	P99       float64 `json:"p99_ms,omitempty"`
 	P999      float64 `json:"p999_ms,omitempty"`
@@ -98,6 +101,8 @@ func summary(name string, s *system, samples []*sample) *line {
 		Rate:      round(of(func(x *sample) float64 { return quotient(x.records, x.seconds) })),
 		CPUPerGB:  round(of(func(x *sample) float64 { return quotient(x.cpu, x.bytes/1e9) })),
 		CPUPerReq: round(of(func(x *sample) float64 { return quotient(x.cpu*1e6, x.requests) })),
+		Syncs:     round(of(func(x *sample) float64 { return x.syncs })),
+		SyncPerGB: round(of(func(x *sample) float64 { return quotient(x.syncs, x.bytes/1e9) })),
 		P50:       round(of(func(x *sample) float64 { return x.quantile(.5) })),
 		P99:       round(of(func(x *sample) float64 { return x.quantile(.99) })),
 		P999:      round(of(func(x *sample) float64 { return x.quantile(.999) })),

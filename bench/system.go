@@ -25,6 +25,7 @@ type system struct {
 	stop        func() error
 	addr        string
 	pid         int
+	admin       string  // URL of its figures, "" if it has none
 	readyMS     float64 // from exec until it serves
 	warmGB      float64
 	topics      int       // made so far: each load has a topic of its own
@@ -83,7 +84,15 @@ func (b *bench) startBroker(ctx context.Context, s *system, path string) error {
 	}
 	_, rest, _ := strings.Cut(line, "listeners=PLAINTEXT://")
 	s.addr, _, _ = strings.Cut(rest, " ")
+	s.admin = adminOf(line)
 	return nil
+}
+
+// adminOf is where a broker that has written this line shows its figures.
+func adminOf(ready string) string {
+	_, rest, _ := strings.Cut(ready, " admin=")
+	at, _, _ := strings.Cut(rest, " ")
+	return at
 }
 
 // process is a broker of ours that runs.

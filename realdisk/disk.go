@@ -39,6 +39,8 @@ type Disk struct {
 	dirsMu sync.Mutex
 	dirs   map[string]*file // that somebody waits to have synced
 
+	syncs atomic.Int64
+
 	noCachestat atomic.Bool // the kernel has no cachestat, or forbids it
 }
 

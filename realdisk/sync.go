@@ -99,6 +99,9 @@ func (f *file) serve() *failure {
 	return f.failed
 }
 
+// Syncs is the number of syncs that have ended, of files and of directories. One may have answered several requests.
+func (d *Disk) Syncs() int64 { return d.syncs.Load() }
+
 // unserve takes serve back: the sync did not begin.
 func (f *file) unserve() {
 	f.mu.Lock()
@@ -109,6 +112,7 @@ func (f *file) unserve() {
 // served ends a sync. It says whether the file goes to the end of the queue, with what was asked meanwhile, so that a busy one does not keep others
 // waiting; otherwise the hold is dropped.
 func (d *Disk) served(f *file, failed *failure) bool {
+	d.syncs.Add(1)
 	if f.dir != "" {
 		return d.servedDir(f)
 	}

@@ -254,10 +254,13 @@ func (l *loop) tell(c *conn) {
 	c.bytes = 0
 	l.open--
 	info := network.Info{Conn: c.id}
-	if c.dial != nil {
-		info = network.Info{Token: c.dial.token, Dialled: true, Refused: c.dial.refused}
+	if d := c.dial; d != nil {
 		l.dialling--
 		c.dial = nil
+		if d.handed {
+			return
+		}
+		info = d.info()
 	}
 	l.closed = append(l.closed, info)
 }

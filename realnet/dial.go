@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -15,24 +14,42 @@ import (
 	"github.com/seedlog/seedlog/io/network"
 )
 
-// dial is a connection that we asked for and that is not made yet.
+// dial is a connection that we asked for and that is not made yet. Its addresses are tried one after another, each for its share of the time.
 type dial struct {
 	token disk.Token
-	peer  string
-	until clock.Time
+	rest  []netip.AddrPort // not tried yet
+	peer  string           // which is tried
+	until clock.Time       // and until when
+	end   clock.Time       // of the last
 
-	refused bool // the peer's machine lives, and nobody listens
+	refused bool // an address was refused: a machine lives there, and nobody listens
+	silent  bool // an address failed otherwise
+	handed  bool // the next address is tried: this connection's end is not the dial's
 }
+
+// failed notes how an address failed.
+func (d *dial) failed(refused bool) {
+	d.refused = d.refused || refused
+	d.silent = d.silent || !refused
+}
+
+// info tells of a dial that has failed. It was refused if every address refused it.
+func (d *dial) info() network.Info {
+	return network.Info{Token: d.token, Dialled: true, Refused: d.refused && !d.silent}
+}
+
+// maxAddrs bounds the addresses of a name that are tried.
+const maxAddrs = 8
 
 // startDial begins to connect. A name is looked up on a goroutine, and comes back by mail; the core bounds how many it asks for.
 func (l *loop) startDial(d *network.Dial) {
 	if ap, err := netip.ParseAddrPort(d.Addr); err == nil {
-		l.connect(d.Token, ap)
+		l.dialAll(d.Token, []netip.AddrPort{ap})
 		return
 	}
-	token, addr, box, limit := d.Token, d.Addr, l.box, l.node.cfg.DialTimeout
+	token, addr, box, cfg := d.Token, d.Addr, l.box, &l.node.cfg
 	go func() {
-		r := resolved{token: token, addr: resolve(addr, limit)}
+		r := resolved{token: token, addrs: resolve(cfg, addr)}
 		box.mu.Lock()
 		box.resolved = append(box.resolved, r)
 		box.mu.Unlock()
@@ -40,40 +57,66 @@ func (l *loop) startDial(d *network.Dial) {
 	}()
 }
 
-// resolve gives the first address of a name, or the zero one.
-func resolve(addr string, limit time.Duration) netip.AddrPort {
+// resolve gives the addresses of a name in the order of preference; none if there are none.
+func resolve(cfg *Config, addr string) (out []netip.AddrPort) {
 	host, portText, err := net.SplitHostPort(addr)
 	if err != nil {
-		return netip.AddrPort{}
+		return nil
 	}
 	port, err := strconv.ParseUint(portText, 10, 16)
 	if err != nil {
-		return netip.AddrPort{}
+		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithTimeout(context.Background(), cfg.DialTimeout)
 	defer cancel()
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil || len(addrs) == 0 {
-		return netip.AddrPort{}
+	addrs, err := cfg.Lookup(ctx, "ip", host)
+	if err != nil {
+		return nil
 	}
-	return netip.AddrPortFrom(addrs[0].Unmap(), uint16(port))
+	for _, a := range addrs[:min(len(addrs), maxAddrs)] {
+		out = append(out, netip.AddrPortFrom(a.Unmap(), uint16(port)))
+	}
+	return out
 }
 
-// connect makes the socket. The outcome comes as an event, immediate refusals too.
-func (l *loop) connect(token disk.Token, to netip.AddrPort) {
-	fd, err := l.connecting(to)
-	if err != nil {
-		l.closed = append(l.closed, network.Info{Token: token, Dialled: true, Refused: err == unix.ECONNREFUSED})
+func (l *loop) dialAll(token disk.Token, addrs []netip.AddrPort) {
+	l.connect(&dial{token: token, rest: addrs, end: l.now.Mono.Add(clock.Duration(l.node.cfg.DialTimeout))})
+}
+
+// connect makes a socket for the next address. The outcome comes as an event, immediate refusals too.
+func (l *loop) connect(d *dial) {
+	for len(d.rest) > 0 {
+		to := d.rest[0]
+		d.rest = d.rest[1:]
+		fd, err := l.connecting(to)
+		if err != nil {
+			d.failed(err == unix.ECONNREFUSED)
+			continue
+		}
+		c := l.newConn(fd)
+		d.peer, d.handed = to.String(), false
+		d.until = l.now.Mono.Add(max(0, d.end.Sub(l.now.Mono)) / clock.Duration(len(d.rest)+1))
+		c.dial = d
+		l.dialling++
+		if l.dialAt == 0 || d.until < l.dialAt {
+			l.dialAt = d.until
+		}
+		if err := l.register(c); err != nil {
+			l.close(c)
+		}
 		return
 	}
-	c := l.newConn(fd)
-	c.dial = &dial{token: token, peer: to.String(), until: l.now.Mono.Add(clock.Duration(l.node.cfg.DialTimeout))}
-	l.dialling++
-	if l.dialAt == 0 || c.dial.until < l.dialAt {
-		l.dialAt = c.dial.until
-	}
-	if err := l.register(c); err != nil {
-		l.close(c)
+	l.closed = append(l.closed, d.info())
+}
+
+// notConnected ends a connection whose address failed, and tries the next.
+func (l *loop) notConnected(c *conn, refused bool) {
+	d := c.dial
+	d.failed(refused)
+	d.handed = len(d.rest) > 0
+	l.close(c)
+	if d.handed {
+		l.connect(d)
 	}
 }
 
@@ -98,8 +141,7 @@ func (l *loop) connecting(to netip.AddrPort) (int, error) {
 func (l *loop) dialled(c *conn) {
 	errno, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil || errno != 0 {
-		c.dial.refused = errno == int(unix.ECONNREFUSED)
-		l.close(c)
+		l.notConnected(c, errno == int(unix.ECONNREFUSED))
 		return
 	}
 	if _, err := unix.Getpeername(c.fd); err != nil {
@@ -124,7 +166,7 @@ func (l *loop) expireDials() {
 		switch {
 		case c == nil || c.dial == nil:
 		case c.dial.until <= l.now.Mono:
-			l.close(c)
+			l.notConnected(c, false)
 		case l.dialAt == 0 || c.dial.until < l.dialAt:
 			l.dialAt = c.dial.until
 		}

@@ -2,9 +2,11 @@ package realnet_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"strconv"
@@ -210,6 +212,65 @@ func TestADialOpensOrFailsWithItsToken(t *testing.T) {
 		}
 		if refused := i == 1 || i == 5; refused != d.Refused {
 			t.Errorf("dial of %s: refused %v, want %v", addrs[i], d.Refused, refused)
+		}
+	}
+}
+
+func TestEveryAddressOfANameIsTried(t *testing.T) {
+	peer := start(t, 1, nil) // at 127.0.0.1, and nobody at the others
+	_, portText, _ := net.SplitHostPort(peer.addr)
+	port, err := strconv.Atoi(portText)
+	noErr(t, err)
+	deaf := [4]byte{127, 0, 0, 5}
+	full, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	noErr(t, err)
+	defer unix.Close(full)
+	noErr(t, unix.Bind(full, &unix.SockaddrInet4{Addr: deaf, Port: port}))
+	noErr(t, unix.Listen(full, 0))
+	for range 4 { // its backlog is full, and it does not answer
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		noErr(t, err)
+		defer unix.Close(fd)
+		if err := unix.Connect(fd, &unix.SockaddrInet4{Addr: deaf, Port: port}); err != nil && err != unix.EINPROGRESS {
+			t.Fatal(err)
+		}
+	}
+	names := []struct {
+		name            string
+		addrs           []string
+		opened, refused bool
+	}{
+		{"second", []string{"127.0.0.2", "127.0.0.1"}, true, false},
+		{"last", []string{"127.0.0.2", "127.0.0.5", "127.0.0.3", "127.0.0.1"}, true, false},
+		{"nobody", []string{"127.0.0.2", "127.0.0.3"}, false, true},
+		{"deaf-and-nobody", []string{"127.0.0.5", "127.0.0.2"}, false, false},
+		{"nobody-and-deaf", []string{"127.0.0.2", "127.0.0.5"}, false, false},
+		{"nothing", nil, false, false},
+	}
+	r := start(t, 1, func(c *realnet.Config) {
+		c.DialTimeout = 2 * time.Second
+		c.Lookup = func(_ context.Context, _, host string) (out []netip.Addr, err error) {
+			for _, n := range names {
+				for _, a := range n.addrs {
+					if n.name == host {
+						out = append(out, netip.MustParseAddr(a))
+					}
+				}
+			}
+			return out, nil
+		}
+	}, func(y *toy) {
+		y.onStart = func(y *toy) {
+			for i, n := range names {
+				y.out.Dial = append(y.out.Dial, network.Dial{Token: disk.Token(1 + i), Addr: n.name + ":" + portText})
+			}
+		}
+	})
+	r.settles("all have ended, each once", func(stats) bool { return len(r.stats(0).Dials) == len(names) })
+	for _, d := range r.stats(0).Dials {
+		n := names[int(d.Token)-1]
+		if n.opened != (d.Conn != 0) || n.refused != d.Refused || n.opened && d.Peer != peer.addr {
+			t.Errorf("%s: want opened %v, refused %v, got %+v", n.name, n.opened, n.refused, d)
 		}
 	}
 }

@@ -183,7 +183,7 @@ func (l *loop) openMail() {
 		l.step(&l.ev)
 	}
 	for _, r := range l.in.resolved {
-		l.connect(r.token, r.addr)
+		l.dialAll(r.token, r.addrs)
 	}
 	l.done, l.warmKeys = l.disk.Completed(l.id, l.done, l.warmKeys[:0])
 	for _, k := range l.warmKeys {

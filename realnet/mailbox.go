@@ -34,10 +34,10 @@ type adopted struct {
 	peer     netip.AddrPort
 }
 
-// resolved is the address of a Dial by name, or none.
+// resolved are the addresses of a Dial by name, or none.
 type resolved struct {
 	token disk.Token
-	addr  netip.AddrPort
+	addrs []netip.AddrPort
 }
 
 func newMailbox() (*mailbox, error) {

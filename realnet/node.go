@@ -1,8 +1,11 @@
 package realnet
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,8 +40,9 @@ type Config struct {
 	Backlog   int                // of a listener; default 1024
 	SendBuf   int                // SO_SNDBUF in bytes; 0 leaves it to the kernel, which adapts it
 	RecvBuf   int                // SO_RCVBUF
-	// DialTimeout bounds a lookup, and a connect; default 10 s.
+	// DialTimeout bounds a lookup, and the connect to what it found; default 10 s.
 	DialTimeout time.Duration
+	Lookup      func(ctx context.Context, network, host string) ([]netip.Addr, error) // default that of package net
 }
 
 func (c *Config) setDefaults() error {
@@ -62,6 +66,9 @@ func (c *Config) setDefaults() error {
 	}
 	if c.DialTimeout <= 0 {
 		c.DialTimeout = 10 * time.Second
+	}
+	if c.Lookup == nil {
+		c.Lookup = net.DefaultResolver.LookupNetIP
 	}
 	if c.Log == nil {
 		c.Log = func(step.LogLine) {}

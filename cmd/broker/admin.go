@@ -64,6 +64,7 @@ func (f *figures) Snapshot() stats.Snapshot {
 			all.Merge(m.Body.(*stats.Snapshot))
 		}
 	}
+	all.DiskSyncs = f.r.disk.Syncs()
 	all.Build.GoVersion = runtime.Version()
 	if b, ok := debug.ReadBuildInfo(); ok {
 		all.Build.Version = b.Main.Version

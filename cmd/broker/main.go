@@ -125,8 +125,9 @@ func run(node *config.Node, began time.Time) int {
 	runtime.GOMAXPROCS(realnet.Threads(n + lanes))
 	var seed [8]byte
 	rand.Read(seed[:])
+	disk := realdisk.New(realdisk.Config{Shards: n + lanes})
 	cfg := realnet.Config{
-		Disk:     realdisk.New(realdisk.Config{Shards: n + lanes}),
+		Disk:     disk,
 		Lanes:    lanes,
 		Log:      logLine,
 		MaxFrame: int(node.SocketRequestMaxBytes),
@@ -138,7 +139,7 @@ func run(node *config.Node, began time.Time) int {
 			Node: node, Shard: i, Shards: n, Pool: pool, Seed: binary.BigEndian.Uint64(seed[:]) + uint64(i),
 		}))
 	}
-	r := &running{node: node, began: began}
+	r := &running{node: node, disk: disk, began: began}
 	if node.Clustered {
 		cfg.Pools = append(cfg.Pools, &buf.Pool{})
 		cfg.Shards = append(cfg.Shards, r.lane(n))
@@ -177,6 +178,7 @@ func run(node *config.Node, began time.Time) int {
 // running is what the ready line tells of.
 type running struct {
 	node    *config.Node
+	disk    *realdisk.Disk
 	net     atomic.Pointer[realnet.Node] // nil until the listeners are bound
 	began   time.Time
 	admin   string

@@ -4,7 +4,7 @@
 //	sim trace SEED       one line an event
 //	sim check HISTORY.jsonl
 //	sim twice [SEED…]    each seed in two fresh processes: the traces' hashes must be equal
-//	sim mutants [-only P1,P2]
+//	sim mutants [-only P1,P2] [-nodes 3] [-page]
 //
 // Flags default to the environment: SEED, PLAN, NODES, FAULTS, FLUSH, MUTANT, SECS, JOBS, OUT, SYSTEM, ONLY. Standard output is for machines: one JSON line a seed.
 // Exit codes: 0 all passed, 1 a property is broken, 2 the harness failed.
@@ -16,6 +16,8 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+
+	"github.com/seedlog/seedlog/sim/mutant"
 )
 
 // Exit codes.
@@ -41,7 +43,8 @@ type options struct {
 	shrink int    // seconds
 	logs   bool
 	tries  int
-	limit  int // seconds a run may take
+	page   bool // mutants: the scoreboard is written
+	limit  int  // seconds a run may take
 
 	outcome string // a file: what the run came to goes there, and nothing is told or shrunk
 }
@@ -99,6 +102,7 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	f.IntVar(&o.shrink, "shrink", number("SHRINK", 60), "how long to shrink a failing plan, in seconds; 0: not at all")
 	f.BoolVar(&o.logs, "logs", os.Getenv("LOGS") != "", "the nodes' log lines on standard error")
 	f.IntVar(&o.tries, "tries", number("TRIES", 200), "mutants: seeds to try for each")
+	f.BoolVar(&o.page, "page", false, "mutants: write what came out into "+mutant.PageName+"; takes all of them")
 	f.IntVar(&o.limit, "limit", number("LIMIT", 300), "how long one run may take, in seconds: more is a hang")
 	f.StringVar(&o.outcome, "outcome", "", "run: a file for what the plan came to, instead of a story; for processes that run plans in others")
 	if err := f.Parse(args); err != nil {
@@ -109,6 +113,9 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	}
 	if _, ok := systems[o.system]; !ok {
 		return nil, nil, fmt.Errorf("system %q; use one of: %s", o.system, systemNames())
+	}
+	if o.page && (o.only != "" || o.nodes > 0 || o.system != defaultSystem) {
+		return nil, nil, fmt.Errorf("-page takes all mutants of the broker; leave out -only, -nodes and -system")
 	}
 	if _, err := classes(o.faults); err != nil {
 		return nil, nil, err

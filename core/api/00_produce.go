@@ -90,10 +90,12 @@ func (r *Request) producePart(i int) (kerr.Code, string) {
 	if int32(len(v)) > set.MaxMessageBytes {
 		return kerr.MessageTooLarge, ""
 	}
-	if s.full() {
-		return kerr.KafkaStorageError, "the broker's disk is full: free space in " + s.Node.LogDir
+	if d := s.dirOf(&t.Partitions[part.Partition]); d != nil {
+		if d.full(s.Node.DiskReserveBytes) {
+			return kerr.KafkaStorageError, "the broker's disk is full: free space in " + d.Path
+		}
+		d.SinceFree += int64(len(v))
 	}
-	s.SinceFree += int64(len(v))
 	it := &r.items[i]
 	it.ID, it.Number = t.ID, part.Partition
 	r.remain++

@@ -86,6 +86,7 @@ func (r *Request) fetchItem(p fetchPart, q *wire.FetchPart) {
 // gather reads what is there, on every shard that is concerned.
 func (r *Request) gather() {
 	r.finish = (*Request).gathered
+	r.readStirred()
 	f := &r.fetch
 	count := !f.counted
 	f.counted = true // now: r may be answered, and another request, when scatter returns
@@ -187,7 +188,7 @@ func (r *Request) gathered() {
 		total += n
 	}
 	f.total = total
-	if bad || total >= int64(f.req.MinBytes) || len(r.items) == 0 || f.deadline <= s.Env.Now.Mono {
+	if bad || total >= int64(f.req.MinBytes) || len(r.items) == 0 && !f.ctx.rests() || f.deadline <= s.Env.Now.Mono {
 		r.complete()
 		return
 	}
@@ -202,6 +203,7 @@ func (r *Request) watchAll() {
 	r.timer.Owner = r
 	s.Env.Timers.Set(&r.timer, f.deadline)
 	r.remain++
+	f.ctx.sess.waits(r)
 	shards := int64(0)
 	for _, c := range r.calls {
 		if c != nil && len(c.idx) > 0 {
@@ -240,9 +242,12 @@ func (s *State) watch(c *call) {
 		}
 	}
 	c.watch.Owner, c.watch.Need, c.watch.Replica, c.watch.Commit = c, c.need, c.reads.follows(), c.reads.commits
+	c.watch.Begin()
 	for _, i := range c.idx {
 		it := &c.items[i]
-		c.watch.Add(s.Partition(it.ID, it.Number))
+		if p := s.Partition(it.ID, it.Number); c.from != s.Shard || !c.r.rests(i, p) {
+			c.watch.Add(p)
+		}
 	}
 	if c.from != s.Shard {
 		s.watching[watchKey{c.from, c.token}] = c
@@ -275,6 +280,7 @@ func (r *Request) returned(c *call) {
 func (r *Request) endWait(except *call) {
 	s := r.s
 	r.fetch.waiting = false
+	r.fetch.ctx.sess.waitsNot(r)
 	s.Env.Timers.Cancel(&r.timer)
 	for i, c := range r.calls {
 		switch {

@@ -29,7 +29,7 @@ func (s *State) sizes(c *call) {
 	for _, i := range c.idx {
 		it := &c.items[i]
 		if p := s.replicaOf(it); p != nil {
-			it.ROff = p.Log.Size()
+			it.ROff, it.Arg = p.Log.Size(), int64(p.Dir)
 		}
 	}
 	s.giveBack(c)
@@ -38,20 +38,28 @@ func (s *State) sizes(c *call) {
 func (r *Request) describedLogDirs() {
 	s := r.s
 	resp := kmsg.NewPtrDescribeLogDirsResponse()
-	d := kmsg.NewDescribeLogDirsResponseDir()
-	d.Dir, d.TotalBytes, d.UsableBytes = s.Node.LogDir, s.TotalBytes, s.FreeBytes
-	if s.Offline {
-		d.ErrorCode = code(kerr.KafkaStorageError)
+	for i := range s.Dirs {
+		from := &s.Dirs[i]
+		d := kmsg.NewDescribeLogDirsResponseDir()
+		d.Dir, d.TotalBytes, d.UsableBytes = from.Path, from.TotalBytes, from.FreeBytes
+		if from.Offline {
+			d.ErrorCode = code(kerr.KafkaStorageError)
+		} else {
+			r.describeLogDir(int64(i), &d)
+		}
 		resp.Dirs = append(resp.Dirs, d)
-		r.answer(resp)
-		return
 	}
+	r.answer(resp)
+}
+
+// describeLogDir lists what lies in one directory.
+func (r *Request) describeLogDir(dir int64, d *kmsg.DescribeLogDirsResponseDir) {
 	for i := range r.items {
 		it := &r.items[i]
-		if it.Code != kerr.None {
+		if it.Code != kerr.None || it.Arg != dir {
 			continue
 		}
-		t := s.Image.TopicByID(it.ID)
+		t := r.s.Image.TopicByID(it.ID)
 		if t == nil {
 			continue
 		}
@@ -65,6 +73,4 @@ func (r *Request) describedLogDirs() {
 		x := &d.Topics[len(d.Topics)-1]
 		x.Partitions = append(x.Partitions, p)
 	}
-	resp.Dirs = append(resp.Dirs, d)
-	r.answer(resp)
 }

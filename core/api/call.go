@@ -180,11 +180,14 @@ func (s *State) leaderOf(it *Item) *replica.Partition {
 func (s *State) replicaOf(it *Item) *replica.Partition {
 	p := s.Partition(it.ID, it.Number)
 	switch {
-	case p == nil || p.Log == nil || s.Closed || p.Closed():
+	case p == nil || s.Closed || p.Closed():
 		it.Code = kerr.NotLeaderForPartition
 		return nil
 	case p.Offline():
 		it.Code = kerr.KafkaStorageError
+		return nil
+	case p.Log == nil:
+		it.Code = kerr.NotLeaderForPartition
 		return nil
 	case it.Epoch != -1 && it.Epoch < p.LeaderEpoch && !plant.On(plant.R3):
 		it.Code = kerr.FencedLeaderEpoch

@@ -3,6 +3,8 @@ package api
 import (
 	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/list"
+	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/wire"
 	"github.com/seedlog/seedlog/io/clock"
 )
@@ -14,22 +16,30 @@ import (
 const evictAfter = 2 * clock.Minute
 
 type sessions struct {
-	slots  int
-	byID   map[int32]*session
-	oldest *session // by last use, doubly linked
-	newest *session
+	slots int
+	byID  map[int32]*session
+	all   list.List[session] // by last use, the oldest first
 }
 
+// session is what the broker remembers of a client's fetches. A part is in one of its lists: a request reads those that are active, and need
+// not look at those that rest.
 type session struct {
-	id         int32
-	epoch      int32 // that the next request must carry
-	byID       bool  // version 13 or later: topic ids
-	follower   bool  // another broker's
-	used       clock.Time
-	parts      map[sessionKey]*sessionPart
-	first      *sessionPart
-	last       *sessionPart
-	prev, next *session
+	s        *State
+	id       int32
+	epoch    int32 // that the next request must carry
+	byID     bool  // version 13 or later: topic ids
+	follower bool  // another broker's
+	used     clock.Time
+	parts    map[sessionKey]*sessionPart
+	active   list.List[sessionPart] // in the order in which they are read: whose records were sent last comes last
+	in       list.Elem[session]
+
+	resting list.List[sessionPart]
+	stirred []*sessionPart // that rested when the newest request began, or since; scratch
+	polls   int64          // requests so far
+	replica int64          // broker epoch of the follower in its last request
+	waiter  *Request       // that waits, nil: none
+	dropped bool
 }
 
 type sessionKey struct {
@@ -40,11 +50,14 @@ type sessionKey struct {
 
 // sessionPart is what the broker remembers of one partition between two requests.
 type sessionPart struct {
-	key        sessionKey
-	q          wire.FetchPart // Topic is empty: the key's name stands for it
-	topic      []byte
-	hw, start  int64 // as last told to the client
-	prev, next *sessionPart
+	key       sessionKey
+	q         wire.FetchPart // Topic is empty: the key's name stands for it
+	topic     []byte
+	hw, start int64 // as last told to the client
+	sess      *session
+	in        list.Elem[sessionPart]
+	rest      replica.Rest
+	poll      int64 // the last request that reads it, a number of session.polls
 }
 
 // fetchContext is a request's relation to its session.
@@ -54,6 +67,9 @@ type fetchContext struct {
 	incremental bool
 	sess        *session
 }
+
+// rests says whether partitions of the session rest.
+func (c *fetchContext) rests() bool { return c.sess != nil && c.sess.resting.Len() > 0 }
 
 func newSessions(node *config.Node) sessions {
 	return sessions{slots: int(node.FetchSessionSlots), byID: map[int32]*session{}}
@@ -74,6 +90,7 @@ func (ss *sessions) begin(s *State, r *Request) fetchContext {
 			p := fetchPart{id: q.Parts[i].TopicID, number: q.Parts[i].Partition}
 			if ctx.sess != nil {
 				p.sess = ctx.sess.put(&q.Parts[i])
+				p.sess.poll = ctx.sess.polls
 			}
 			r.fetchItem(p, &q.Parts[i])
 		}
@@ -104,7 +121,7 @@ func (ss *sessions) resume(s *State, r *Request) fetchContext {
 		x.put(&q.Parts[i])
 	}
 	ctx := fetchContext{incremental: true, sess: x, id: x.id}
-	if x.first == nil {
+	if len(x.parts) == 0 {
 		ss.drop(x)
 		return fetchContext{}
 	}
@@ -112,13 +129,20 @@ func (ss *sessions) resume(s *State, r *Request) fetchContext {
 	if x.epoch <= 0 {
 		x.epoch = 1
 	}
+	x.begin(q.ReplicaEpoch)
 	ss.touch(s, x)
-	for p := x.first; p != nil; p = p.next {
-		q := p.q
-		q.Topic = p.topic
-		r.fetchItem(fetchPart{name: p.key.name, id: p.key.id, number: p.key.number, sess: p}, &q)
+	for p := x.active.First(); p != nil; p = p.in.Next() {
+		r.readPart(p)
 	}
 	return ctx
+}
+
+// readPart adds a session's part to what a request reads.
+func (r *Request) readPart(p *sessionPart) {
+	p.poll = p.sess.polls
+	q := p.q
+	q.Topic = p.topic
+	r.fetchItem(fetchPart{name: p.key.name, id: p.key.id, number: p.key.number, sess: p}, &q)
 }
 
 // include says whether the response names the item, and remembers what it told.
@@ -149,10 +173,12 @@ func (x *session) put(q *wire.FetchPart) *sessionPart {
 	k := keyOf(q, x.byID)
 	p := x.parts[k]
 	if p == nil {
-		p = &sessionPart{key: k, topic: []byte(k.name), hw: -1, start: -1}
+		p = &sessionPart{key: k, topic: []byte(k.name), hw: -1, start: -1, sess: x}
+		p.rest.Owner = p
 		x.parts[k] = p
-		x.link(p)
+		x.active.Push(p, &p.in)
 	}
+	x.wake(p)
 	p.q = *q
 	p.q.Topic = nil // it aliases the frame
 	return p
@@ -162,37 +188,15 @@ func (x *session) forget(q *wire.FetchPart) {
 	k := keyOf(q, x.byID)
 	if p := x.parts[k]; p != nil {
 		delete(x.parts, k)
-		x.unlink(p)
-	}
-}
-
-func (x *session) link(p *sessionPart) {
-	p.prev, p.next = x.last, nil
-	if x.last == nil {
-		x.first = p
-	} else {
-		x.last.next = p
-	}
-	x.last = p
-}
-
-func (x *session) unlink(p *sessionPart) {
-	if p.prev == nil {
-		x.first = p.next
-	} else {
-		p.prev.next = p.next
-	}
-	if p.next == nil {
-		x.last = p.prev
-	} else {
-		p.next.prev = p.prev
+		x.wake(p)
+		x.active.Remove(&p.in)
 	}
 }
 
 func (x *session) toEnd(p *sessionPart) {
-	if x.parts[p.key] == p && x.last != p {
-		x.unlink(p)
-		x.link(p)
+	if p.in.In(&x.active) {
+		x.active.Remove(&p.in)
+		x.active.Push(p, &p.in)
 	}
 }
 
@@ -205,19 +209,20 @@ func (ss *sessions) create(s *State, byID, follower bool) *session {
 	for id == 0 || ss.byID[id] != nil {
 		id = int32(s.Env.Rand.Uint64()&0x7fffff00) | int32(s.Shard)
 	}
-	x := &session{id: id, epoch: 1, byID: byID, follower: follower, parts: map[sessionKey]*sessionPart{}}
+	x := &session{s: s, id: id, epoch: 1, byID: byID, follower: follower, parts: map[sessionKey]*sessionPart{}}
 	ss.byID[id] = x
-	ss.add(s, x)
+	x.used = s.Env.Now.Mono
+	ss.all.Push(x, &x.in)
 	return x
 }
 
 // evict makes room: whoever was not used for long goes first, and to a follower any consumer gives way, the one that was used least lately.
 // A consumer never takes the slot of a follower that is alive (KIP-227: privileged).
 func (ss *sessions) evict(s *State, follower bool) bool {
-	x := ss.oldest
+	x := ss.all.First()
 	if x != nil && s.Env.Now.Mono.Sub(x.used) < evictAfter {
 		for follower && x != nil && x.follower {
-			x = x.next
+			x = x.in.Next()
 		}
 		if !follower {
 			x = nil
@@ -230,36 +235,15 @@ func (ss *sessions) evict(s *State, follower bool) bool {
 	return true
 }
 
-func (ss *sessions) add(s *State, x *session) {
-	x.used = s.Env.Now.Mono
-	x.prev, x.next = ss.newest, nil
-	if ss.newest == nil {
-		ss.oldest = x
-	} else {
-		ss.newest.next = x
-	}
-	ss.newest = x
-}
-
-func (ss *sessions) remove(x *session) {
-	if x.prev == nil {
-		ss.oldest = x.next
-	} else {
-		x.prev.next = x.next
-	}
-	if x.next == nil {
-		ss.newest = x.prev
-	} else {
-		x.next.prev = x.prev
-	}
-}
-
 func (ss *sessions) touch(s *State, x *session) {
-	ss.remove(x)
-	ss.add(s, x)
+	x.used = s.Env.Now.Mono
+	ss.all.Remove(&x.in)
+	ss.all.Push(x, &x.in)
 }
 
 func (ss *sessions) drop(x *session) {
 	delete(ss.byID, x.id)
-	ss.remove(x)
+	ss.all.Remove(&x.in)
+	x.dropped = true
+	x.wakeAll()
 }

@@ -87,7 +87,12 @@ func oneGroup(r *Request, req kmsg.Request) {
 
 // toController serves the APIs that the controller decides.
 func toController(r *Request, req kmsg.Request) {
-	r.finish = func(r *Request) { r.answer(r.resps[0]) }
+	r.toController(req, func(r *Request) { r.answer(r.resps[0]) })
+}
+
+// toController has the controller decide req, and calls finish with the answer in resps.
+func (r *Request) toController(req kmsg.Request, finish func(*Request)) {
+	r.finish = finish
 	r.remain++
 	if r.Client.Inner {
 		r.remain++

@@ -36,14 +36,11 @@ type State struct {
 	Image           *metadata.Image
 	Replier         Replier
 	Saver           Saver
-	unsaved, saving []*call // DeleteRecords whose log starts are not on the disk yet
-	Control         Control // the controller; only shard 0 has one
-	ControllerID    int32   // the active controller's node id, -1 none known
-	Offline         bool    // the log directory failed
-	Closed          bool    // the logs are closed or being closed: nothing is served
-	FreeBytes       int64   // of the log directory's file system when last asked, below 0 unknown
-	TotalBytes      int64   // of the same
-	SinceFree       int64   // bytes appended here since then
+	unsaved, saving []*call  // DeleteRecords whose log starts are not on the disk yet
+	Control         Control  // the controller; only shard 0 has one
+	ControllerID    int32    // the active controller's node id, -1 none known
+	Closed          bool     // the logs are closed or being closed: nothing is served
+	Dirs            []LogDir // in the order of log.dirs
 	pids            pidBlock
 	Usage           [maxKeys]Usage // by key
 
@@ -80,7 +77,7 @@ func NewState(e *env.Env, node *config.Node, shards int) *State {
 		Env: e, Node: node, Shard: e.Shard, Shards: shards, Scratch: &records.Scratch{},
 		parts: map[PartKey]*replica.Partition{}, Groups: map[int32]*group.Coordinator{},
 		configs: map[[16]byte]*config.Topic{}, watching: map[watchKey]*call{},
-		sessions: newSessions(node), FreeBytes: -1, TotalBytes: -1, ControllerID: node.NodeID,
+		sessions: newSessions(node), Dirs: newLogDirs(node), ControllerID: node.NodeID,
 	}
 }
 
@@ -133,11 +130,6 @@ func (s *State) Settings(t *metadata.Topic) *config.Topic {
 	c := config.Resolve(s.Node, t.Configs)
 	s.configs[t.ID] = &c
 	return &c
-}
-
-// full says whether what is free is kept for the broker's own topics, for its metadata and for deleting records (disk.reserve.bytes).
-func (s *State) full() bool {
-	return s.FreeBytes >= 0 && s.FreeBytes-s.SinceFree < s.Node.DiskReserveBytes
 }
 
 // Usage counts one API's requests.

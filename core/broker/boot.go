@@ -29,7 +29,7 @@ func (s *Shard) start() {
 	}
 	s.control = c
 	task.Go(s.env, func(t *task.Task) {
-		boot, refusal := s.readDirectory(t)
+		boot, refusal := s.readDirectories(t)
 		switch {
 		case t.Stopped():
 		case refusal != "":
@@ -57,10 +57,13 @@ func (s *Shard) bootNode(t *task.Task, boot *bootData) {
 		s.fatal(1, err.Error())
 		return
 	}
-	if s.sortDirectories(t, boot.dirs, m.Image); t.Stopped() {
+	boot.dirs[0].id, boot.dirs[0].fresh = m.DirectoryID, m.Fresh
+	if _, ok := s.openOthers(t, boot, m.ClusterID, false); !ok {
 		return
 	}
-	s.dir.meta = m
+	if s.sortDirectories(t, boot, m.Image); t.Stopped() {
+		return
+	}
 	c.log, c.boot = m.Log, boot
 	c.store = metadata.NewStore(m.Image, c)
 	c.machine = controller.NewMachine(s.node, m.Image, m.Log, s.env.Rand, []metadata.FeatureLevelRecord{{Name: api.FeatureMetadata, Level: api.MetadataVersion}})
@@ -102,16 +105,18 @@ func (s *Shard) registration() *kmsg.BrokerRegistrationRequest {
 		rack := s.node.Rack
 		q.Rack = &rack
 	}
-	q.LogDirs = [][16]byte{s.directoryID()}
+	q.LogDirs = s.directoryIDs(false)
 	return q
 }
 
-// directoryID names the log directory (KIP-858).
-func (s *Shard) directoryID() [16]byte {
-	if s.member != nil {
-		return s.member.dir.ID
+// directoryIDs gives the ids of the directories that are offline, or of those that are not (KIP-858).
+func (s *Shard) directoryIDs(offline bool) (out [][16]byte) {
+	for i := range s.state.Dirs {
+		if d := &s.state.Dirs[i]; d.Offline == offline && d.ID != [16]byte{} {
+			out = append(out, d.ID)
+		}
 	}
-	return s.dir.meta.DirectoryID
+	return out
 }
 
 // registered waits for the registration.
@@ -143,7 +148,7 @@ func (s *Shard) serve() {
 	if s.env.Shard == 0 && plant.On(plant.S1) && s.boot != nil && s.boot.clean {
 		task.Go(s.env, func(t *task.Task) {
 			t.Sleep(10 * clock.Second)
-			s.dropMarker(t)
+			s.dropMarker(t, s.node.LogDir)
 		})
 	}
 	s.phase, s.boot = serving, nil

@@ -130,7 +130,7 @@ func (c *control) LeaderChanged() { c.machine.LeaderChanged() }
 // Failed is metadata.Fate: without its metadata log the process cannot go on.
 func (c *control) Failed(err disk.Err, what string) {
 	c.machine.Failed(err, what)
-	c.s.directoryFailed(what + ": " + err.Error())
+	c.s.directoryFailed(0, what+": "+err.Error())
 }
 
 func (c *control) close(t *task.Task) {

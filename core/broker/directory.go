@@ -3,15 +3,11 @@ package broker
 import (
 	"bytes"
 	"cmp"
-	"path"
+	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/seedlog/seedlog/core/commitlog"
-	"github.com/seedlog/seedlog/core/metadata/datadir"
-	"github.com/seedlog/seedlog/core/metadata/solo"
-	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/clock"
@@ -31,21 +27,25 @@ const (
 // checkpointEach is how often recovery points are gathered: recovery reads at most what was written since, and what was not synced.
 const checkpointEach = clock.Second
 
-// directory is shard 0's care for the log directory: the lock, the checkpoints of all shards, the clean-shutdown marker.
+// directory is shard 0's care for the log directories: the locks, the checkpoints of all shards, the clean-shutdown markers.
 type directory struct {
 	names    names
 	points   map[int32]*pointsMail // by shard
-	starts   map[int32][]commitlog.Entry
-	lock     disk.File
-	meta     *solo.Opened
+	each     []dirState            // in the order of log.dirs
 	writing  bool
 	changed  bool
-	topics   []commitlog.TopicName // what topicsName holds; nil: not known
-	drained  int                   // shards whose requests are answered, while the node stops
-	closed   int                   // shards that have closed their logs
-	low      bool                  // less than the reserve is free
-	wanted   []int32               // shards that wait for their log starts to be on the disk
-	unclosed int64                 // logs that could not be closed: no marker then
+	drained  int     // shards whose requests are answered, while the node stops
+	closed   int     // shards that have closed their logs
+	wanted   []int32 // shards that wait for their log starts to be on the disk
+	unclosed int64   // logs that could not be closed: no marker then
+}
+
+// dirState is what it knows of one directory.
+type dirState struct {
+	lock   disk.File
+	topics []commitlog.TopicName // what topicsName holds; nil: not known
+	low    bool                  // less than the reserve is free
+	full   fullness
 }
 
 // checkpoint gathers the recovery points and log starts of this shard's logs; shard 0 writes everybody's.
@@ -56,6 +56,9 @@ func (s *Shard) checkpoint() {
 	s.gatherPoints(false)
 	if s.env.Shard == 0 {
 		s.writePoints()
+		for i := range s.dir.each {
+			s.tellFull(i)
+		}
 		task.Go(s.env, s.askSpace)
 	}
 	if s.anyCapped() {
@@ -107,30 +110,31 @@ func (s *Shard) gatherPoints(save bool) {
 	if !s.pointsMoved() && !save {
 		return
 	}
-	var starts []commitlog.Entry
-	m := &pointsMail{}
+	m := &pointsMail{dirs: make([]dirPoints, len(s.state.Dirs))}
 	for _, p := range s.state.Parts {
 		if p.Log == nil || p.Offline() {
 			continue
 		}
-		a, b := p.Log.RecoveryPoint(), p.Log.Start()
-		m.points = append(m.points, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: a})
-		if n := len(m.topics); n == 0 || m.topics[n-1].ID != p.TopicID {
-			m.topics = append(m.topics, commitlog.TopicName{Topic: p.Topic, ID: p.TopicID})
+		d := &m.dirs[p.Dir]
+		entry := func(offset int64) commitlog.Entry {
+			return commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: offset}
+		}
+		d.points = append(d.points, entry(p.Log.RecoveryPoint()))
+		if n := len(d.topics); n == 0 || d.topics[n-1].ID != p.TopicID {
+			d.topics = append(d.topics, commitlog.TopicName{Topic: p.Topic, ID: p.TopicID})
 		}
 		if s.static.Clustered {
-			m.hws = append(m.hws, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: p.HighWatermark()})
+			d.hws = append(d.hws, entry(p.HighWatermark()))
 		}
-		if b > 0 {
-			starts = append(starts, commitlog.Entry{Topic: p.Topic, Partition: p.Number, Offset: b})
+		if start := p.Log.Start(); start > 0 {
+			d.starts = append(d.starts, entry(start))
 		}
 	}
 	want := int64(0)
 	if save {
 		want = 1
 	}
-	s.toZero(step.Mail{Kind: mailStarts, Body: starts, A: want})
-	s.toZero(step.Mail{Kind: mailPoints, Body: m})
+	s.toZero(step.Mail{Kind: mailPoints, Body: m, A: want})
 }
 
 // pointsMoved says whether shard 0 must be told something, and takes it as told. A shard at rest makes no garbage each second.
@@ -163,7 +167,7 @@ func (s *Shard) toZero(m step.Mail) {
 	s.send(m)
 }
 
-// writePoints writes both checkpoints, one task at a time.
+// writePoints writes the checkpoints, one task at a time.
 func (s *Shard) writePoints() {
 	d := &s.dir
 	if d.writing || !d.changed {
@@ -185,9 +189,9 @@ func (s *Shard) writePoints() {
 				s.tellSaved(shard)
 			}
 		}
-		if err != nil && !s.state.Offline {
+		if err != nil {
 			d.changed = true // tried again at the next tick; until then recovery reads a little more
-			s.env.Warnf("cannot write the checkpoints of %s: %v", s.node.LogDir, err)
+			s.env.Warnf("cannot write the checkpoints: %v", err)
 		}
 		s.maybeFinish() // the last shard may have closed its logs meanwhile
 		if err == nil && len(d.wanted) > 0 {
@@ -205,60 +209,88 @@ func (s *Shard) tellSaved(shard int32) {
 	s.send(step.Mail{Kind: mailSaved, To: shard})
 }
 
-// askSpace asks how much room is left and tells every shard.
+// askSpace asks how much room is left in each directory and tells every shard.
 func (s *Shard) askSpace(t *task.Task) {
-	free := t.Disk(disk.Request{Kind: disk.Free, Path: s.node.LogDir})
-	if t.Stopped() || free.Err != disk.OK {
-		return
-	}
-	s.space(free.N, free.Total)
-	s.broadcast(step.Mail{Kind: mailSpace, A: free.N, B: free.Total})
-	reserve := s.node.DiskReserveBytes
-	if low := free.N < reserve; low != s.dir.low {
-		s.dir.low = low
-		if low {
-			s.env.Warnf("%s has %d bytes free, %d fewer than disk.reserve.bytes: producers are refused until there is room; free space, lower retention.bytes or delete records", s.node.LogDir, free.N, reserve-free.N)
-		} else {
-			s.env.Infof("%s has room again (%d bytes free): producers are served", s.node.LogDir, free.N)
+	for i := range s.state.Dirs {
+		path := s.state.Dirs[i].Path
+		if s.state.Dirs[i].Offline {
+			continue
 		}
+		free := t.Disk(disk.Request{Kind: disk.Free, Path: path})
+		if t.Stopped() {
+			return
+		}
+		if free.Err != disk.OK {
+			continue
+		}
+		s.space(i, free.N, free.Total)
+		s.broadcast(step.Mail{Kind: mailSpace, Slot: int32(i), A: free.N, B: free.Total})
+		reserve := s.node.DiskReserveBytes
+		low := free.N < reserve
+		switch d := &s.dir.each[i]; {
+		case low && !d.low:
+			s.env.Warnf("%s has %d bytes free, %d fewer than disk.reserve.bytes: producers are refused until there is room; free space, lower retention.bytes or delete records", path, free.N, reserve-free.N)
+		case !low && d.low:
+			s.env.Infof("%s has room again (%d bytes free): producers are served", path, free.N)
+		}
+		s.dir.each[i].low = low
 	}
 }
 
-// space takes in how many bytes are free, of how many.
-func (s *Shard) space(free, total int64) {
-	s.state.FreeBytes, s.state.TotalBytes, s.state.SinceFree = free, total, 0
+// space takes in how many bytes are free in a directory, of how many.
+func (s *Shard) space(dir int, free, total int64) {
+	d := &s.state.Dirs[dir]
+	d.FreeBytes, d.TotalBytes, d.SinceFree = free, total, 0
 }
 
-// writeCheckpoints writes log starts and recovery points, then whose they are: while the three do not agree, as after a crash on the way,
-// a topic that is new in them is recovered without, which takes longer and loses nothing.
-func (s *Shard) writeCheckpoints(t *task.Task) error {
-	var points, starts, hws []commitlog.Entry
-	var topics []commitlog.TopicName
-	for i := int32(0); i < int32(s.shards); i++ {
-		if m := s.dir.points[i]; m != nil {
-			points, topics, hws = append(points, m.points...), append(topics, m.topics...), append(hws, m.hws...)
+// writeCheckpoints writes those of each directory that is there.
+func (s *Shard) writeCheckpoints(t *task.Task) (err error) {
+	for i := range s.state.Dirs {
+		if s.state.Dirs[i].Offline {
+			continue
 		}
-		starts = append(starts, s.dir.starts[i]...)
-	}
-	topics = unambiguous(topics)
-	if err := commitlog.WriteCheckpoint(t, s.node.LogDir+"/"+startsName, starts); err != nil {
-		return err
-	}
-	if err := commitlog.WriteCheckpoint(t, s.node.LogDir+"/"+pointsName, points); err != nil {
-		return err
-	}
-	if s.static.Clustered {
-		if err := commitlog.WriteCheckpoint(t, s.node.LogDir+"/"+hwsName, hws); err != nil {
+		if e := s.writeCheckpointsOf(t, i); e != nil && !s.state.Dirs[i].Offline {
+			err = fmt.Errorf("%s: %w", s.state.Dirs[i].Path, e)
+		}
+		if t.Stopped() {
 			return err
 		}
 	}
-	if slices.Equal(topics, s.dir.topics) {
+	return err
+}
+
+// writeCheckpointsOf writes log starts and recovery points, then whose they are: while the three do not agree, as after a crash on the way,
+// a topic that is new in them is recovered without, which takes longer and loses nothing.
+func (s *Shard) writeCheckpointsOf(t *task.Task, dir int) error {
+	var all dirPoints
+	for i := int32(0); i < int32(s.shards); i++ {
+		if m := s.dir.points[i]; m != nil {
+			d := &m.dirs[dir]
+			all.points, all.topics, all.hws = append(all.points, d.points...), append(all.topics, d.topics...), append(all.hws, d.hws...)
+			all.starts = append(all.starts, d.starts...)
+		}
+	}
+	topics := unambiguous(all.topics)
+	path := s.state.Dirs[dir].Path + "/"
+	if err := commitlog.WriteCheckpoint(t, path+startsName, all.starts); err != nil {
+		return err
+	}
+	if err := commitlog.WriteCheckpoint(t, path+pointsName, all.points); err != nil {
+		return err
+	}
+	if s.static.Clustered {
+		if err := commitlog.WriteCheckpoint(t, path+hwsName, all.hws); err != nil {
+			return err
+		}
+	}
+	d := &s.dir.each[dir]
+	if slices.Equal(topics, d.topics) {
 		return nil
 	}
-	s.dir.topics = nil
-	err := commitlog.WriteTopicNames(t, s.node.LogDir+"/"+topicsName, topics)
+	d.topics = nil
+	err := commitlog.WriteTopicNames(t, path+topicsName, topics)
 	if err == nil {
-		s.dir.topics = topics
+		d.topics = topics
 	}
 	return err
 }
@@ -278,133 +310,6 @@ func unambiguous(list []commitlog.TopicName) []commitlog.TopicName {
 	return out
 }
 
-// syncAncestors makes the directory's own name durable, and those of the parents that Mkdir may have made with it: what is synced below
-// a name that a power loss takes away is lost. A parent that may not be opened is not one that this process made.
-func (s *Shard) syncAncestors(t *task.Task, dir string) string {
-	for dir != "." && dir != "/" {
-		dir = path.Dir(dir)
-		if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: dir}); c.Err != disk.OK && c.Err != disk.ErrPermission {
-			return "cannot sync " + dir + ", which holds the data directory (" + c.Err.Error() + "); check the disk or choose another with --data"
-		}
-	}
-	return ""
-}
-
-// readDirectory locks the directory and reads what recovery needs. A text other than "" ends the node.
-func (s *Shard) readDirectory(t *task.Task) (b *bootData, refusal string) {
-	dir := s.node.LogDir
-	if c := t.Disk(disk.Request{Kind: disk.Mkdir, Path: dir}); c.Err != disk.OK {
-		return nil, "cannot create the data directory " + dir + " (" + c.Err.Error() + "); choose another with --data"
-	}
-	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: parentDir(dir)}); c.Err != disk.OK {
-		// The directory itself must survive the loss of power, or nothing in it does.
-		return nil, "cannot sync " + parentDir(dir) + ", which holds the data directory (" + c.Err.Error() + "); check the disk or choose another with --data"
-	}
-	if text := s.syncAncestors(t, dir); text != "" {
-		return nil, text
-	}
-	s.dir.lock = s.env.File()
-	if c := t.Disk(disk.Request{Kind: disk.Open, File: s.dir.lock, Path: dir + "/" + lockName, Flags: disk.Create}); c.Err != disk.OK {
-		return nil, "cannot write to the data directory " + dir + " (" + c.Err.Error() + "); make it writable or choose another with --data"
-	}
-	if c := t.Disk(disk.Request{Kind: disk.Lock, File: s.dir.lock}); c.Err == disk.ErrLocked {
-		return nil, "the data directory " + dir + " is in use by another process; stop that one or choose another directory with --data"
-	} else if c.Err != disk.OK {
-		return nil, "cannot lock the data directory " + dir + " (" + c.Err.Error() + "); check the file system or choose another with --data"
-	}
-	b = &bootData{points: map[string]int64{}, starts: map[string]int64{}, hws: map[string]int64{}}
-	names := t.Disk(disk.Request{Kind: disk.List, Path: dir})
-	if names.Err != disk.OK {
-		return nil, "cannot list the data directory " + dir + " (" + names.Err.Error() + "); check the disk"
-	}
-	b.epoch = -1
-	for _, n := range names.Names {
-		b.clean = b.clean || n == cleanName
-		if d, ok := strings.CutSuffix(n, "/"); ok {
-			b.dirs = append(b.dirs, d)
-		}
-	}
-	if b.clean {
-		b.epoch = s.readMarker(t)
-	}
-	if b.clean && !plant.On(plant.S1) {
-		// The marker goes before anything is loaded: a crash while loading must not look like a clean stop (KAFKA-10471).
-		if text := s.dropMarker(t); text != "" {
-			return nil, text
-		}
-	}
-	for _, x := range [...]struct {
-		name string
-		into map[string]int64
-	}{{pointsName, b.points}, {startsName, b.starts}, {hwsName, b.hws}} {
-		entries, err := commitlog.ReadCheckpoint(t, dir+"/"+x.name)
-		if err != nil {
-			// Without it more is read, nothing is lost: every log is scanned from its start.
-			s.env.Warnf("%s/%s cannot be used (%v); logs are scanned instead", dir, x.name, err)
-		}
-		for _, e := range entries {
-			x.into[e.Topic+"-"+strconv.Itoa(int(e.Partition))] = e.Offset
-		}
-	}
-	topics, named, err := commitlog.ReadTopicNames(t, dir+"/"+topicsName)
-	if err != nil {
-		s.env.Warnf("%s/%s cannot be used (%v); logs are scanned instead", dir, topicsName, err)
-	}
-	b.named, b.topics = named, map[string][16]byte{}
-	for _, x := range topics {
-		b.topics[x.Topic] = x.ID
-	}
-	return b, ""
-}
-
-// parentDir gives the directory that holds dir.
-func parentDir(dir string) string {
-	dir = strings.TrimRight(dir, "/")
-	switch i := strings.LastIndexByte(dir, '/'); {
-	case i > 0:
-		return dir[:i]
-	case i == 0:
-		return "/"
-	}
-	return "."
-}
-
-// readMarker gives the broker epoch that the clean-shutdown marker names (KIP-966), -1 if it names none.
-func (s *Shard) readMarker(t *task.Task) int64 {
-	text, _, _ := datadir.ReadFile(t, s.env, s.node.LogDir, cleanName) // one that cannot be read names none
-	return parseMarker(text)
-}
-
-// The marker's text is Kafka's: {"version":0,"brokerEpoch":7}.
-func markerText(epoch int64) string {
-	return `{"version":0,"brokerEpoch":` + strconv.FormatInt(epoch, 10) + `}`
-}
-
-func parseMarker(text string) int64 {
-	_, rest, ok := strings.Cut(text, `"brokerEpoch":`)
-	if !ok {
-		return -1
-	}
-	digits, _, _ := strings.Cut(rest, "}")
-	digits, _, _ = strings.Cut(digits, ",")
-	n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
-	if err != nil || n < 0 {
-		return -1
-	}
-	return n
-}
-
-func (s *Shard) dropMarker(t *task.Task) string {
-	dir := s.node.LogDir
-	if c := t.Disk(disk.Request{Kind: disk.Remove, Path: dir + "/" + cleanName}); c.Err != disk.OK {
-		return "cannot remove " + dir + "/" + cleanName + " (" + c.Err.Error() + "); check the disk"
-	}
-	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: dir}); c.Err != disk.OK {
-		return "cannot sync the data directory " + dir + " (" + c.Err.Error() + "); check the disk"
-	}
-	return ""
-}
-
 // brokerEpoch is the epoch of this process's registration, -1 if there is none.
 func (s *Shard) brokerEpoch() int64 {
 	if s.member != nil {
@@ -413,21 +318,28 @@ func (s *Shard) brokerEpoch() int64 {
 	return s.ownEpoch()
 }
 
-// markClean says that every log was closed with everything synced.
-func (s *Shard) markClean(t *task.Task) disk.Err {
+// markClean says of each directory that every log in it was closed with everything synced.
+func (s *Shard) markClean(t *task.Task) {
+	for i := range s.state.Dirs {
+		if !s.state.Dirs[i].Offline && !t.Stopped() {
+			s.writeMarker(t, s.state.Dirs[i].Path)
+		}
+	}
+}
+
+// writeMarker writes a directory's marker. Where that fails the next start recovers.
+func (s *Shard) writeMarker(t *task.Task, dir string) {
 	f := s.env.File()
-	dir := s.node.LogDir
-	c := t.Disk(disk.Request{Kind: disk.Open, File: f, Path: dir + "/" + cleanName, Flags: disk.Create})
-	if c.Err != disk.OK {
-		return c.Err
+	if c := t.Disk(disk.Request{Kind: disk.Open, File: f, Path: dir + "/" + cleanName, Flags: disk.Create}); c.Err != disk.OK {
+		return
 	}
 	text := markerText(s.brokerEpoch())
-	if c = t.Disk(disk.Request{Kind: disk.Write, File: f, Vec: [][]byte{[]byte(text)}}); c.Err != disk.OK {
-		return c.Err
+	if c := t.Disk(disk.Request{Kind: disk.Write, File: f, Vec: [][]byte{[]byte(text)}}); c.Err != disk.OK {
+		return
 	}
-	if c = t.Disk(disk.Request{Kind: disk.Sync, File: f}); c.Err != disk.OK {
-		return c.Err
+	if c := t.Disk(disk.Request{Kind: disk.Sync, File: f}); c.Err != disk.OK {
+		return
 	}
 	t.Disk(disk.Request{Kind: disk.Close, File: f})
-	return t.Disk(disk.Request{Kind: disk.SyncDir, Path: dir}).Err
+	t.Disk(disk.Request{Kind: disk.SyncDir, Path: dir})
 }

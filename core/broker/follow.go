@@ -42,6 +42,10 @@ func (s *Shard) followPartition(t *metadata.Topic, number int32) {
 	case p == nil && mine:
 		p = s.newPartition(t, number)
 		p.Apply(s.partitionState(t, number), s.env.Now.Mono)
+		if p.Offline() {
+			return
+		}
+		s.checkDirectory(t, p)
 		if key := partKey(p); s.follow.removing[key] {
 			s.follow.after[key] = &cameBack{t, p}
 			return
@@ -51,6 +55,7 @@ func (s *Shard) followPartition(t *metadata.Topic, number int32) {
 		s.removePartition(p)
 	case p != nil:
 		s.throttle(p, t)
+		s.checkDirectory(t, p)
 		p.Apply(s.partitionState(t, number), s.env.Now.Mono)
 		if p.Log != nil {
 			p.Log.SetConfig(s.logConfig(t))

@@ -106,3 +106,67 @@ func TestConnectionsAboveTheLimitAreCountedAndToldOfNowAndThen(t *testing.T) {
 		t.Fatalf("want another line later, got %v", n.log)
 	}
 }
+
+func TestSettingsOfAnotherBrokerAreRefusedByTheOneThatIsAsked(t *testing.T) {
+	n := bootNode(t, newMemDisk(), 2)
+	for shard := range 2 {
+		c := n.connect(shard)
+		topic := []string{"a", "b"}[shard]
+		n.mustCreate(c, topic, 1)
+		q := kmsg.NewPtrIncrementalAlterConfigsRequest()
+		q.Version = 1
+		value := "1000"
+		for _, x := range []kmsg.IncrementalAlterConfigsRequestResource{
+			{ResourceType: kmsg.ConfigResourceTypeBroker, ResourceName: "9", Configs: []kmsg.IncrementalAlterConfigsRequestResourceConfig{{Name: "log.retention.ms", Value: &value}}},
+			{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: topic, Configs: []kmsg.IncrementalAlterConfigsRequestResourceConfig{{Name: "retention.ms", Value: &value}}},
+		} {
+			q.Resources = append(q.Resources, x)
+		}
+		got := c.ask(q).(*kmsg.IncrementalAlterConfigsResponse).Resources
+		if len(got) != 2 || kerr.Code(got[0].ErrorCode) != kerr.InvalidRequest || got[1].ErrorCode != 0 {
+			t.Fatalf("shard %d: want the first refused and the second done, got %+v", shard, got)
+		}
+		q.Resources = q.Resources[:1]
+		if got := c.ask(q).(*kmsg.IncrementalAlterConfigsResponse).Resources; len(got) != 1 || kerr.Code(got[0].ErrorCode) != kerr.InvalidRequest {
+			t.Fatalf("shard %d: want it refused, got %+v", shard, got)
+		}
+	}
+}
+
+func TestAFullDirectoryIsToldOfOnceForAllPartitionsThatMeetIt(t *testing.T) {
+	n := bootNode(t, newMemDisk(), 2, "disk.reserve.bytes=0")
+	c := n.connect(0)
+	const parts = 20
+	n.mustCreate(c, "t", parts)
+	n.disk.fail = func(r *disk.Request) disk.Err {
+		if r.Kind == disk.Write && strings.HasSuffix(n.pathOf(r), ".log") {
+			return disk.ErrNoSpace
+		}
+		return disk.OK
+	}
+	lines := func() (out []string) {
+		for _, l := range n.log {
+			if strings.Contains(l, " is full: ") {
+				out = append(out, l)
+			}
+		}
+		return out
+	}
+	for second := range int32(25) { // in each, the first that is produced to on either shard meets the disk, and the others are refused for it
+		for p := range int32(parts) {
+			p = (p + 3*second) % parts
+			if got := c.ask(produceTo("t", p, -1, batchOf(1, 100))).(*kmsg.ProduceResponse).Topics[0].Partitions[0].ErrorCode; kerr.Code(got) != kerr.KafkaStorageError {
+				t.Fatalf("partition %d of a full disk: code %d", p, got)
+			}
+		}
+		n.wait(clock.Second)
+	}
+	got := lines()
+	if len(got) != 3 || !strings.Contains(got[0], "data is full: data/t-0 needs ") || !strings.Contains(got[1], " partitions need ") || strings.Contains(got[1], " 2 partitions") || !strings.HasSuffix(got[1], " bytes more; free space there or lower retention.bytes") {
+		t.Fatalf("25 seconds of a full disk: %d lines: %q", len(got), got)
+	}
+	n.wait(60 * clock.Second)
+	if len(lines()) > 4 {
+		t.Fatalf("lines about a disk that nobody writes to: %q", lines())
+	}
+}

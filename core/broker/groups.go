@@ -55,7 +55,7 @@ func (s *Shard) replay(t *task.Task, p *replica.Partition, g *group.Coordinator)
 			continue
 		}
 		if err != disk.OK || len(b) == 0 {
-			s.directoryFailed("cannot load groups from " + p.Log.Dir() + ": " + err.Error())
+			s.directoryFailed(p.Dir, "cannot load groups from "+p.Log.Dir()+": "+err.Error())
 			return
 		}
 		for len(b) > 0 {

@@ -158,13 +158,17 @@ func (l *lease) registered(r *kmsg.BrokerRegistrationResponse) {
 func (l *lease) record() {
 	s := l.m.s
 	task.Go(s.env, func(t *task.Task) {
-		err := s.writeSynced(t, l.epoch)
-		if t.Stopped() {
-			return
-		}
-		if err != nil {
-			s.directoryFailed(err.Error())
-			return
+		for i := range s.state.Dirs {
+			if s.state.Dirs[i].Offline {
+				continue
+			}
+			err := s.writeSynced(t, s.state.Dirs[i].Path, l.epoch)
+			if t.Stopped() {
+				return
+			}
+			if err != nil {
+				s.directoryFailed(i, err.Error())
+			}
 		}
 		l.recorded = true
 	})
@@ -181,9 +185,7 @@ func (l *lease) heartbeat() {
 	if l.truncated && l.fenced {
 		controller.SetTruncated(req)
 	}
-	if m.s.state.Offline {
-		req.OfflineLogDirs = [][16]byte{m.dir.ID}
-	}
+	req.OfflineLogDirs = m.s.directoryIDs(true)
 	l.busy = true
 	m.toController(req, 1, func(resp kmsg.Response) {
 		l.busy = false

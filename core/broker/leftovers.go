@@ -16,10 +16,18 @@ import (
 // deleted topic's: they have a topic id that the image no longer knows, and are removed in the background; so are those of partitions that
 // were moved to other brokers meanwhile. What else is there is nobody's
 // that we know, so it is left alone and named in a warning; so is everything if the metadata log was begun anew in this very start.
-func (s *Shard) sortDirectories(t *task.Task, dirs []string, img *metadata.Image) {
+func (s *Shard) sortDirectories(t *task.Task, boot *bootData, img *metadata.Image) {
+	for i := range boot.dirs {
+		if boot.dirs[i].failed == "" && !t.Stopped() {
+			s.sortDirectory(t, s.state.Dirs[i].Path, boot.dirs[i].logs, img)
+		}
+	}
+}
+
+func (s *Shard) sortDirectory(t *task.Task, dir string, logs []string, img *metadata.Image) {
 	var gone []string
-	for _, d := range dirs {
-		path := s.node.LogDir + "/" + d
+	for _, d := range logs {
+		path := dir + "/" + d
 		if commitlog.IsRemoved(d) {
 			gone = append(gone, path)
 			continue

@@ -1,10 +1,13 @@
 package broker
 
 import (
+	"slices"
+
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/metadata/link"
+	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/step"
 )
 
@@ -12,12 +15,12 @@ import (
 const (
 	mailImage      = api.MailBroker + iota // to all: Body *imageMail
 	mailApplied                            // to shard 0: A = index of the image that the sender's partitions follow
-	mailPoints                             // to shard 0: Body *pointsMail, recovery points, the sender's all
-	mailStarts                             // to shard 0: Body []commitlog.Entry log starts, the sender's all
+	mailPoints                             // to shard 0: Body *pointsMail, the sender's all; A = 1: it waits until they are on the disk
 	mailSaved                              // to a shard that wants it: its log starts are on the disk
 	mailServe                              // to all: every shard has recovered; accept
-	mailFailed                             // to all: the log directory failed; Body string says how
-	mailSpace                              // to all: A = bytes free, B = of so many
+	mailFailed                             // to all: log directory Slot failed; Body string says how
+	mailSpace                              // to all: log directory Slot has A bytes free, of B
+	mailFull                               // to shard 0: log directory Slot had no room for A bytes of the log whose directory is Body string
 	mailClaim                              // to shard 0: Body nameClaim; names.go
 	mailGranted                            // to a shard: Body nameClaim
 	mailRelease                            // to shard 0: Body nameClaim
@@ -26,6 +29,7 @@ const (
 	mailClosed                             // to shard 0: the sender has closed its logs, but for A of them
 	mailAlter                              // to shard 0: Body *alter, a proposal of the sender's
 	mailAltered                            // to a shard: Body *alter, its answer
+	mailAssign                             // to shard 0: Body assign, where a replica of the sender's lies
 	mailController                         // to all: A = node id of the active controller, -1 none
 	mailTruncated                          // to shard 0: a log of the sender's has lost synced records
 	mailDrain                              // to all, of a node of a cluster: its leaderships are handed over; drain
@@ -40,26 +44,54 @@ type imageMail struct {
 	boot *bootData
 }
 
-// bootData is what shard 0 read from the directory before any log was opened.
+// bootData is what shard 0 read from the directories before any log was opened.
 type bootData struct {
-	clean  bool  // the last run stopped cleanly
-	epoch  int64 // the broker epoch that it had, -1 not known
-	synced int64 // the newest broker epoch that was synced in the directory, -1 not known
+	clean  bool      // the last run stopped cleanly, in every directory
+	epoch  int64     // the broker epoch that it had, -1 not known
+	synced int64     // the newest broker epoch that was synced in every directory, -1 not known
+	dirs   []bootDir // in the order of log.dirs
+}
+
+// bootDir is what shard 0 read from one directory.
+type bootDir struct {
+	failed string   // why it cannot be used; "" it can
+	id     [16]byte // directory.id
+	fresh  bool     // nobody has used it before
+	clean  bool     // the last run stopped cleanly
+	epoch  int64    // the broker epoch that it had, -1 not known
 	points map[string]int64
 	starts map[string]int64
 	hws    map[string]int64    // high watermarks, of a node of a cluster
 	named  bool                // the next one was there
 	topics map[string][16]byte // whose offsets points and starts are
-	dirs   []string            // all directories that are there
+	logs   []string            // all directories that are there, sorted
 }
 
 // isOf says whether the checkpoints' offsets for a name are those of this topic, not of one that had the name before. A directory without
 // the file that says so is Kafka's, or the first checkpoint was not written to its end.
-func (b *bootData) isOf(name string, id [16]byte) bool { return !b.named || b.topics[name] == id }
+func (b *bootDir) isOf(name string, id [16]byte) bool { return !b.named || b.topics[name] == id }
 
-// pointsMail are a shard's recovery points, and which topics they are of.
-type pointsMail struct {
+// has says whether a log of that name is there.
+func (b *bootDir) has(name string) bool {
+	_, ok := slices.BinarySearch(b.logs, name)
+	return ok
+}
+
+// bootOf gives what was read from the directory of a partition, if that concerns its topic; else nil.
+func (s *Shard) bootOf(p *replica.Partition) *bootDir {
+	if s.boot == nil || !s.boot.dirs[p.Dir].isOf(p.Topic, p.TopicID) {
+		return nil
+	}
+	return &s.boot.dirs[p.Dir]
+}
+
+// pointsMail are a shard's recovery points and log starts, by directory.
+type pointsMail struct{ dirs []dirPoints }
+
+// dirPoints are those of one directory, and which topics they are of.
+type dirPoints struct {
 	points []commitlog.Entry
+	starts []commitlog.Entry // above 0
 	topics []commitlog.TopicName
 	hws    []commitlog.Entry // high watermarks, of a node of a cluster
 }
@@ -100,8 +132,6 @@ func (s *Shard) mailArrived(m *step.Mail) {
 		s.control.appliedBy(int(m.From), m.A)
 	case mailPoints:
 		s.dir.points[m.From], s.dir.changed = m.Body.(*pointsMail), true
-	case mailStarts:
-		s.dir.starts[m.From], s.dir.changed = m.Body.([]commitlog.Entry), true
 		if m.A != 0 {
 			s.dir.wanted = append(s.dir.wanted, m.From)
 			if m.From != 0 {
@@ -113,9 +143,11 @@ func (s *Shard) mailArrived(m *step.Mail) {
 	case mailServe:
 		s.serve()
 	case mailFailed:
-		s.offline(m.Body.(string))
+		s.offline(int(m.Slot), m.Body.(string))
 	case mailSpace:
-		s.space(m.A, m.B)
+		s.space(int(m.Slot), m.A, m.B)
+	case mailFull:
+		s.noRoom(int(m.Slot), m.Body.(string), m.A)
 	case mailClaim:
 		s.claimed(m.Body.(nameClaim))
 	case mailGranted:
@@ -128,6 +160,8 @@ func (s *Shard) mailArrived(m *step.Mail) {
 		s.member.alters.add(m.Body.(*alter))
 	case mailAltered:
 		s.altered(m.Body.(*alter))
+	case mailAssign:
+		s.assigns.add(m.Body.(assign))
 	case mailController:
 		s.state.ControllerID = int32(m.A)
 	case mailTruncated:
@@ -140,6 +174,14 @@ func (s *Shard) mailArrived(m *step.Mail) {
 		s.dir.closed++
 		s.dir.unclosed += m.A
 		s.maybeFinish()
+	default:
+		s.outside(m)
+	}
+}
+
+// outside answers who looks at the process.
+func (s *Shard) outside(m *step.Mail) {
+	switch m.Kind {
 	case MailStats:
 		s.stats(m)
 	case MailStatus:

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"slices"
+
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seedlog/seedlog/core/api"
@@ -27,10 +29,11 @@ import (
 type member struct {
 	s             *Shard
 	remote        remote
-	dir           *datadir.Dir
-	id            string      // raft's name of this node
-	state         *link.State // nil: not known yet
-	boot          *bootData   // goes with the first image that the shards follow
+	dir           *datadir.Dir   // of the metadata
+	others        []*datadir.Dir // of the directories beside it
+	id            string         // raft's name of this node
+	state         *link.State    // nil: not known yet
+	boot          *bootData      // goes with the first image that the shards follow
 	brings        *metadata.Image
 	candidate     string // the cluster's id if this node founds it
 	streams       streams
@@ -72,7 +75,12 @@ func (s *Shard) bootMember(t *task.Task, boot *bootData) {
 		s.fatal(1, err.Error())
 		return
 	}
-	if boot.synced = s.readSynced(t); t.Stopped() {
+	boot.dirs[0].id, boot.dirs[0].fresh = d.ID, d.Fresh
+	others, ok := s.openOthers(t, boot, d.ClusterID, true)
+	if !ok {
+		return
+	}
+	if boot.synced = s.readSynced(t, boot); t.Stopped() {
 		return
 	}
 	m.brings, err = solo.Image(t, s.env, s.node)
@@ -84,7 +92,7 @@ func (s *Shard) bootMember(t *task.Task, boot *bootData) {
 		return
 	}
 	s.wasAlone(boot, m.brings)
-	m.dir, m.boot, m.id = d, boot, link.RaftID(s.node.NodeID, d.ID)
+	m.dir, m.others, m.boot, m.id = d, others, boot, link.RaftID(s.node.NodeID, d.ID)
 	s.toLane(step.Mail{Kind: link.MailOpen})
 }
 
@@ -174,14 +182,17 @@ func (m *member) named(img *metadata.Image) {
 	}
 	m.naming = true
 	task.Go(s.env, func(t *task.Task) {
-		err := m.dir.Name(t, s.env, id)
-		if t.Stopped() {
-			return
+		for _, d := range append(slices.Clone(m.others), m.dir) { // the first one last: it says that all have the name
+			err := d.Name(t, s.env, id)
+			if t.Stopped() {
+				return
+			}
+			if err != nil {
+				s.fatal(1, err.Error())
+				return
+			}
 		}
 		m.naming = false
-		if err != nil {
-			s.fatal(1, err.Error())
-		}
 	})
 }
 
@@ -210,7 +221,7 @@ func (m *member) follow() {
 		}
 		m.sorted = true
 		task.Go(s.env, func(t *task.Task) {
-			s.sortDirectories(t, m.boot.dirs, img)
+			s.sortDirectories(t, m.boot, img)
 			if t.Stopped() {
 				return
 			}

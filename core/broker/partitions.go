@@ -39,6 +39,7 @@ func (s *Shard) image(img *metadata.Image, boot *bootData) {
 	}
 	if boot != nil {
 		s.boot = boot
+		s.knowDirectories(boot)
 	}
 	if img.Index() <= s.applied.Index() {
 		return
@@ -96,9 +97,13 @@ func (s *Shard) followTopic(t *metadata.Topic) {
 		}
 		r := s.state.Partition(t.ID, number)
 		if r == nil {
-			s.openLater(t, s.newPartition(t, number))
+			if r = s.newPartition(t, number); !r.Offline() {
+				s.checkDirectory(t, r)
+				s.openLater(t, r)
+			}
 			continue
 		}
+		s.checkDirectory(t, r)
 		r.LeaderEpoch = p.LeaderEpoch
 		if r.Log != nil {
 			r.Log.SetConfig(s.logConfig(t))
@@ -106,16 +111,20 @@ func (s *Shard) followTopic(t *metadata.Topic) {
 	}
 }
 
-// newPartition makes a partition known, before its log is open.
+// newPartition makes a partition known, before its log is open: offline if that cannot be reached.
 func (s *Shard) newPartition(t *metadata.Topic, number int32) *replica.Partition {
 	p := replica.New(s.env, t.Name, t.ID, number, t.Partitions[number].LeaderEpoch, s.node.Flush == config.FlushAck)
 	p.Observer = s
 	p.LagMax = clock.MS(s.node.ReplicaLagTimeMaxMS)
 	s.throttle(p, t)
-	if b := s.boot; b != nil && b.isOf(t.Name, t.ID) {
-		p.HWCheckpoint = b.hws[t.Name+"-"+strconv.Itoa(int(number))]
+	here := s.place(p, &t.Partitions[number])
+	if b := s.bootOf(p); b != nil {
+		p.HWCheckpoint = b.hws[nameOf(p)]
 	}
 	s.state.AddPartition(p)
+	if !here {
+		p.Fail()
+	}
 	return p
 }
 
@@ -149,8 +158,8 @@ func (o *opener) next() {
 		p := o.queue[0]
 		o.queue[0] = nil
 		o.queue = o.queue[1:]
-		if o.s.state.Partition(p.TopicID, p.Number) != p {
-			continue // removed before its turn
+		if o.s.state.Partition(p.TopicID, p.Number) != p || p.Offline() {
+			continue // removed before its turn, or its directory failed
 		}
 		o.running++
 		task.Go(o.s.env, func(t *task.Task) { o.s.open(t, p) })
@@ -170,7 +179,7 @@ func (s *Shard) open(t *task.Task, p *replica.Partition) {
 	}
 	s.opening.running--
 	if errors.Is(err, disk.ErrNoSpace) && s.phase != booting {
-		s.env.Warnf("%s is full: partition %d of %s is made once there is space", s.node.LogDir, p.Number, p.Topic)
+		s.noRoom(p.Dir, s.dirOf(p), 0)
 		s.opening.next()
 		s.reportApplied()
 		if l, err = s.openAgain(t, p); t.Stopped() {
@@ -183,13 +192,15 @@ func (s *Shard) open(t *task.Task, p *replica.Partition) {
 	case err != nil && dropped:
 		s.partitionGone(p)
 	case err != nil:
-		name := p.Topic + "-" + strconv.Itoa(int(p.Number))
-		s.env.Errorf("cannot open %s/%s: %v; check the disk, then start again", s.node.LogDir, name, err)
-		s.directoryFailed("cannot open " + name + ": " + err.Error())
+		s.logGone(p.TopicID)
+		s.env.Errorf("cannot open %s: %v; check the disk, then start again", s.dirOf(p), err)
+		s.directoryFailed(p.Dir, "cannot open "+nameOf(p)+": "+err.Error())
 	case dropped:
 		s.removeLog(l, func() { s.partitionGone(p) })
 	case s.phase >= closing:
 		// It is empty or as it was: nothing is lost by not closing it.
+	case p.Offline():
+		s.logGone(p.TopicID) // its directory failed meanwhile
 	default:
 		p.Opened(l)
 		if !s.static.Clustered {
@@ -219,8 +230,11 @@ func (s *Shard) openAgain(t *task.Task, p *replica.Partition) (l *commitlog.Log,
 }
 
 func (s *Shard) dirOf(p *replica.Partition) string {
-	return s.node.LogDir + "/" + p.Topic + "-" + strconv.Itoa(int(p.Number))
+	return s.state.Dirs[p.Dir].Path + "/" + nameOf(p)
 }
+
+// nameOf is what the directory of a partition's log is called.
+func nameOf(p *replica.Partition) string { return p.Topic + "-" + strconv.Itoa(int(p.Number)) }
 
 // openLog opens or makes a log. What a crash has left there of a deleted topic of the same name goes first.
 func (s *Shard) openLog(t *task.Task, p *replica.Partition) (*commitlog.Log, error) {
@@ -228,8 +242,8 @@ func (s *Shard) openLog(t *task.Task, p *replica.Partition) (*commitlog.Log, err
 	if mt := s.applied.TopicByID(p.TopicID); mt != nil {
 		opt.Config = s.logConfig(mt)
 	}
-	if b := s.boot; b != nil && s.phase == booting && b.isOf(p.Topic, p.TopicID) {
-		name := p.Topic + "-" + strconv.Itoa(int(p.Number))
+	if b := s.bootOf(p); b != nil && s.phase == booting {
+		name := nameOf(p)
 		opt.RecoveryPoint, opt.StartOffset, opt.Clean = b.points[name], b.starts[name], b.clean
 	}
 	l, err := commitlog.Open(t, s.env, s.dirOf(p), opt)
@@ -302,39 +316,20 @@ func (s *Shard) HighWatermarkMoved(p *replica.Partition) {
 }
 
 // Failed is replica.Observer: a sync failed, or the disk answered with an error.
-func (s *Shard) Failed(_ *replica.Partition, err disk.Err, what string) {
-	s.directoryFailed(strings.TrimSuffix(what, ": ") + ": " + err.Error()) // what names the file, and ends with the driver's words if it has any
+func (s *Shard) Failed(p *replica.Partition, err disk.Err, what string) {
+	s.directoryFailed(p.Dir, strings.TrimSuffix(what, ": ")+": "+err.Error()) // what names the file, and ends with the driver's words if it has any
 }
 
 // TakenBack is replica.Observer: the disk is full.
 func (s *Shard) TakenBack(p *replica.Partition, from int64) {
-	s.env.Warnf("%s is full: %s needs %d bytes more; free space there or lower retention.bytes", s.node.LogDir, p.Log.Dir(), p.Missing())
+	s.noRoom(p.Dir, p.Log.Dir(), p.Missing())
 	if g := s.groupOf(p); g != nil && p.IsLeader() {
 		g.Failed(from)
 		delete(s.state.Groups, p.Number)
 		s.loadGroup(p) // from what the log still has
 	}
-	s.state.FreeBytes = 0 // until it is asked again
+	s.state.Dirs[p.Dir].FreeBytes = 0 // until it is asked again
 	s.restFetching(p)
-}
-
-// directoryFailed takes the log directory offline on every shard. It is the only one, so the broker ends.
-func (s *Shard) directoryFailed(what string) {
-	s.broadcast(step.Mail{Kind: mailFailed, Body: what})
-	s.offline(what)
-}
-
-func (s *Shard) offline(what string) {
-	if s.state.Offline {
-		return
-	}
-	s.state.Offline = true
-	s.env.Errorf("log directory %s is offline: %s", s.node.LogDir, what)
-	for _, p := range s.state.Parts {
-		s.unfetch(p)
-		p.Fail()
-	}
-	s.fatal(2, "all log directories are offline ("+s.node.LogDir+": "+what+"); check the disk, then start again")
 }
 
 // retain applies retention to every log of this shard.

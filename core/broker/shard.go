@@ -5,7 +5,6 @@ import (
 
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/assert"
-	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/metadata"
@@ -66,6 +65,7 @@ type Shard struct {
 	applied   *metadata.Image       // partitions follow this image
 	control   *control              // shard 0 only
 	member    *member               // shard 0 of a node of a cluster only
+	assigns   assigns               // shard 0 only
 	follow    followers
 	peers     *peer.Pool // connections to other brokers, and to the controller
 	saving    bool       // this shard waits for a checkpoint of log starts
@@ -84,9 +84,10 @@ func New(o Options) *Shard {
 	s.state.Replier, s.state.Saver = s, s
 	s.opening.busy = map[*replica.Partition]bool{}
 	s.opening.s, s.holds, s.dir.names = s, map[[16]byte]*holding{}, names{}
-	s.dir.points, s.dir.starts = map[int32]*pointsMail{}, map[int32][]commitlog.Entry{}
+	s.dir.points = map[int32]*pointsMail{}
 	s.follow.begin()
 	s.peers = peer.NewPool(e, peer.Config{ClientID: "broker-" + strconv.Itoa(int(o.Node.NodeID))})
+	s.assigns.begin(s)
 	if o.Node.Clustered && o.Shard == 0 {
 		s.member = newMember(s)
 	}

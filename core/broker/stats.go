@@ -17,8 +17,10 @@ func (s *Shard) stats(m *step.Mail) {
 		UptimeNS: int64(s.env.Now.Mono), NodeID: s.node.NodeID, ClusterID: s.state.Image.ClusterID(),
 		Brokers: int64(len(s.state.Image.Brokers())), Connections: int64(s.nConns), ConnectionsAccepted: s.accepted, ConnectionsRefused: s.refused,
 	}
-	if s.state.Offline {
-		st.OfflineLogDirs = 1
+	for i := range s.state.Dirs {
+		if s.state.Dirs[i].Offline {
+			st.OfflineLogDirs++
+		}
 	}
 	for i := range api.Table {
 		e := &api.Table[i]

@@ -186,16 +186,20 @@ func (s *Shard) maybeFinish() {
 	s.dir.writing = true
 	task.Go(s.env, func(t *task.Task) {
 		err := s.writeCheckpoints(t)
-		if !t.Stopped() && err == nil && s.dir.unclosed == 0 && !s.state.Offline {
+		if !t.Stopped() && err == nil && s.dir.unclosed == 0 {
 			s.markClean(t)
 		}
 		if t.Stopped() {
 			return
 		}
 		s.control.close(t)
-		t.Disk(disk.Request{Kind: disk.Close, File: s.dir.lock})
-		if t.Stopped() {
-			return
+		for i := range s.dir.each {
+			if f := s.dir.each[i].lock; f != 0 {
+				t.Disk(disk.Request{Kind: disk.Close, File: f})
+			}
+			if t.Stopped() {
+				return
+			}
 		}
 		s.phase = stopped
 		s.env.Out.Stopped = true

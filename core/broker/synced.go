@@ -14,13 +14,27 @@ import (
 // (design.md, Replication: LastKnownElr).
 const syncedName = "broker-epoch"
 
-// readSynced gives the newest broker epoch that was synced here, -1 if that proves nothing.
-func (s *Shard) readSynced(t *task.Task) int64 {
-	text, found, err := datadir.ReadFile(t, s.env, s.node.LogDir, syncedName)
-	if err != nil || !found || s.node.Flush != config.FlushAck {
+// readSynced gives the newest broker epoch that was synced in every directory, -1 if they prove nothing. One that was never used has nothing
+// to prove, and one that is not there is not in the registration.
+func (s *Shard) readSynced(t *task.Task, b *bootData) int64 {
+	if s.node.Flush != config.FlushAck {
 		return -1
 	}
-	return parseSynced(text)
+	lowest := int64(-1)
+	for i := range b.dirs {
+		if d := &b.dirs[i]; d.failed != "" || d.fresh && i > 0 {
+			continue
+		}
+		text, found, err := datadir.ReadFile(t, s.env, s.state.Dirs[i].Path, syncedName)
+		epoch := int64(-1)
+		if err == nil && found {
+			epoch = parseSynced(text)
+		}
+		if i == 0 || epoch < lowest {
+			lowest = epoch
+		}
+	}
+	return lowest
 }
 
 func parseSynced(text string) int64 {
@@ -32,11 +46,11 @@ func parseSynced(text string) int64 {
 	return n
 }
 
-// writeSynced notes the epoch of this process, before the broker takes part under it.
-func (s *Shard) writeSynced(t *task.Task, epoch int64) error {
+// writeSynced notes the epoch of this process in a directory, before the broker takes part under it.
+func (s *Shard) writeSynced(t *task.Task, dir string, epoch int64) error {
 	policy := "ack"
 	if s.node.Flush != config.FlushAck {
 		policy = "os"
 	}
-	return datadir.WriteFile(t, s.env, s.node.LogDir, syncedName, policy+" "+strconv.FormatInt(epoch, 10)+"\n")
+	return datadir.WriteFile(t, s.env, dir, syncedName, policy+" "+strconv.FormatInt(epoch, 10)+"\n")
 }

@@ -41,7 +41,7 @@ func (s *Shard) changeVoters(req kmsg.Request, w controller.Waiter) {
 func (s *Shard) noVoters() (int16, *string) {
 	text := "this broker is alone: it has no quorum; set controller.quorum.bootstrap.servers"
 	if s.member != nil {
-		text = "this node does not lead the quorum"
+		text = controller.NotController
 		return int16(kerr.NotController), &text
 	}
 	return int16(kerr.InvalidRequest), &text

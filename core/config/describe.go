@@ -13,6 +13,7 @@ const (
 	DynamicDefaultBroker Source = 3
 	StaticBroker         Source = 4
 	Default              Source = 5
+	DynamicBrokerLogger  Source = 6
 )
 
 // Synonym is one place that a setting's value could come from.

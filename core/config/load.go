@@ -284,6 +284,6 @@ func (n *Node) checkDirs() error {
 	if len(dirs) != 1 || dirs[0] == "" {
 		return fmt.Errorf("%s names %d directories and this build uses one; name a single directory", name, len(dirs))
 	}
-	n.LogDir = dirs[0]
+	n.LogDirs, n.LogDir = dirs, dirs[0]
 	return nil
 }

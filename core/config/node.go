@@ -37,8 +37,9 @@ type Node struct {
 	Broker              bool       // process.roles holds broker: it has partitions, and listeners for clients
 	Controller          bool       // process.roles holds controller: it may be a voter
 	QuorumServers       []string   // host:port of the founding members of the quorum, 1, 3 or 5, in the order given; none if not Clustered
-	LogDir              string
-	Admin               string // admin.listener, host:port
+	LogDirs             []string   // at least one, each once
+	LogDir              string     // the first of them, which holds the metadata log too
+	Admin               string     // admin.listener, host:port
 	Flush               FlushPolicy
 	Shards              int32 // 0: the driver chooses, min(4, cores/2), at least 1
 

@@ -12,102 +12,74 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// change is one asked change of one setting.
-type change struct {
-	key   string
-	op    kmsg.IncrementalAlterConfigOp
-	value *string
-}
-
-// resource is what changes are asked of.
-type resource struct {
-	kind int8
-	name string
-}
-
 // AlterConfigs decides API 33, v0–2: the given settings replace all that a resource has. Each resource is changed or refused by itself.
 //
 // UNKNOWN_TOPIC_OR_PARTITION; INVALID_TOPIC_EXCEPTION; INVALID_CONFIG: of a topic; INVALID_REQUEST: of a broker, and everything else.
-func AlterConfigs(c *Context, req *kmsg.AlterConfigsRequest) (*kmsg.AlterConfigsResponse, []metadata.Record) {
-	resp := req.ResponseKind().(*kmsg.AlterConfigsResponse)
-	var records []metadata.Record
-	times := make(map[resource]int, len(req.Resources))
-	for i := range req.Resources {
-		times[resource{int8(req.Resources[i].ResourceType), req.Resources[i].ResourceName}]++
-	}
-	for i := range req.Resources {
-		r := &req.Resources[i]
-		id := resource{int8(r.ResourceType), r.ResourceName}
-		changes := make([]change, 0, len(r.Configs))
-		for j := range r.Configs {
-			changes = append(changes, change{r.Configs[j].Name, kmsg.IncrementalAlterConfigOpSet, r.Configs[j].Value})
-		}
-		old := c.Image.ConfigsOf(id.kind, id.name)
-		bad := c.checkChanges(id, changes, times[id])
-		if bad.code == kerr.None {
-			for _, x := range old {
-				if !slices.ContainsFunc(changes, func(ch change) bool { return ch.key == x.Key }) {
-					changes = append(changes, change{x.Key, kmsg.IncrementalAlterConfigOpDelete, nil})
-				}
-			}
-			var recs []metadata.Record
-			recs, bad = c.alter(id, old, changes, len(records))
-			records = append(records, recs...)
-		}
-		out := kmsg.NewAlterConfigsResponseResource()
-		out.ResourceType, out.ResourceName = r.ResourceType, r.ResourceName
-		out.ErrorCode, out.ErrorMessage = int16(bad.code), bad.message()
-		resp.Resources = append(resp.Resources, out)
-	}
-	if req.ValidateOnly {
-		records = nil
-	}
-	return resp, append(records, c.configured(records)...)
+func AlterConfigs(c *Context, req *kmsg.AlterConfigsRequest) (kmsg.Response, []metadata.Record) {
+	return c.alterConfigs(req, true, req.ValidateOnly)
 }
 
 // IncrementalAlterConfigs decides API 44, v0–1: SET and DELETE of any setting, APPEND and SUBTRACT of lists. Errors as AlterConfigs.
-func IncrementalAlterConfigs(c *Context, req *kmsg.IncrementalAlterConfigsRequest) (*kmsg.IncrementalAlterConfigsResponse, []metadata.Record) {
-	resp := req.ResponseKind().(*kmsg.IncrementalAlterConfigsResponse)
+func IncrementalAlterConfigs(c *Context, req *kmsg.IncrementalAlterConfigsRequest) (kmsg.Response, []metadata.Record) {
+	return c.alterConfigs(req, false, req.ValidateOnly)
+}
+
+func (c *Context) alterConfigs(req kmsg.Request, replaces, validateOnly bool) (kmsg.Response, []metadata.Record) {
+	all := askedOf(req)
+	times := timesOf(all)
+	bad := make([]refusal, len(all))
 	var records []metadata.Record
-	times := make(map[resource]int, len(req.Resources))
-	for i := range req.Resources {
-		times[resource{int8(req.Resources[i].ResourceType), req.Resources[i].ResourceName}]++
-	}
-	for i := range req.Resources {
-		r := &req.Resources[i]
-		id := resource{int8(r.ResourceType), r.ResourceName}
-		changes := make([]change, 0, len(r.Configs))
-		for j := range r.Configs {
-			changes = append(changes, change{r.Configs[j].Name, r.Configs[j].Op, r.Configs[j].Value})
+	for i, a := range all {
+		if bad[i] = c.checkChanges(a, times[a.resource]); bad[i].code != kerr.None {
+			continue
 		}
-		bad := c.checkChanges(id, changes, times[id])
-		if bad.code == kerr.None {
-			var recs []metadata.Record
-			recs, bad = c.alter(id, c.Image.ConfigsOf(id.kind, id.name), changes, len(records))
-			records = append(records, recs...)
+		old, changes := c.Image.ConfigsOf(a.kind, a.name), a.changes
+		for _, x := range old {
+			if replaces && !slices.ContainsFunc(changes, func(ch change) bool { return ch.key == x.Key }) {
+				changes = append(changes, change{x.Key, kmsg.IncrementalAlterConfigOpDelete, nil})
+			}
 		}
-		out := kmsg.NewIncrementalAlterConfigsResponseResource()
-		out.ResourceType, out.ResourceName = r.ResourceType, r.ResourceName
-		out.ErrorCode, out.ErrorMessage = int16(bad.code), bad.message()
-		resp.Resources = append(resp.Resources, out)
+		var recs []metadata.Record
+		recs, bad[i] = c.alter(a.resource, old, changes, len(records))
+		records = append(records, recs...)
 	}
-	if req.ValidateOnly {
+	if validateOnly {
 		records = nil
 	}
-	return resp, append(records, c.configured(records)...)
+	return configAnswer(req, func(i int) refusal { return bad[i] }), append(records, c.configured(records)...)
 }
 
 // checkChanges refuses what needs no look at present values (ConfigAdminManager.preprocess).
-func (c *Context) checkChanges(id resource, changes []change, times int) refusal {
+func (c *Context) checkChanges(a asked, times int) refusal {
+	if bad := wellFormed(a, times); bad.code != kerr.None {
+		return bad
+	}
+	switch a.kind {
+	case metadata.ResourceTopic:
+		if text := ValidName(a.name); text != "" {
+			return refusal{kerr.InvalidTopicException, text}
+		}
+		if c.Image.TopicByName(a.name) == nil {
+			return refuse(kerr.UnknownTopicOrPartition, "The topic '%s' does not exist.", a.name)
+		}
+		return refusal{}
+	case metadata.ResourceBroker:
+		return c.checkBroker(a.name, a.changes)
+	}
+	return refuse(kerr.InvalidRequest, "Unknown resource type %d", a.kind)
+}
+
+// wellFormed refuses what cannot be meant. times is how often the request names the resource.
+func wellFormed(a asked, times int) refusal {
 	if times > 1 {
 		return refuse(kerr.InvalidRequest, "Each resource must appear at most once.")
 	}
-	if len(changes) > maxRecords {
+	if len(a.changes) > maxRecords {
 		return refuse(kerr.PolicyViolation, "Excessively large number of settings per request.")
 	}
-	keys := make(map[string]bool, len(changes))
+	keys := make(map[string]bool, len(a.changes))
 	var nulls []string
-	for _, ch := range changes {
+	for _, ch := range a.changes {
 		if keys[ch.key] {
 			return refuse(kerr.InvalidRequest, "Error due to duplicate config keys")
 		}
@@ -122,19 +94,7 @@ func (c *Context) checkChanges(id resource, changes []change, times int) refusal
 	if len(nulls) > 0 {
 		return refuse(kerr.InvalidRequest, "Null value not supported for : %s", strings.Join(nulls, ", "))
 	}
-	switch id.kind {
-	case metadata.ResourceTopic:
-		if text := ValidName(id.name); text != "" {
-			return refusal{kerr.InvalidTopicException, text}
-		}
-		if c.Image.TopicByName(id.name) == nil {
-			return refuse(kerr.UnknownTopicOrPartition, "The topic '%s' does not exist.", id.name)
-		}
-		return refusal{}
-	case metadata.ResourceBroker:
-		return c.checkBroker(id.name, changes)
-	}
-	return refuse(kerr.InvalidRequest, "Unknown resource type %d", id.kind)
+	return refusal{}
 }
 
 func (c *Context) checkBroker(name string, changes []change) refusal {

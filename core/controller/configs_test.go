@@ -43,3 +43,75 @@ func TestARefusedChangeOfMinInsyncReplicasChangesNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestABrokerRefusesWhatConcernsAnotherBrokerAndTheRestIsDecided(t *testing.T) {
+	c := newCluster(t, 3)
+	c.topic("a", []int32{1, 2, 3})
+	q := changing(kmsg.ConfigResourceTypeBroker, "2", "log.retention.ms", s("1000")) // broker 1 is asked
+	q.Resources = append(q.Resources,
+		changed(kmsg.ConfigResourceTypeTopic, "a", "retention.ms", s("2000")),
+		changed(kmsg.ConfigResourceTypeBrokerLogger, "1", "root", s("DEBUG")),
+		changed(kmsg.ConfigResourceTypeBroker, "1", "log.retention.ms", s("3000")),
+		changed(kmsg.ConfigResourceTypeTopic, "none", "retention.ms", s("4000")),
+		changed(kmsg.ConfigResourceTypeBroker, "x", "log.retention.ms", s("5000")),
+		changed(kmsg.ConfigResourceTypeBrokerLogger, "2", "root", s("DEBUG")))
+	p := Preprocess(c.m.node, q)
+	resp := p.Answer(do[*kmsg.IncrementalAlterConfigsResponse](c, p.Rest)).(*kmsg.IncrementalAlterConfigsResponse)
+	for i, want := range []struct {
+		code kerr.Code
+		text string
+	}{
+		{kerr.InvalidRequest, "Unexpected broker id, expected 1, but received 2"},
+		{},
+		{kerr.InvalidRequest, "Log levels cannot be changed: this broker writes its few lines of INFO, WARN and ERROR to standard error; filter them there."},
+		{},
+		{kerr.UnknownTopicOrPartition, "The topic 'none' does not exist."},
+		{kerr.InvalidRequest, "Node id must be an integer, but it is: x"},
+		{kerr.InvalidRequest, "Unexpected broker id, expected 1, but received 2"},
+	} {
+		got := resp.Resources[i]
+		if got.ResourceName != q.Resources[i].ResourceName || got.ResourceType != q.Resources[i].ResourceType || kerr.Code(got.ErrorCode) != want.code || want.text != "" && *got.ErrorMessage != want.text {
+			t.Errorf("resource %d: want %v %q, got %+v", i, want.code, want.text, got)
+		}
+	}
+	if v, _ := c.img().ConfigsOf(metadata.ResourceBroker, "1").Get("log.retention.ms"); v != "3000" {
+		t.Errorf("of broker 1: %q", v)
+	}
+	if got := c.img().ConfigsOf(metadata.ResourceBroker, "2"); len(got) != 0 {
+		t.Errorf("of broker 2: %v", got)
+	}
+	if v, _ := c.img().TopicByName("a").Configs.Get("retention.ms"); v != "2000" {
+		t.Errorf("of the topic: %q", v)
+	}
+	if p := Preprocess(c.m.node, changing(kmsg.ConfigResourceTypeBroker, "2", "log.retention.ms", s("1"))); p.Rest != nil {
+		t.Error("the controller is asked for nothing")
+	}
+	if q := changing(kmsg.ConfigResourceTypeBroker, "", "log.retention.ms", s("1")); Preprocess(c.m.node, q).Rest != kmsg.Request(q) {
+		t.Error("a request that no broker refuses is copied")
+	}
+}
+
+func TestWhatNoControllerDecidedSaysWhatMayBeDone(t *testing.T) {
+	topic := kmsg.NewPtrCreateTopicsRequest()
+	topic.Topics = append(topic.Topics, kmsg.NewCreateTopicsRequestTopic())
+	gone := kmsg.NewPtrDeleteTopicsRequest()
+	gone.Version, gone.Topics = 6, append(gone.Topics, kmsg.NewDeleteTopicsRequestTopic())
+	more := kmsg.NewPtrCreatePartitionsRequest()
+	more.Topics = append(more.Topics, kmsg.NewCreatePartitionsRequestTopic())
+	for _, code := range []kerr.Code{kerr.NotController, kerr.RequestTimedOut, kerr.ThrottlingQuotaExceeded, kerr.KafkaStorageError} {
+		for _, text := range []*string{
+			Refuse(topic, code).(*kmsg.CreateTopicsResponse).Topics[0].ErrorMessage,
+			Refuse(gone, code).(*kmsg.DeleteTopicsResponse).Topics[0].ErrorMessage,
+			Refuse(more, code).(*kmsg.CreatePartitionsResponse).Topics[0].ErrorMessage,
+			Refuse(changing(4, "", "k", nil), code).(*kmsg.IncrementalAlterConfigsResponse).Resources[0].ErrorMessage,
+			Refuse(kmsg.NewPtrAlterPartitionAssignmentsRequest(), code).(*kmsg.AlterPartitionAssignmentsResponse).ErrorMessage,
+			Refuse(kmsg.NewPtrListPartitionReassignmentsRequest(), code).(*kmsg.ListPartitionReassignmentsResponse).ErrorMessage,
+			Refuse(kmsg.NewPtrUnregisterBrokerRequest(), code).(*kmsg.UnregisterBrokerResponse).ErrorMessage,
+			Refuse(kmsg.NewPtrDescribeQuorumRequest(), code).(*kmsg.DescribeQuorumResponse).ErrorMessage,
+		} {
+			if text == nil || *text == "" {
+				t.Errorf("code %d has no text", code)
+			}
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/seedlog/seedlog/core/config"
@@ -45,16 +46,41 @@ func describe(n *config.Node, img *metadata.Image, r *kmsg.DescribeConfigsReques
 		if r.ResourceName == "" {
 			return config.DescribeClusterDefault(n, r.ConfigNames), refusal{}
 		}
-		id, err := strconv.ParseInt(r.ResourceName, 10, 32)
-		if err != nil {
-			return nil, refuse(kerr.InvalidRequest, "Broker id must be an integer, but it is: %s", r.ResourceName)
-		}
-		if int32(id) != n.NodeID {
-			return nil, refuse(kerr.InvalidRequest, "Unexpected broker id, expected %d or empty string, but received %s", n.NodeID, r.ResourceName)
+		if bad := describedHere(n, r.ResourceName, " or empty string,"); bad.code != kerr.None {
+			return nil, bad
 		}
 		return config.DescribeBroker(n, r.ConfigNames), refusal{}
+	case resourceLogger:
+		if r.ResourceName == "" {
+			return nil, refuse(kerr.InvalidRequest, "Broker id must not be empty")
+		}
+		if bad := describedHere(n, r.ResourceName, ""); bad.code != kerr.None {
+			return nil, bad
+		}
+		return loggers(r.ConfigNames), refusal{}
 	}
 	return nil, refuse(kerr.InvalidRequest, "Unsupported resource type: %d", r.ResourceType)
+}
+
+// describedHere refuses to describe another broker. or is what the resource's name may be besides this broker's id.
+func describedHere(n *config.Node, name, or string) refusal {
+	id, err := strconv.ParseInt(name, 10, 32)
+	if err != nil {
+		return refuse(kerr.InvalidRequest, "Broker id must be an integer, but it is: %s", name)
+	}
+	if int32(id) != n.NodeID {
+		return refuse(kerr.InvalidRequest, "Unexpected broker id, expected %d%s but received %s", n.NodeID, or, name)
+	}
+	return refusal{}
+}
+
+// loggers are those of this broker: one, which writes lines of INFO and above and cannot be changed.
+func loggers(names []string) []config.Described {
+	if len(names) > 0 && !slices.Contains(names, "root") {
+		return nil
+	}
+	level := "INFO"
+	return []config.Described{{Name: "root", Value: &level, ReadOnly: true, Source: config.DynamicBrokerLogger}}
 }
 
 func described(d *config.Described, req *kmsg.DescribeConfigsRequest) kmsg.DescribeConfigsResponseResourceConfig {

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"github.com/seedlog/seedlog/core/list"
 	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/core/wire"
 	"github.com/seedlog/seedlog/io/buf"
@@ -68,45 +69,13 @@ const (
 // call is a Call under way.
 type call struct {
 	Call
-	peer       *Peer
-	w          Waiter
-	corr       int32
-	state      state
-	why        Reason
-	timer      timer.Timer
-	prev, next *call
-}
-
-// list is a queue of calls from which any may be taken.
-type list struct {
-	head, tail *call
-	n          int
-}
-
-func (l *list) push(c *call) {
-	c.prev, c.next = l.tail, nil
-	if l.tail == nil {
-		l.head = c
-	} else {
-		l.tail.next = c
-	}
-	l.tail = c
-	l.n++
-}
-
-func (l *list) remove(c *call) {
-	if c.prev == nil {
-		l.head = c.next
-	} else {
-		c.prev.next = c.next
-	}
-	if c.next == nil {
-		l.tail = c.prev
-	} else {
-		c.next.prev = c.prev
-	}
-	c.prev, c.next = nil, nil
-	l.n--
+	peer  *Peer
+	w     Waiter
+	corr  int32
+	state state
+	why   Reason
+	timer timer.Timer
+	in    list.Elem[call]
 }
 
 // Kinds of a peer's timers.
@@ -122,9 +91,9 @@ const (
 type Peer struct {
 	pool     *Pool
 	addr     string
-	link     *link // nil: no connection and no dial
-	waiting  list  // not sent
-	sent     list  // in the order of the answers
+	link     *link           // nil: no connection and no dial
+	waiting  list.List[call] // not sent; any may leave it
+	sent     list.List[call] // in the order of the answers
 	corr     int32
 	failures int // dials and connections in a row that brought no answer
 	redial   timer.Timer
@@ -141,7 +110,7 @@ func (x *Peer) Call(q Call) {
 	p := x.pool
 	c := p.take()
 	c.Call, c.w, c.peer, c.state = q, q.Waiter, x, waiting
-	if p.closed || x.waiting.n >= p.cfg.Waiting {
+	if p.closed || x.waiting.Len() >= p.cfg.Waiting {
 		p.fail(c, Closed)
 		return
 	}
@@ -150,22 +119,22 @@ func (x *Peer) Call(q Call) {
 	}
 	p.env.After(&c.timer, c.Timeout)
 	p.add(x)
-	x.waiting.push(c)
+	x.waiting.Push(c, &c.in)
 	x.send()
 }
 
 // send lets what may leave leave, or sees to a connection.
 func (x *Peer) send() {
-	if x.waiting.n == 0 {
+	if x.waiting.Len() == 0 {
 		return
 	}
 	if x.link == nil || x.link.id == 0 {
 		x.connect()
 		return
 	}
-	for x.waiting.n > 0 && x.sent.n < x.pool.cfg.InFlight {
-		c := x.waiting.head
-		x.waiting.remove(c)
+	for x.waiting.Len() > 0 && x.sent.Len() < x.pool.cfg.InFlight {
+		c := x.waiting.First()
+		x.waiting.Remove(&c.in)
 		x.transmit(c)
 	}
 }
@@ -174,7 +143,7 @@ func (x *Peer) transmit(c *call) {
 	e := x.pool.env
 	x.corr++
 	c.corr, c.state = x.corr, sent
-	x.sent.push(c)
+	x.sent.Push(c, &c.in)
 	x.used = e.Now.Mono
 	out := e.Out
 	dst, start := wire.StartFrame(out.Arena)
@@ -257,10 +226,10 @@ func (x *Peer) letGo() {
 	x.link = nil
 }
 
-func (x *Peer) failAll(l *list, why Reason) {
-	for l.n > 0 {
-		c := l.head
-		l.remove(c)
+func (x *Peer) failAll(l *list.List[call], why Reason) {
+	for l.Len() > 0 {
+		c := l.First()
+		l.Remove(&c.in)
 		x.pool.fail(c, why)
 	}
 }
@@ -277,7 +246,7 @@ func (x *Peer) Close() {
 
 // frame is one answer.
 func (x *Peer) frame(f *network.Frame) {
-	c := x.sent.head
+	c := x.sent.First()
 	if c == nil {
 		x.wrong("sent what nobody asked for")
 		return
@@ -287,7 +256,7 @@ func (x *Peer) frame(f *network.Frame) {
 		x.wrong("answered out of order")
 		return
 	}
-	x.sent.remove(c)
+	x.sent.Remove(&c.in)
 	p := x.pool
 	p.env.Timers.Cancel(&c.timer)
 	x.used, x.failures = p.env.Now.Mono, 0
@@ -307,11 +276,11 @@ func (x *Peer) wrong(what string) {
 func (c *call) TimerFired(*timer.Timer) {
 	x := c.peer
 	if c.state == waiting {
-		x.waiting.remove(c)
+		x.waiting.Remove(&c.in)
 		x.pool.fail(c, TimedOut)
 		return
 	}
-	x.sent.remove(c)
+	x.sent.Remove(&c.in)
 	x.pool.fail(c, TimedOut)
 	x.drop()
 }
@@ -323,7 +292,7 @@ func (x *Peer) TimerFired(t *timer.Timer) {
 		x.send()
 		return
 	}
-	if since := e.Now.Mono.Sub(x.used); since < x.pool.cfg.Idle || x.sent.n > 0 || x.waiting.n > 0 {
+	if since := e.Now.Mono.Sub(x.used); since < x.pool.cfg.Idle || x.sent.Len() > 0 || x.waiting.Len() > 0 {
 		e.After(&x.idle, max(x.pool.cfg.Idle-since, clock.Second))
 		return
 	}

@@ -37,6 +37,7 @@ func (t *transport) committedIs(index uint64) {
 
 // AppendEntries implements raft.Transport.
 func (t *transport) AppendEntries(id raft.ServerID, to raft.ServerAddress, q *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	q = covered(q)
 	err := t.NetworkTransport.AppendEntries(id, to, q, resp)
 	if next := behind(q); err == nil && resp.Success && next.PrevLogEntry > 0 { // a heartbeat says nothing of the log
 		t.mu.Lock()
@@ -72,6 +73,18 @@ type pipeline struct {
 	closed chan struct{}
 }
 
+// covered is q, saying no more of what is committed than the follower then holds for certain: up to the last entry
+// that q sends or names. raft's follower takes LeaderCommitIndex up to the end of its own log, where entries of a deposed leader may stand that no
+// request has replaced yet.
+func covered(q *raft.AppendEntriesRequest) *raft.AppendEntriesRequest {
+	if q.LeaderCommitIndex <= behind(q).PrevLogEntry {
+		return q
+	}
+	c := *q
+	c.LeaderCommitIndex = behind(q).PrevLogEntry
+	return &c
+}
+
 // behind is the request without entries that may follow q.
 func behind(q *raft.AppendEntriesRequest) raft.AppendEntriesRequest {
 	next := *q
@@ -86,6 +99,7 @@ func behind(q *raft.AppendEntriesRequest) raft.AppendEntriesRequest {
 func (p *pipeline) AppendEntries(q *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
 	p.gate <- struct{}{}
 	defer func() { <-p.gate }()
+	q = covered(q)
 	f, err := p.AppendPipeline.AppendEntries(q, resp)
 	if err == nil {
 		p.last = behind(q)
@@ -127,11 +141,11 @@ func (p *pipeline) tell() {
 	p.t.mu.Lock()
 	committed := p.t.committed
 	p.t.mu.Unlock()
-	if p.last.Term == 0 || p.last.LeaderCommitIndex >= committed {
+	q := p.last
+	q.LeaderCommitIndex = min(committed, q.PrevLogEntry)
+	if q.Term == 0 || q.LeaderCommitIndex <= p.last.LeaderCommitIndex {
 		return
 	}
-	q := p.last
-	q.LeaderCommitIndex = committed
 	if _, err := p.AppendPipeline.AppendEntries(&q, new(raft.AppendEntriesResponse)); err == nil { // raft's next request meets the error too
 		p.last = q
 	}

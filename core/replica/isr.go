@@ -79,6 +79,7 @@ func (p *Partition) CheckLag(now clock.Time) {
 }
 
 func (p *Partition) propose(isr []int32) {
+	p.stir(false)
 	p.isr.pending = isr
 	p.send()
 }

@@ -52,6 +52,7 @@ type Partition struct {
 	Topic       string
 	TopicID     [16]byte
 	Number      int32
+	Dir         int // the log directory that it lies in, by place in log.dirs
 	LeaderEpoch int32
 	Log         *commitlog.Log
 	FlushAck    bool // flush.policy=ack
@@ -81,6 +82,7 @@ type Partition struct {
 	sizes                    sizes       // batches above the high watermark, so that watches can count bytes
 	watches                  []*Watch
 	tails                    []*Watch // of replicas: they wait for the written end
+	resting                  []*Rest  // replicas that need not be looked at
 	firing                   []*Watch // scratch of tell
 	failed                   bool
 	closed                   bool
@@ -214,6 +216,7 @@ func (p *Partition) wait(last int64, acks int16, x waiting) {
 // LogWritten is the log's call: bytes below WrittenEnd can be read.
 func (p *Partition) LogWritten(l *commitlog.Log) {
 	p.leader.release(l.WrittenEnd())
+	p.stir(true)
 	p.fireTails()
 	if !p.FlushAck || plant.On(plant.P3) {
 		p.ownEndMoved()
@@ -367,4 +370,9 @@ func (p *Partition) CheckInvariants() {
 	assert.That(p.hw <= l.WrittenEnd(), "replica: high watermark above the written end")
 	assert.That(!p.FlushAck || p.hw <= l.SyncedEnd(), "replica: high watermark above the synced end")
 	assert.That(l.SyncedEnd() <= l.WrittenEnd() && l.WrittenEnd() <= l.End(), "replica: synced, written and log end out of order")
+	for _, r := range p.resting {
+		f := p.follower(r.node)
+		assert.That(p.role == leading && !p.failed && !p.closed, "replica: a follower rests where nobody leads")
+		assert.That(f != nil && f.end == l.WrittenEnd() && p.hw == f.end, "replica: a follower rests that has not everything")
+	}
 }

@@ -45,6 +45,7 @@ func (p *Partition) Apply(s State, now clock.Time) {
 		p.maybeAdvance(now)
 		return
 	}
+	p.stir(false)
 	first := p.role == alone
 	newEpoch := first || s.LeaderEpoch > p.state.LeaderEpoch
 	p.state, p.LeaderEpoch = s, s.LeaderEpoch

@@ -19,6 +19,9 @@ type Watch struct {
 // Live says whether the watch still waits.
 func (w *Watch) Live() bool { return w.live }
 
+// Begin makes the watch wait. Until then, and after it has fired, it is not live.
+func (w *Watch) Begin() { w.live = true }
+
 // Add puts the watch on p. The caller has just found that p has nothing more to read.
 func (w *Watch) Add(p *Partition) {
 	w.live = true
@@ -85,6 +88,7 @@ func (p *Partition) fireTails() {
 
 // fireAll tells every watch that there is now.
 func (p *Partition) fireAll() {
+	p.stir(true)
 	p.firing = append(append(p.firing, p.watches...), p.tails...)
 	p.tell()
 }

@@ -18,6 +18,7 @@ type Snapshot struct {
 	UnderReplicated     int64 // partitions led here whose ISR is smaller than their replicas
 	UnderMinISR         int64 // partitions led here whose ISR is smaller than min.insync.replicas
 	OfflineLogDirs      int64
+	DiskSyncs           int64       // since the start, of files and of directories; the disk's own count
 	APIs                []API       // by key, ascending, each once
 	Partitions          []Partition // of which this broker has a replica, each once
 	Groups              []Group     // of which this broker is the coordinator, each once
@@ -89,6 +90,7 @@ func (s *Snapshot) Merge(o *Snapshot) {
 	s.Connections += o.Connections
 	s.ConnectionsAccepted += o.ConnectionsAccepted
 	s.ConnectionsRefused += o.ConnectionsRefused
+	s.DiskSyncs += o.DiskSyncs
 	s.UnderReplicated += o.UnderReplicated
 	s.UnderMinISR += o.UnderMinISR
 	s.Partitions = append(s.Partitions, o.Partitions...)

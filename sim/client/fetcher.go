@@ -146,6 +146,9 @@ func (l *lane) fetch(pos []*position) {
 	asked := make([]history.Op, 0, len(pos))
 	for _, p := range pos {
 		cap = min(cap, idCap(p.topic, 13))
+		if f.b.sh.Nodes > 1 && f.b.epochOf(p) < 0 {
+			cap = min(cap, leadersOnly) // whoever led may follow now, and nothing in the request would tell
+		}
 		asked = append(asked, history.Op{Kind: history.Poll, Key: p.key, From: p.next, HW: -1, Start: -1, Offset: history.NoOffset, PID: noProducerID, Timestamp: f.wait()})
 		if full || !p.inForce || p.sent != p.next {
 			f.add(req, p)
@@ -161,6 +164,9 @@ func (l *lane) fetch(pos []*position) {
 		f.after()
 	})
 }
+
+// leadersOnly is the newest version of Fetch that followers refuse a consumer (KIP-392).
+const leadersOnly = 10
 
 // wait is how long a fetch that is content with any record may be kept waiting, in ms; 0 for one that wants more.
 func (f *fetcher) wait() int64 {

@@ -112,6 +112,7 @@ type Cluster struct {
 	clients   []*clientHost
 	factory   NodeFactory
 	undo      []func() // by index of the plan's faults: what ends it
+	old       bool     // the plan brings old disks back
 	held      int      // clogs and partitions in force
 	healed    clock.Time
 	harness   string

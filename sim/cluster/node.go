@@ -70,7 +70,7 @@ type Node struct {
 	crashIn int
 	power   bool
 	downFor clock.Duration
-	snap    *simdisk.Snapshot
+	snap    *simdisk.Snapshot // the disk as the last process but one left it, if the plan may bring that back
 }
 
 func newNode(c *Cluster, index int) *Node {
@@ -89,6 +89,9 @@ func (n *Node) start() {
 	c := n.c
 	if j, ok := c.opt.Judge.(interface{ Starting(node int) error }); ok && n.life > 0 {
 		c.verdict(j.Starting(n.index))
+	}
+	if c.old && n.life > 0 {
+		n.snap = n.disk.Snapshot()
 	}
 	n.life++
 	n.up, n.dark, n.stop, n.paused, n.crashIn = true, false, false, false, 0

@@ -14,6 +14,7 @@ import (
 //	"halves"      the nodes of A against the rest
 //	"bridge"      the nodes of A against the rest, but Node sees both
 //	"ring"        each node sees its two neighbours only, so that every majority is another one
+//	"link"        Node against the nodes of A
 //	"controller"  the node that leads the quorum when the fault begins, against all others
 
 // Roles tells a cluster who plays a part at the moment, as a node's index, or -1.
@@ -36,6 +37,8 @@ func (c *Cluster) beginPartition(i int, f *fault.Fault, n *Node) bool {
 		cut = func(from, to int) bool { return from == at || to == at && f.B != 1 }
 	case "isolate":
 		cut = func(from, to int) bool { return from == at || to == at && f.B != 1 }
+	case "link":
+		cut = func(from, to int) bool { return from == at && in(to) || to == at && in(from) && f.B != 1 }
 	case "halves":
 		cut = func(from, to int) bool { return in(from) != in(to) && (f.B != 1 || in(from)) }
 	case "bridge":

@@ -22,7 +22,8 @@ import (
 //	F:D4        ""        bit drawn by A in a file; Verb, if any, is the end of the file's name
 //	F:D5        ""        the next A writes
 //	F:D6        "slow"    A times, for For                "stall"  for For
-//	F:D7, F:D8  ""        power loss, then an empty disk, or (D8) the disk as it was A ms ago; down for For
+//	F:D7, F:D8  ""        power loss, then an empty disk, or (D8) the disk as it was when the process before this one ended; down for For.
+//	            What a process wrote itself it takes for its own: a disk that forgets that has lied (F:D2)
 //	F:N5, F:N6  "both", "in", "out"  bytes to and from the node, for For; B >= 0: only with client B
 //	            F:N5 has the shapes of partition.go too
 //	            "swizzle" every client stops at a time of its own and goes on in another order
@@ -32,15 +33,13 @@ func (c *Cluster) schedule() {
 	c.undo = make([]func(), len(c.plan.Faults))
 	for i := range c.plan.Faults {
 		f := &c.plan.Faults[i]
-		if f.Class == fault.D8 {
-			c.eng.At(clock.Time(max(1, (f.At-f.A)*1e6)), c.who, c, kindPlan, int64(i), 1)
-		}
+		c.old = c.old || f.Class == fault.D8
 		c.eng.At(clock.Time(f.At*1e6), c.who, c, kindPlan, int64(i), 0)
 	}
 }
 
 // Fire is the engine's call: a fault begins or ends, or the safety phase is over.
-func (c *Cluster) Fire(k engine.Kind, i, b int64) {
+func (c *Cluster) Fire(k engine.Kind, i, _ int64) {
 	switch {
 	case k == kindHeal:
 		if until := c.stalled(); until > c.eng.Now() {
@@ -52,9 +51,6 @@ func (c *Cluster) Fire(k engine.Kind, i, b int64) {
 	case k == kindUndo:
 		c.end(int(i))
 	case c.healed != 0: // a fault after healing does not happen
-	case b == 1:
-		n := c.nodes[c.plan.Faults[i].Node]
-		n.snap = n.disk.Snapshot()
 	default:
 		c.begin(int(i))
 	}

@@ -15,7 +15,9 @@ type Mutant struct {
 	Bug  string // the bug that it repeats, or "ours" with the mistake in a few words
 	// Oracles are beginnings of the names of properties that may break first. Another one is worth a look, not a failure.
 	Oracles []string
-	Hints   Hints
+	// System is what is simulated, as SYSTEM= takes it; "": the broker.
+	System string
+	Hints  Hints
 }
 
 // Hints are what a plan needs so that the mutant's site is reached and matters.
@@ -29,6 +31,7 @@ type Hints struct {
 	Nodes    int               // 0: one
 	Storm    bool              // nodes are killed, paused and cut off again and again, so that leaders never last
 	Blackout bool              // again and again one node is away while all others end at once, so that a leader comes back that knows little
+	Relays   bool              // leadership goes to and fro while what a leader sends to another node is held up
 	Resets   bool              // again and again the connections between one node and the others break
 	Workload workload.Hints    // what clients should do more of
 	Settings map[string]string // broker settings
@@ -122,8 +125,9 @@ func ofReplication() []Mutant {
 			Hints: Hints{Nodes: 3, Storm: true, Classes: power}},
 		{ID: plant.R13, Bug: "KIP-497: the high watermark moves over the committed ISR while a change is pending", Oracles: append([]string{"I:I1", "I:I8"}, gone...),
 			Hints: Hints{Nodes: 3, Storm: true, Classes: []string{"F:N1"}, Settings: map[string]string{"replica.lag.time.max.ms": "300"}}},
-		{ID: plant.R14, Bug: "KAFKA-7786: a leader's answer is acted on after the leader epoch has changed", Oracles: append([]string{"settle", "liveness"}, gone...),
-			Hints: Hints{Nodes: 3, Storm: true, Classes: []string{"F:N1"}}},
+		{ID: plant.R14, Bug: "KAFKA-7786: a leader's answer is acted on after the leader epoch has changed", Oracles: append([]string{"I:I1", "settle", "liveness"}, gone...),
+			Hints: Hints{Nodes: 5, Relays: true, Without: []string{"F:N5", "F:N6", "F:N7", "F:P1", "F:P2", "F:P3", "F:P4", "F:D1", "F:D2", "F:D3", "F:D6", "F:C1", "F:L1"},
+				Workload: workload.Hints{Focus: "storage"}, Settings: map[string]string{"leader.imbalance.check.interval.seconds": "1"}}},
 		{ID: plant.R15, Bug: "KAFKA-14154: a controller that was deposed answers AlterPartition as if it had happened", Oracles: append([]string{"I:I1", "I:I8"}, gone...),
 			Hints: Hints{Nodes: 3, Storm: true, Classes: []string{"F:P2", "F:N5"}, Settings: map[string]string{"replica.lag.time.max.ms": "100"}}},
 		{ID: plant.R16, Bug: "KAFKA-13837: a leader counts the fetches of what is no replica", Oracles: append([]string{"exact-errors", "I:I9", "I:I1"}, gone...),
@@ -151,14 +155,13 @@ func ofClients() []Mutant {
 			Hints: Hints{Nodes: 3, Storm: true, Classes: power}},
 		{ID: plant.K3, Bug: "a vote is answered before it is synced", Oracles: append([]string{"I:K", "I:M"}, gone...),
 			Hints: Hints{Nodes: 3, Storm: true, Classes: power}},
-		{ID: plant.M1, Bug: "ours: the fold skips the check of the term", Oracles: append([]string{"I:M", "I:K", "exact-errors"}, gone...),
-			Hints: Hints{Nodes: 3, Storm: true, Classes: []string{"F:P2"}}},
+		{ID: plant.M1, Bug: "ours: the fold skips the check of the term", Oracles: []string{"quorum:term"}, System: "quorum"},
 		{ID: plant.M2, Bug: "ours: the controller fences a broker on a mere connection reset", Oracles: []string{"fenced-in-vain"},
 			Hints: Hints{Nodes: 3, Resets: true, Without: []string{"F:N5", "F:N6", "F:N7", "F:P1", "F:P2", "F:P3", "F:P4", "F:D1", "F:D2", "F:D6", "F:C1"}}},
 		{ID: plant.S1, Bug: "KAFKA-10471: the clean-shutdown marker outlives the load", Oracles: gone,
 			Hints: Hints{Classes: []string{"F:P3"}, Without: []string{"F:D2"}, Follow: [][2]string{{"F:P3", "F:D1"}}, Workload: workload.Hints{Focus: "storage"}}},
-		{ID: plant.S2, Bug: "KAFKA-16541: the leader-epoch checkpoint is renamed before it is synced", Oracles: gone,
-			Hints: Hints{Nodes: 3, Storm: true, Classes: power}},
+		{ID: plant.S2, Bug: "KAFKA-16541: the leader-epoch checkpoint is renamed before it is synced", Oracles: append([]string{"leader-epochs"}, gone...),
+			Hints: Hints{Nodes: 3, Storm: true, Classes: power, Workload: workload.Hints{L1: true, NoRetention: true, Focus: "storage"}}},
 		{ID: plant.S3, Bug: "KAFKA-10778: appends are accepted after an I/O error", Oracles: append([]string{"readers-reach-the-end"}, gone...),
 			Hints: Hints{Flush: "ack", Classes: []string{"F:D1", "F:D3"}, Without: []string{"F:D2"}, Workload: workload.Hints{Focus: "storage"}}},
 		{ID: plant.S7, Bug: "recovery keeps a torn batch whose CRC is bad", Oracles: append([]string{"dense-offsets"}, gone...),

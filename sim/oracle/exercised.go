@@ -11,13 +11,14 @@ import (
 type exercised struct {
 	g    *ghosts
 	due  map[string]bool
-	long map[int32]bool // by process: its present operation began after healing
-	idem map[int]bool   // clients that are idempotent producers
+	long map[int32]bool     // by process: its present operation began after healing
+	idem map[int]bool       // clients that are idempotent producers
+	late map[ownership]bool // memberships that were answered across an excuse
 	heal bool
 }
 
 func newExercised(g *ghosts) *exercised {
-	return &exercised{g: g, due: map[string]bool{}, long: map[int32]bool{}, idem: map[int]bool{}}
+	return &exercised{g: g, due: map[string]bool{}, long: map[int32]bool{}, idem: map[int]bool{}, late: map[ownership]bool{}}
 }
 
 // event is called once the oracles have seen it; answers of an operation that spans an excuse prove nothing.
@@ -33,9 +34,12 @@ func (x *exercised) event(e *history.Event) {
 			x.heal = x.heal || o.Meta == "liveness"
 		case o.Kind == history.Send && e.Type == history.Invoke && o.PID >= 0:
 			x.idem[history.ClientOf(e.Process)] = true
+		case o.Kind == history.Join && e.Type == history.OK && stale:
+			x.late[ownership{o.Generation, o.Member}] = true
 		case o.Kind == history.Own:
-			x.on("history:double-owner", true)
-			x.on("I:G2", !x.g.facts.OffsetsExpire && !stale)
+			late := stale || x.late[ownership{o.Generation, o.Member}]
+			x.on("history:double-owner", !late)
+			x.on("I:G2", !x.g.facts.OffsetsExpire && !late)
 		case o.Kind == history.Probe && (e.Type == history.OK || e.Type == history.Fail):
 			x.on("exact-errors", !x.g.facts.ProducersExpire || !strings.HasPrefix(o.Meta, "sequence "))
 		case e.Type == history.OK:
@@ -57,7 +61,7 @@ func (x *exercised) answered(e *history.Event, o *history.Op, stale bool) {
 		x.on("history:M2", n && o.PID >= 0)
 		x.on("history:phantom-offset", n && o.Acks == -1)
 	case history.FetchOffsets:
-		x.on("I:G7", !x.g.facts.OffsetsExpire)
+		x.on("I:G7", !x.g.facts.OffsetsExpire && !stale)
 		x.on("history:M3", !x.g.facts.Copies)
 	case history.InitProducerID:
 		x.on("producer-id-unique", true)

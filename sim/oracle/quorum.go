@@ -61,7 +61,8 @@ type voter struct {
 	commit int64      // the highest that any life of it knew
 	alone  clock.Time // since when it leads and reaches no majority; 0: it does not
 	looked clock.Time
-	half   bool // the term of its vote is new, the candidate may still be that of the term before: raft stores one after the other
+	had    int64 // the end of the longest log that a disk which was taken away had
+	half   bool  // the term of its vote is new, the candidate may still be that of the term before: raft stores one after the other
 }
 
 // stillness is longer than any time in which the actor of a leader that is not paused has nothing to do.
@@ -85,7 +86,7 @@ func (q *quorum) Event(e *history.Event) error {
 		if o := &e.Ops[i]; o.Kind == history.Wiped {
 			for n := range q.nodes {
 				if o.Member == history.NodeName(n) {
-					q.nodes[n] = voter{}
+					q.nodes[n] = voter{had: q.nodes[n].end()}
 				}
 			}
 		}
@@ -148,6 +149,9 @@ func (q *quorum) leader(_ Voters, n int, _ *voter, is *Voter) error {
 	return nil
 }
 
+// end is how far the node's log ever was known to reach, on a disk that was taken away too: what it had acknowledged counted for a majority.
+func (v *voter) end() int64 { return max(v.is.Last, v.is.Snapshot, v.had) }
+
 func (q *quorum) commits(v Voters, n int, was *voter, is *Voter) error {
 	q.counts["I:K4"]++
 	if was.life == v.Incarnation(n) && is.Commit < was.is.Commit {
@@ -170,7 +174,7 @@ func (q *quorum) commits(v Voters, n int, was *voter, is *Voter) error {
 	q.counts["I:K3"]++
 	have := 1
 	for m := range q.nodes {
-		if o := &q.nodes[m].is; m != n && max(o.Last, o.Snapshot) >= is.Commit {
+		if m != n && q.nodes[m].end() >= is.Commit {
 			have++
 		}
 	}

@@ -273,12 +273,19 @@ func (i *images) Step(v View) error {
 }
 
 // matching: below the lower of their high watermarks, two copies of a partition are equal byte for byte (I:I4). It reads logs back at the end,
-// and now and then.
+// and now and then. What a log believes of an offset's epoch is what the batch there says (leader-epochs).
 type matching struct {
 	quiet
-	r     *replicas
-	steps int64
-	due   bool
+	r      *replicas
+	steps  int64
+	due    bool
+	epochs int64 // checks of leader-epochs
+}
+
+// LeaderEpochs is a View that knows what a node's log believes of the epoch at an offset; -1: nothing. It gives false for a node whose disk
+// has lied or rotted: the file of epochs has no checksum.
+type LeaderEpochs interface {
+	EpochAt(node int, topic string, partition int32, offset int64) (epoch int32, ok bool)
 }
 
 // matchEvery is how many steps pass between two readings of the logs.
@@ -286,6 +293,9 @@ const matchEvery = 20_000
 
 func (m *matching) Name() string { return "I:I4" }
 func (m *matching) Due() bool    { return m.due }
+
+// add counts the checks of the other property.
+func (m *matching) add(checks map[string]int64) { checks["leader-epochs"] += m.epochs }
 
 func (m *matching) Step(v View) error {
 	if m.steps++; m.steps%matchEvery != 0 || v.Nodes() == 1 {
@@ -321,6 +331,9 @@ func (m *matching) compare(v View) error {
 				continue
 			}
 			log, hw := m.read(v, n, p), x.sure(n, p.HW, m.r.state(k))
+			if err := m.believed(v, n, p, log); err != nil {
+				return err
+			}
 			if at >= 0 {
 				m.due = true
 				if err := m.equal(x, at, n, first, log, min(low, hw)); err != nil {
@@ -351,6 +364,28 @@ func (m *matching) read(v View, node int, p *Partition) (log []copied) {
 		return base < p.HW
 	})
 	return log
+}
+
+// believed compares a log's epochs with those of its batches. One that is being cut knows what it will be already.
+func (m *matching) believed(v View, node int, p *Partition, log []copied) error {
+	e, ok := v.(LeaderEpochs)
+	if !ok || p.Cutting {
+		return nil
+	}
+	for i := range log {
+		if log[i].base < p.Start || log[i].base >= p.HW {
+			continue
+		}
+		is, ok := e.EpochAt(node, p.Topic, p.Partition, log[i].base)
+		if !ok {
+			return nil
+		}
+		m.epochs++
+		if want := epochOf(log[i].b); is != want {
+			return fail("leader-epochs", fmt.Sprintf("node %d %s at %d", node+1, keyOf(p), log[i].base), -1, fmt.Sprintf("a batch of epoch %d", want), fmt.Sprintf("epoch %d", is))
+		}
+	}
+	return nil
 }
 
 // equal compares what both have below hw. One may have deleted more from its front than the other.

@@ -18,6 +18,7 @@ type three struct {
 	parts [3]Partition
 	logs  [3][][]byte
 	calm  clock.Time
+	epoch int32 // that logs know of all they hold
 	s     *Suite
 }
 
@@ -55,6 +56,9 @@ func (v *three) Image() *metadata.Image           { return v.img }
 func (v *three) ImageOf(n int) *metadata.Image    { return v.own[n] }
 func (v *three) Calm() clock.Time                 { return v.calm }
 func (v *three) Session() clock.Duration          { return 9 * clock.Second }
+func (v *three) EpochAt(int, string, int32, int64) (int32, bool) {
+	return v.epoch, true
+}
 func (v *three) ReadBack(n int, _ string, _ int32, from int64, each func([]byte) bool) bool {
 	for _, b := range v.logs[n] {
 		if int64(binary.BigEndian.Uint64(b)) >= from && !each(b) {
@@ -141,6 +145,11 @@ var clusterStories = map[string]func(*three) error{
 	},
 	"I:I4 copies differ below the high watermark": func(v *three) error {
 		v.logs[1][1] = batch(1, val(9))
+		_ = v.s.Step(v)
+		return v.s.End(v)
+	},
+	"leader-epochs a log takes a batch for one of another epoch": func(v *three) error {
+		v.epoch = 3
 		_ = v.s.Step(v)
 		return v.s.End(v)
 	},

@@ -28,9 +28,11 @@ type Menu struct {
 var One = []fault.Class{fault.N1, fault.N2, fault.N3, fault.N4, fault.N6, fault.N7, fault.N8, fault.D1, fault.D2, fault.D3,
 	fault.D6, fault.P1, fault.P2, fault.P3, fault.C1, fault.C2, fault.L1, fault.L2, fault.L3}
 
-// Many is the classes for a cluster. Rotten, wiped and rolled back disks (D4, D5, D7, D8) must be asked for: FAULTS=D7.
+// Many is the classes for a cluster. Rotten and misdirected disks (D4, D5) must be asked for: FAULTS=D4. Those that came later
+// stand at the end, so that what a seed draws before stays.
 var Many = []fault.Class{fault.N1, fault.N2, fault.N3, fault.N4, fault.N5, fault.N6, fault.N7, fault.N8, fault.D1, fault.D2, fault.D3,
-	fault.D6, fault.P1, fault.P2, fault.P3, fault.P4, fault.C1, fault.C2, fault.L1, fault.L2, fault.L3, fault.M1, fault.M2, fault.M3, fault.B1}
+	fault.D6, fault.P1, fault.P2, fault.P3, fault.P4, fault.C1, fault.C2, fault.L1, fault.L2, fault.L3, fault.M1,
+	fault.D7, fault.D8, fault.M2, fault.M3, fault.B1}
 
 // FromSeed draws the plan of a seed.
 func FromSeed(seed uint64, m Menu) *Plan {
@@ -200,9 +202,6 @@ func crash(c fault.Class) func(*Plan, Source) {
 			f.For = s.Between(1, 3000)
 			if (c == fault.P1 || c == fault.D1) && s.Between(0, 1) == 1 {
 				f.Verb, f.A = "mid", s.Between(0, 30)
-			}
-			if c == fault.D8 {
-				f.A = s.Between(100, 5000)
 			}
 			p.Faults = append(p.Faults, f)
 			if s.Between(0, 1) == 1 {

@@ -12,28 +12,47 @@ import (
 
 // copies is the part of the fault ledger that says which records a cluster may lose: those of which more than min.insync.replicas-1 copies
 // are destroyed at one time. A copy is destroyed by a loss of power that takes what was not synced (flush.policy=os), by a disk that lied,
-// rotted, was wiped or rolled back; it is whole again once the log of its node reaches all that was ever committed.
+// rotted, was wiped or rolled back; it is whole again once the log of its node reaches all that its leader has.
 type copies struct {
-	j     *Judge
-	nodes []map[string]int64 // by node: by key: from which offset on its copy may be gone
-	top   map[string]int64   // by key: the highest high watermark that a leader ever had
-	least map[string]int     // by key: the fewest replicas that ever had to be in sync
-	image *metadata.Image    // whose settings least knows
-	p     oracle.Partition
+	j       *Judge
+	nodes   []map[string]int64 // by node: by key: from which offset on its copy may be gone
+	top     map[string]int64   // by key: the highest high watermark that a leader ever had
+	leaders map[string]leading // by key
+	least   map[string]int     // by key: the fewest replicas that ever had to be in sync
+	image   *metadata.Image    // as it was in the last step
+	p       oracle.Partition
+}
+
+// leading is what the last leader of a partition has shown.
+type leading struct {
+	id    [16]byte // of the topic
+	epoch int32
+	end   int64 // written
+	image int64 // the newest when the epoch began
 }
 
 func newCopies(j *Judge) *copies {
-	c := &copies{j: j, top: map[string]int64{}, least: map[string]int{}}
+	c := &copies{j: j, top: map[string]int64{}, leaders: map[string]leading{}, least: map[string]int{}}
 	for range j.c.Nodes() {
 		c.nodes = append(c.nodes, map[string]int64{})
 	}
 	return c
 }
 
-// stepped looks at the partitions whose state changed: a copy that has caught up is whole.
+// stepped looks at the partitions whose state changed: a copy that has caught up is whole. While too many are destroyed, a record may be lost
+// with any change of who leads, also one that was committed since.
 func (c *copies) stepped(node int) {
-	c.configured()
-	holes := c.nodes[node]
+	if img := c.j.view.Image(); img != c.image {
+		c.image = img
+		c.configured()
+		for _, holes := range c.nodes {
+			for _, k := range sorted(holes) {
+				if holes[k] == 0 {
+					c.excuse(k)
+				}
+			}
+		}
+	}
 	c.j.view.eachTouched(node, func(i int) {
 		c.j.view.Partition(node, i, &c.p)
 		if !c.p.Online {
@@ -41,12 +60,47 @@ func (c *copies) stepped(node int) {
 		}
 		k := history.Key(c.p.Topic, c.p.Partition)
 		if c.p.Leader {
-			c.top[k] = max(c.top[k], c.p.HW)
+			c.led(k)
 		}
-		if _, ok := holes[k]; ok && c.p.Written >= c.top[k] {
-			delete(holes, k)
+		l := c.leaders[k]
+		if _, ok := c.nodes[node][k]; ok && c.p.TopicID == l.id && c.p.Epoch == l.epoch && c.p.Written >= l.end && c.known(l.image) {
+			delete(c.nodes[node], k)
 		}
 	})
+}
+
+// known says whether every node that runs goes by an image at least: nobody takes itself for the leader that was before.
+func (c *copies) known(index int64) bool {
+	for n := range c.nodes {
+		if c.j.c.Running(n) && c.j.view.slowest(n) < index {
+			return false
+		}
+	}
+	return true
+}
+
+// led takes in what a leader shows.
+func (c *copies) led(k string) {
+	l, known := c.leaders[k]
+	switch {
+	case known && l.id != c.p.TopicID:
+		if c.image == nil || c.image.TopicByID(c.p.TopicID) == nil || c.image.TopicByID(l.id) != nil {
+			return
+		}
+		for _, holes := range c.nodes { // of a topic that is gone
+			delete(holes, k)
+		}
+		delete(c.top, k)
+		known = false
+	case known && c.p.Epoch < l.epoch:
+		return
+	}
+	if !known || c.p.Epoch > l.epoch {
+		l = leading{id: c.p.TopicID, epoch: c.p.Epoch, image: c.image.Index()}
+	}
+	l.end = c.p.Written
+	c.leaders[k] = l
+	c.top[k] = max(c.top[k], c.p.HW)
 }
 
 // whole stands for a copy of which nothing is gone, but whose node ended uncleanly.
@@ -63,19 +117,38 @@ func (c *copies) crashing(node int, power bool, known map[string]int64) {
 	if !all && !os {
 		return
 	}
+	if all {
+		c.j.note(history.Op{Kind: history.Copy, Member: history.NodeName(node)})
+		c.placed(node, known)
+	}
 	for _, k := range sorted(known) {
 		from := known[k]
 		if !power {
 			from = whole
 		} else if all {
 			from = 0
-			c.j.note(history.Op{Kind: history.Copy, Key: k, Member: history.NodeName(node)})
 		}
 		if was, ok := c.nodes[node][k]; ok {
 			from = min(from, was)
 		}
 		c.nodes[node][k] = from
 		c.excuse(k)
+	}
+}
+
+// placed adds what a node has by the image: its process may have ended before it opened that.
+func (c *copies) placed(node int, known map[string]int64) {
+	img := c.j.view.Image()
+	if img == nil {
+		return
+	}
+	for _, t := range img.Topics() {
+		for i := range t.Partitions {
+			k := history.Key(t.Name, int32(i))
+			if _, ok := known[k]; !ok && slices.Contains(t.Partitions[i].Replicas, int32(node+1)) {
+				known[k] = 0
+			}
+		}
 	}
 }
 
@@ -98,17 +171,15 @@ func (c *copies) excuse(key string) {
 	}
 	if at < c.top[key] {
 		c.j.note(history.Op{Kind: history.Excuse, Key: key, Offset: at})
-		c.top[key] = at
 	}
 }
 
 // configured learns how many replicas must be in sync. What was committed while it were fewer may have fewer copies.
 func (c *copies) configured() {
-	img := c.j.view.Image()
-	if img == nil || img == c.image {
+	img := c.image
+	if img == nil {
 		return
 	}
-	c.image = img
 	for _, t := range img.Topics() {
 		n := minISR(img, t.Name)
 		for i := range t.Partitions {

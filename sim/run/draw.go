@@ -58,6 +58,9 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	if h.Blackout {
 		blackout(prng.Keyed(seed, "blackout"), p)
 	}
+	if h.Relays {
+		relays(prng.Keyed(seed, "relays"), p)
+	}
 	if h.Resets {
 		resets(prng.Keyed(seed, "resets"), p)
 	}
@@ -202,18 +205,18 @@ func storm(src *prng.Source, p *plan.Plan, power bool) {
 	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
 }
 
-// blackout adds times in which one node is away, and in the midst of which all others end at once and come back.
+// blackout adds times in which one node is away, and at whose end all others end at once: some come back before it, some much later.
 func blackout(src *prng.Source, p *plan.Plan) {
 	for at := int64(3000); at < p.SafetyMS; at += src.Between(6000, 15000) {
 		first := src.Intn(p.Nodes)
 		kill := func(node int, at, away int64) {
 			p.Faults = append(p.Faults, fault.Fault{Class: fault.P1, At: at, Node: node, Shard: -1, B: -1, For: away})
 		}
-		kill(first, at, src.Between(1000, 7000))
 		all := at + src.Between(500, 5000)
+		kill(first, at, all-at+src.Between(1, 1500))
 		for n := range p.Nodes {
 			if n != first {
-				kill(n, all, src.Between(1, 1000))
+				kill(n, all, src.Between(1, 1000)+src.Between(0, 1)*src.Between(1000, 5000))
 			}
 		}
 	}
@@ -224,6 +227,24 @@ func blackout(src *prng.Source, p *plan.Plan) {
 func resets(src *prng.Source, p *plan.Plan) {
 	for at := int64(5000); at < p.SafetyMS; at += src.Between(1000, 8000) {
 		p.Faults = append(p.Faults, fault.Fault{Class: fault.N2, At: at, Node: src.Intn(p.Nodes), Shard: -1, B: -1})
+	}
+	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
+}
+
+// relays adds handovers: a leader ends, comes back, leads again, and ends again, all while what the broker that leads in between sends to
+// another one is held up. What it had to say of its first epoch arrives in its second.
+func relays(src *prng.Source, p *plan.Plan) {
+	for at := int64(4000); at < p.SafetyMS-2000; at += src.Between(2500, 4500) {
+		b := src.Intn(p.Nodes)
+		a := (b + 1 + src.Intn(p.Nodes-1)) % p.Nodes
+		f := src.Intn(p.Nodes)
+		for f == a || f == b {
+			f = (f + 1) % p.Nodes
+		}
+		p.Faults = append(p.Faults,
+			fault.Fault{Class: fault.N5, Verb: "link", At: at - src.Between(0, 20), Node: a, Shard: -1, A: 1 << f, B: 1, For: src.Between(900, 1450)},
+			fault.Fault{Class: fault.P1, At: at, Node: b, Shard: -1, B: -1, For: src.Between(20, 150)},
+			fault.Fault{Class: fault.P1, At: at + src.Between(500, 1100), Node: b, Shard: -1, B: -1, For: src.Between(20, 400)})
 	}
 	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/cluster"
+	"github.com/seedlog/seedlog/sim/fault"
 	"github.com/seedlog/seedlog/sim/oracle"
 )
 
@@ -46,7 +47,10 @@ type partSeen struct {
 	state                           [2]int32 // leader epoch and partition epoch that it goes by
 }
 
-var _ oracle.Metadata = (*view)(nil)
+var (
+	_ oracle.Metadata     = (*view)(nil)
+	_ oracle.LeaderEpochs = (*view)(nil)
+)
 
 func newView(c *cluster.Cluster) *view {
 	v := &view{c: c, limits: newLimits(c.Plan().Swarm, c.Ledger())}
@@ -235,16 +239,7 @@ func (v *view) Partition(node, index int, p *oracle.Partition) {
 
 // ReadBack walks the segment files of the partition, from the segment that holds `from`.
 func (v *view) ReadBack(node int, topic string, partition int32, from int64, each func(batch []byte) bool) bool {
-	var r *replica.Partition
-	for s := range v.c.Plan().Shards {
-		if st := v.state(node, s); st != nil {
-			for _, p := range st.Parts {
-				if p.Topic == topic && p.Number == partition {
-					r = p
-				}
-			}
-		}
-	}
+	r := v.find(node, topic, partition)
 	if r == nil || r.Log == nil {
 		return false
 	}
@@ -265,6 +260,29 @@ func (v *view) ReadBack(node int, topic string, partition int32, from int64, eac
 		}
 	}
 	return true
+}
+
+// find gives a node's partition by its name, or nil.
+func (v *view) find(node int, topic string, partition int32) (r *replica.Partition) {
+	for s := range v.c.Plan().Shards {
+		if st := v.state(node, s); st != nil {
+			for _, p := range st.Parts {
+				if p.Topic == topic && p.Number == partition {
+					r = p
+				}
+			}
+		}
+	}
+	return r
+}
+
+// EpochAt implements oracle.LeaderEpochs.
+func (v *view) EpochAt(node int, topic string, partition int32, offset int64) (int32, bool) {
+	r := v.find(node, topic, partition)
+	if r == nil || r.Log == nil || v.c.Ledger().Any(node, fault.D2, fault.D4, fault.D5) {
+		return -1, false
+	}
+	return r.Log.EpochAt(offset), true
 }
 
 func baseOf(name string) (n int64) {

@@ -135,9 +135,7 @@ func (d *Disk) Restore(s *Snapshot) {
 	class := fault.D7
 	if s != nil {
 		d.root, class = d.copyTree(s.root, "/"), fault.D8
-	}
-	if s != nil {
-		keepSpared(d.root, was)
+		d.keepSpared(d.root, was, "/")
 	}
 	d.root.names = 1
 	d.ops = nil
@@ -145,15 +143,20 @@ func (d *Disk) Restore(s *Snapshot) {
 	d.ledger.Note(d.eng.Now(), class, d.node, "disk replaced")
 }
 
-// keepSpared puts what D2 and D8 leave alone from one tree into another.
-func keepSpared(to, from *inode) {
+// keepSpared puts what D2 and D8 leave alone from one tree into another, whose directories may be older than that.
+func (d *Disk) keepSpared(to, from *inode, path string) {
 	for _, name := range slices.Sorted(maps.Keys(from.entries)) {
 		f := from.entries[name]
 		switch t := to.entries[name]; {
 		case spared(name):
 			to.entries[name] = f
 		case f.isDir && t != nil && t.isDir:
-			keepSpared(t, f)
+			d.keepSpared(t, f, path+"/"+name)
+		case f.isDir && t == nil && slices.ContainsFunc(slices.Sorted(maps.Keys(f.entries)), spared):
+			t = d.newInode(path+"/"+name, true)
+			t.names = 1
+			to.entries[name] = t
+			d.keepSpared(t, f, path+"/"+name)
 		}
 	}
 }

@@ -9,7 +9,9 @@ import (
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/prng"
+	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/io/buf"
 )
@@ -84,4 +86,46 @@ func TestWhatGathersInOneRoundIsAskedForOnce(t *testing.T) {
 	}
 	e.FlushDirty()
 	want("the rest", 3, 3, 4, 5)
+}
+
+func TestReplicasInOtherDirectoriesThanTheImageSaysAreAssignedOnce(t *testing.T) {
+	s := newMemberNode(t).shards[0].s
+	s.env.Out = &step.Effects{}
+	s.state.Dirs[0].ID = [16]byte{9}
+	topic := func(id byte, dirs ...byte) *metadata.Topic {
+		x := &metadata.Topic{Name: "t", ID: [16]byte{id}}
+		for _, d := range dirs {
+			x.Partitions = append(x.Partitions, metadata.Partition{Replicas: []int32{2, 1}, Dirs: [][16]byte{{1}, {d}}})
+		}
+		return x
+	}
+	at := func(t *metadata.Topic, n int32) *replica.Partition {
+		return replica.New(s.env, t.Name, t.ID, n, 0, true)
+	}
+	a, b := topic(1, 9, 8, 0), topic(2, 7)
+	for range 2 {
+		for n := range a.Partitions {
+			s.checkDirectory(a, at(a, int32(n)))
+		}
+		s.checkDirectory(b, at(b, 0))
+	}
+	x := &s.assigns
+	key := func(topic byte, n int32) assign {
+		return assign{api.PartKey{ID: [16]byte{topic}, Number: n}, [16]byte{9}}
+	}
+	if want := []assign{key(1, 1), key(1, 2), key(2, 0)}; !slices.Equal(x.queue, want) {
+		t.Fatalf("queued %v, want %v", x.queue, want)
+	}
+	s.env.FlushDirty() // nobody leads: the same is asked again later
+	if len(x.inFlight) != 3 || !x.timer.IsSet() {
+		t.Fatalf("%d in flight", len(x.inFlight))
+	}
+	x.answered(&kmsg.AssignReplicasToDirsResponse{ErrorCode: int16(kerr.NotController)})
+	if s.checkDirectory(b, at(b, 0)); len(x.inFlight) != 3 || len(x.queue) != 0 {
+		t.Fatalf("%d in flight and %d queued after a refusal", len(x.inFlight), len(x.queue))
+	}
+	x.answered(&kmsg.AssignReplicasToDirsResponse{})
+	if s.checkDirectory(b, at(b, 0)); len(x.inFlight) != 0 || len(x.queue) != 1 {
+		t.Fatalf("%d in flight and %d queued after an answer that an image does not bear out", len(x.inFlight), len(x.queue))
+	}
 }

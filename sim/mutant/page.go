@@ -1,0 +1,115 @@
+package mutant
+
+import (
+	"fmt"
+	"strings"
+)
+
+// PageName is the scoreboard's file, beside DESIGN.md.
+const PageName = "MUTANTS.md"
+
+// Result is how a mutant ended.
+type Result struct {
+	Name      string // as MUTANT= takes it
+	Killed    bool   // and the same plan passes without it
+	Oracle    string // the property that broke first
+	Nodes     int
+	Seed      uint64
+	Plan      string // "sha256:…"
+	Tries     int
+	VirtualMS int64 // of the run until it broke
+	WallMS    int64 // of all tries, and of the run without the mutant
+}
+
+const pageHead = `# Mutants
+
+Historical bugs, and some of our own kind, put back on purpose at the sites that core/plant names: the simulator must find each one, and the
+plan that finds it must pass without it. sim/mutant is the catalogue; the ids are those of the catalogue of bugs that Seedlog is held to.
+
+This page is written by ` + "`make build/sim-mutants && build/sim-mutants mutants -page`" + `. A test of sim/mutant compares its rows with the catalogue and
+the plans, and ` + "`make mutants`" + ` says on standard error when a run came out otherwise. A plan that only few seeds draw is kept as
+` + "`sim/testdata/plans/m-ID.json`" + ` and tried first (marked *); else seeds 1, 2, … are drawn with the mutant's hints. Virtual: how far into the run the
+property broke. Wall: all tries and the run without the mutant, on two cores that were shared.
+
+A try: ` + "`make sim MUTANT=R5 PLAN=sim/testdata/plans/m-R5.json`" + `, ` + "`make mutants ONLY=R5`" + `.
+`
+
+const pageThree = `
+## The same with three brokers
+
+Mutants whose own plans have one broker, in clusters of three (` + "`build/sim-mutants mutants -nodes 3`" + `). One that does not show itself there is
+hidden by the other copies, or its faults are rarer: the plan above is what counts.
+`
+
+const pageEnd = `
+## Not here
+
+R7, R17, P7 and those of transactions (T, I2, I4, I7) need transactions; S4 to S6 need compaction and transactions; G1 to G5 are of groups
+that are not planted yet.
+`
+
+// Page writes the scoreboard. kept says whether a mutant has a plan of its own.
+func Page(own, three []Result, kept func(name string) bool) string {
+	var b strings.Builder
+	b.WriteString(pageHead)
+	killed := 0
+	for i := range own {
+		if own[i].Killed {
+			killed++
+		}
+	}
+	fmt.Fprintf(&b, "\n%d of %d are killed.\n\n", killed, len(own))
+	table(&b, own, kept)
+	b.WriteString(pageThree + "\n")
+	table(&b, three, func(string) bool { return false })
+	b.WriteString(pageEnd)
+	return b.String()
+}
+
+func table(b *strings.Builder, rows []Result, kept func(name string) bool) {
+	b.WriteString("| mutant | bug | first oracle | brokers | seed | plan | tries | virtual s | wall s |\n|---|---|---|---|---|---|---|---|---|\n")
+	for i := range rows {
+		b.WriteString(Row(&rows[i], kept(rows[i].Name)))
+	}
+}
+
+// Row is a mutant's line on the page.
+func Row(r *Result, kept bool) string {
+	if !r.Killed {
+		return fmt.Sprintf("%s not killed | %d | | | %d | | %.1f |\n", rowHead(r.Name), r.Nodes, r.Tries, float64(r.WallMS)/1000)
+	}
+	mark := ""
+	if kept {
+		mark = "*"
+	}
+	return fmt.Sprintf("%s %s | %d | %d%s | %s | %d | %.1f | %.1f |\n", rowHead(r.Name), r.Oracle, r.Nodes, r.Seed, mark, short(r.Plan), r.Tries, float64(r.VirtualMS)/1000, float64(r.WallMS)/1000)
+}
+
+// rowHead is what a row says of the mutant alone.
+func rowHead(name string) string {
+	m, _ := Find(name)
+	return "| m:" + name + " | " + m.Bug + " |"
+}
+
+// short is the begin of a plan's hash.
+func short(sum string) string {
+	sum = strings.TrimPrefix(sum, "sha256:")
+	return sum[:min(12, len(sum))]
+}
+
+// Differs says how a result is another than its row on a page, "" if it is not. Times may differ.
+func Differs(page string, r *Result) string {
+	for _, line := range strings.Split(page, "\n") {
+		if !strings.HasPrefix(line, "| m:"+r.Name+" |") {
+			continue
+		}
+		if strings.Contains(line, " not killed |") == r.Killed {
+			return fmt.Sprintf("m:%s: killed: %v", r.Name, r.Killed)
+		}
+		if r.Killed && (!strings.Contains(line, " | "+r.Oracle+" | ") || !strings.Contains(line, " | "+short(r.Plan)+" | ")) {
+			return fmt.Sprintf("m:%s: %s by plan %s", r.Name, r.Oracle, short(r.Plan))
+		}
+		return ""
+	}
+	return "m:" + r.Name + ": no row"
+}
