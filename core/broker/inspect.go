@@ -1,7 +1,20 @@
 package broker
 
+import "github.com/seedlog/seedlog/core/fetcher"
+
 // Inspect shows the shard to the simulator's oracles, which change nothing.
 func (s *Shard) Inspect() any { return s.state }
+
+// Fetchers counts the fetchers that a partition has here, and gives the leader of the last one, -1 without any.
+func (s *Shard) Fetchers(id [16]byte, number int32) (n int, leader int32) {
+	leader = -1
+	for _, f := range s.follow.fetchers {
+		if f.Fetches(fetcher.Key{ID: id, Number: number}) {
+			n, leader = n+1, f.Leader()
+		}
+	}
+	return n, leader
+}
 
 // Crash ends the shard's tasks: the process is gone as far as the simulator is concerned. It has no effects.
 func (s *Shard) Crash() { s.env.StopTasks() }

@@ -158,6 +158,9 @@ func (f *Fetcher) Len() int { return len(f.list) }
 // Leader is the broker that is fetched from.
 func (f *Fetcher) Leader() int32 { return f.leader }
 
+// Fetches says whether a partition is one of its.
+func (f *Fetcher) Fetches(k Key) bool { return f.parts[k] != nil }
+
 // SetPeer changes where the leader is reached.
 func (f *Fetcher) SetPeer(p *peer.Peer) {
 	if p != f.peer {

@@ -22,8 +22,9 @@ type replicas struct {
 	parts   map[partition]*copies
 	order   []partition // as first seen
 	image   *metadata.Image
-	changed bool        // the image did, in this step
-	touched []partition // whose copies did
+	prior   *metadata.Image // before the last change
+	changed bool            // the image did, in this step
+	touched []partition     // whose copies did
 	p       Partition
 }
 
@@ -86,7 +87,9 @@ func (r *replicas) step(v View) (Metadata, bool) {
 		return nil, false
 	}
 	r.changed, r.touched = m.Image() != r.image, r.touched[:0]
-	r.image = m.Image()
+	if r.changed {
+		r.prior, r.image = r.image, m.Image()
+	}
 	_ = eachTouched(v, &r.p, func(node int, p *Partition) error {
 		k := partition{p.TopicID, p.Partition}
 		c := r.parts[k]
@@ -118,11 +121,13 @@ func (c *copies) newest() (epoch int32) {
 }
 
 // state gives what the image says of a partition, or nil.
-func (r *replicas) state(k partition) *metadata.Partition {
-	if r.image == nil {
+func (r *replicas) state(k partition) *metadata.Partition { return stateIn(r.image, k) }
+
+func stateIn(img *metadata.Image, k partition) *metadata.Partition {
+	if img == nil {
 		return nil
 	}
-	if t := r.image.TopicByID(k.id); t != nil {
+	if t := img.TopicByID(k.id); t != nil {
 		return t.Partition(k.number)
 	}
 	return nil
@@ -293,6 +298,7 @@ func (i *images) Step(v View) error {
 // and now and then. What a log believes of an offset's epoch is what the batch there says (leader-epochs).
 type matching struct {
 	quiet
+	name   string
 	r      *replicas
 	steps  int64
 	due    bool
@@ -308,7 +314,7 @@ type LeaderEpochs interface {
 // matchEvery is how many steps pass between two readings of the logs.
 const matchEvery = 20_000
 
-func (m *matching) Name() string { return "I:I4" }
+func (m *matching) Name() string { return m.name }
 func (m *matching) Due() bool    { return m.due }
 
 // add counts the checks of the other property.
@@ -347,7 +353,7 @@ func (m *matching) compare(v View) error {
 			if p == nil || p.HW <= p.Start {
 				continue
 			}
-			log, hw := m.read(v, n, p), x.sure(n, p.HW, m.r.state(k))
+			log, hw := m.read(v, n, p, p.HW), x.sure(n, p.HW, m.r.state(k))
 			if err := m.believed(v, n, p, log); err != nil {
 				return err
 			}
@@ -373,12 +379,13 @@ func (c *copies) sure(node int, hw int64, s *metadata.Partition) int64 {
 	return hw
 }
 
-func (m *matching) read(v View, node int, p *Partition) (log []copied) {
+// read gives a node's copy up to an offset.
+func (m *matching) read(v View, node int, p *Partition, to int64) (log []copied) {
 	topic, number := p.Topic, p.Partition
 	v.ReadBack(node, topic, number, p.Start, func(b []byte) bool {
 		base := baseOffset(b)
 		log = append(log, copied{base, slices.Clone(b)})
-		return base < p.HW
+		return base < to
 	})
 	return log
 }

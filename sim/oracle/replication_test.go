@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/io/clock"
 )
 
@@ -40,8 +41,10 @@ func newThree() *three {
 	for n := range v.parts {
 		v.own[n] = v.img
 		v.parts[n] = Partition{Topic: "t", TopicID: topicID, Online: true, HW: 2, Synced: 2, Written: 2, End: 2, Leader: n == 0}
+		v.parts[n].Role, v.parts[n].Fetchers, v.parts[n].FetchedFrom = replica.Role{Follows: 1}, 1, 1
 		v.logs[n] = [][]byte{batch(0, val(0)), batch(1, val(1))}
 	}
+	v.parts[0].Role, v.parts[0].Fetchers, v.parts[0].FetchedFrom = replica.Role{Maximal: []int32{1, 2, 3}, Follows: -1}, 0, -1
 	return v
 }
 
@@ -95,6 +98,40 @@ func (v *three) fence(id int32) error {
 	return v.s.Step(v)
 }
 
+// of gives the oracle of a property, alone steps it after what it shares with others has been fed.
+func (v *three) of(name string) Oracle {
+	for _, o := range v.s.oracles {
+		if o.Name() == name {
+			return o
+		}
+	}
+	return nil
+}
+
+func (v *three) alone(name string) error {
+	_ = v.s.Step(v)
+	return v.of(name).Step(v)
+}
+
+// joins has node 3 leave the ISR and come back as change makes it.
+func (v *three) joins(change func(p *Partition)) error {
+	if e := v.parts[0].Epoch; e > 0 { // a leader of a later epoch
+		v.change(metadata.PartitionChangeRecord{Leader: 1, ISR: []int32{1, 2}})
+		for n := range v.parts {
+			v.parts[n].Epoch = v.img.Topics()[0].Partitions[0].LeaderEpoch
+		}
+	} else {
+		v.change(metadata.PartitionChangeRecord{Leader: metadata.Unchanged, ISR: []int32{1, 2}})
+	}
+	v.parts[0].Maximal = []int32{1, 2, 3}
+	_ = v.s.Step(v)
+	change(&v.parts[2])
+	v.change(metadata.PartitionChangeRecord{Leader: metadata.Unchanged, ISR: []int32{1, 2, 3}})
+	_ = v.s.Step(v)
+	v.of("I:I12").(*expansion).r.changed = true
+	return v.of("I:I12").Step(v)
+}
+
 // clusterStories break one property each.
 var clusterStories = map[string]func(*three) error{
 	"unclean-return in the ELR": func(v *three) error {
@@ -110,6 +147,58 @@ var clusterStories = map[string]func(*three) error{
 		v.own[1], _ = v.img.Apply(v.img.Index()+1, 1, metadata.Entry{Term: 1, Records: []metadata.Record{&metadata.RegisterBrokerRecord{NodeID: 2,
 			Incarnation: [16]byte{9}, BrokerEpoch: -1, Listeners: b.Listeners, LogDirs: b.LogDirs, Fenced: true}}})
 		return v.s.Step(v)
+	},
+	"I:I6 a member of the ISR lacks what a presumed leader takes for committed": func(v *three) error {
+		v.parts[2].End, v.parts[2].Synced, v.parts[2].Written, v.parts[2].HW = 1, 1, 1, 1
+		return v.alone("I:I6")
+	},
+	"I:I6 a member of the ISR has something else there": func(v *three) error {
+		v.parts[1].HW, v.logs[1][1] = 1, batch(1, val(9))
+		_ = v.s.Step(v)
+		return v.of("I:I6").End(v)
+	},
+	"I:I7 a leader outside of the ISR": func(v *three) error {
+		v.change(metadata.PartitionChangeRecord{Leader: metadata.Unchanged, ISR: []int32{2, 3}})
+		return v.alone("I:I7")
+	},
+	"I:I7 nobody is in sync, and there is no way back": func(v *three) error {
+		_ = v.s.Step(v)
+		v.change(metadata.PartitionChangeRecord{Leader: metadata.NoLeader, ISR: []int32{}})
+		v.img.Topics()[0].Partitions[0].LastLeader = metadata.NoLeader
+		return v.s.Step(v)
+	},
+	"I:I8 the high watermark waits for too few": func(v *three) error {
+		v.parts[0].Maximal = []int32{1, 2}
+		return v.s.Step(v)
+	},
+	"I:I8 a leader waits for more than the quorum knows of": func(v *three) error {
+		v.change(metadata.PartitionChangeRecord{Leader: metadata.Unchanged, ISR: []int32{1, 2}})
+		v.parts[0].PartitionEpoch = v.img.Topics()[0].Partitions[0].PartitionEpoch
+		return v.s.Step(v)
+	},
+	"I:I11 a follower that nobody fetches": func(v *three) error {
+		v.parts[1].Fetchers, v.parts[1].FetchedFrom = 0, -1
+		return v.s.Step(v)
+	},
+	"I:I11 two fetch one follower": func(v *three) error {
+		v.parts[1].Fetchers = 2
+		return v.s.Step(v)
+	},
+	"I:I11 a leader is fetched": func(v *three) error {
+		v.parts[0].Fetchers, v.parts[0].FetchedFrom = 1, 2
+		return v.s.Step(v)
+	},
+	"I:I11 a follower is fetched from another": func(v *three) error {
+		v.parts[1].FetchedFrom = 3
+		return v.s.Step(v)
+	},
+	"I:I12 who joins has not reached the begin of the epoch": func(v *three) error { return v.joins(func(p *Partition) { v.parts[0].EpochStart = 3 }) },
+	"I:I12 who joins has not reached the high watermark":     func(v *three) error { return v.joins(func(p *Partition) { p.Synced, p.HW = 1, 1 }) },
+	"I:I12 who joins is in an earlier epoch": func(v *three) error {
+		for n := range v.parts {
+			v.parts[n].Epoch = 1
+		}
+		return v.joins(func(p *Partition) { p.Epoch = 0 })
 	},
 	"fenced-in-vain a broker of a calm cluster": func(v *three) error {
 		v.calm = v.Now().Add(-15 * clock.Second)

@@ -1,6 +1,9 @@
 package oracle
 
-import "github.com/seedlog/seedlog/io/clock"
+import (
+	"github.com/seedlog/seedlog/core/replica"
+	"github.com/seedlog/seedlog/io/clock"
+)
 
 // View is what an oracle may see of a cluster between two steps. The simulator implements it over its nodes; nothing in it may
 // change the run, draw from its randomness or cost virtual time.
@@ -44,4 +47,11 @@ type Partition struct {
 	TopicID   [16]byte
 	Leader    bool // it takes appends
 	Cutting   bool // its log is being truncated: HW stands already where the log will end
+
+	// Of a cluster's partitions:
+	replica.Role
+	PartitionEpoch int32
+	Closing        bool  // the node ends, and fetches no more
+	Fetchers       int   // how many fetch it here
+	FetchedFrom    int32 // the leader of the last one, -1 none
 }

@@ -44,7 +44,7 @@ type partSeen struct {
 	start, hw, synced, written, end int64
 	offline, lags                   bool
 	segments, producers             int // 0 segments: no log
-	leads                           bool
+	leads, proposes                 bool
 	state                           [2]int32 // leader epoch and partition epoch that it goes by
 }
 
@@ -122,6 +122,7 @@ func (v *view) voted(node int) {
 
 func seenOf(p *replica.Partition) partSeen {
 	s := partSeen{p: p, hw: p.HighWatermark(), offline: p.Offline(), lags: p.Lags()}
+	s.proposes = p.Proposing()
 	state := p.State() // a large copy
 	s.leads, s.state = p.IsLeader(), [2]int32{state.LeaderEpoch, state.PartitionEpoch}
 	if l := p.Log; l != nil {
@@ -173,17 +174,23 @@ func (v *view) first(node, shard int) (n int) {
 }
 
 func (v *view) at(node, index int) *replica.Partition {
+	p, _ := v.shardOf(node, index)
+	return p
+}
+
+// shardOf gives a partition and its shard.
+func (v *view) shardOf(node, index int) (p *replica.Partition, shard int) {
 	for s := range v.c.Plan().Shards {
 		st := v.state(node, s)
 		if st == nil {
 			continue
 		}
 		if index < len(st.Parts) {
-			return st.Parts[index]
+			return st.Parts[index], s
 		}
 		index -= len(st.Parts)
 	}
-	return nil
+	return nil, -1
 }
 
 func (v *view) Now() clock.Time            { return v.c.Now() }
@@ -232,13 +239,26 @@ func (v *view) Partitions(node int) int {
 }
 
 func (v *view) Partition(node, index int, p *oracle.Partition) {
-	r := v.at(node, index)
+	r, shard := v.shardOf(node, index)
 	s := seenOf(r)
 	*p = oracle.Partition{Topic: r.Topic, Partition: r.Number, Online: r.Log != nil && !r.Offline(), Internal: strings.HasPrefix(r.Topic, "__"),
 		Start: s.start, HW: s.hw, Synced: s.synced, Written: s.written, End: s.end, Epoch: r.LeaderEpoch, TopicID: r.TopicID, Leader: r.IsLeader(), Cutting: r.Truncating()}
 	if r.Log != nil {
 		p.Dir = r.Log.Dir()
 	}
+	if v.c.Nodes() == 1 {
+		return
+	}
+	p.Role, p.PartitionEpoch = r.Role(), r.State().PartitionEpoch
+	p.Closing = v.state(node, shard).Closed
+	if f, ok := v.c.Stepper(node, shard).(fetching); ok {
+		p.Fetchers, p.FetchedFrom = f.Fetchers(r.TopicID, r.Number)
+	}
+}
+
+// fetching is a shard that says who fetches a partition.
+type fetching interface {
+	Fetchers(id [16]byte, number int32) (n int, leader int32)
 }
 
 // ReadBack walks the segment files of the partition, from the segment that holds `from`.
