@@ -110,7 +110,7 @@ func TestAnIdleFollowersSessionIsToldOfEachChangeAndOfNothingElse(t *testing.T) 
 					q := kmsg.NewPtrDeleteRecordsRequest()
 					q.Version = 2
 					q.Topics = []kmsg.DeleteRecordsRequestTopic{{Topic: "t", Partitions: []kmsg.DeleteRecordsRequestTopicPartition{{Partition: part, Offset: -1}}}}
-					c.send(q) // it waits for the follower's start, too
+					n.connect(0).send(q) // it waits for the follower's start, too, and what is sent after it for its answer
 					n.run()
 					return false
 				case 2:
