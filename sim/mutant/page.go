@@ -34,6 +34,18 @@ property broke. Wall: all tries and the run without the mutant, on two cores tha
 A try: ` + "`make sim MUTANT=R5 PLAN=sim/testdata/plans/m-R5.json`" + `, ` + "`make mutants ONLY=R5`" + `.
 `
 
+const pageOpen = `
+## Not killed yet, if the table says so
+
+R6 needs an answer to AlterPartition that is lost, and a follower that loses its tail with its power before the proposal is repeated. A test of
+core/replica does that (TestAProposalThatIsRepeatedNamesTheLifeThatHadCaughtUp fails with MUTANT=R6); few plans do.
+
+R14 needs a leader's answer that is held up while leadership goes to another broker and back, and between the two a follower that had diverged
+has committed more. Records of such an answer do no harm: the next Fetch finds where epochs part. A truncation would. Three places stand
+against it: fetchers are of one leader and forget a partition that goes elsewhere (core/fetcher Remove), a request that is in flight for
+longer than its wait and a second is given up when a partition comes back (Fetcher.hung), and part.answered, where the mutant is.
+`
+
 const pageThree = `
 ## The same with three brokers
 
@@ -60,6 +72,7 @@ func Page(own, three []Result, kept func(name string) bool) string {
 	}
 	fmt.Fprintf(&b, "\n%d of %d are killed.\n\n", killed, len(own))
 	table(&b, own, kept)
+	b.WriteString(pageOpen)
 	b.WriteString(pageThree + "\n")
 	table(&b, three, func(string) bool { return false })
 	b.WriteString(pageEnd)
