@@ -517,6 +517,9 @@ func TestASyncThatIsAskedWhileOneFliesWaitsForTheNext(t *testing.T) {
 	if cs, _ = d.Completed(0, nil, nil); len(cs) != 1 || cs[0].Token != 3 || fl.syncing || len(a.free) != 2 {
 		t.Fatalf("%v, syncing %v, %d slots free", cs, fl.syncing, len(a.free))
 	}
+	if d.Syncs() != 2 {
+		t.Fatalf("%d syncs are counted that have answered three requests", d.Syncs())
+	}
 }
 
 // The kernel says that it cannot sync such a file only when it is asked; a syncer then finds the error that the file has.
