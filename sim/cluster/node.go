@@ -48,6 +48,9 @@ type (
 // DataDir is where a node keeps its files, on its own disk.
 const DataDir = "data"
 
+// SecondDir is a second log directory, of nodes that are set so.
+const SecondDir = "data2"
+
 // maxUnsent is the driver's limit: a connection with more is not read.
 const maxUnsent = 1 << 20
 

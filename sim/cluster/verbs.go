@@ -19,6 +19,7 @@ import (
 //	F:C1        "skew"    A ms, either way                "rate"  A/1024 for For
 //	F:D2        "lie"     for For                         "fail"  the next A syncs
 //	F:D3        "read", "write"  EIO for A ‰, for For     "full"  A bytes of room left, for For
+//	                        "second"  no write to SecondDir, for For, of nodes with log.dirs=data,data2
 //	F:D4        ""        bit drawn by A in a file; Verb, if any, is the end of the file's name
 //	F:D5        ""        the next A writes
 //	F:D6        "slow"    A times, for For                "stall"  for For
@@ -179,6 +180,9 @@ func (c *Cluster) beginDisk(i int, f *fault.Fault, n *Node) {
 	case "F:D3 write":
 		d.WriteEIO = int(f.A)
 		c.undo[i] = func() { d.WriteEIO = 0 }
+	case "F:D3 second":
+		d.Broken = SecondDir
+		c.undo[i] = func() { d.Broken = "" }
 	case "F:D3 full":
 		d.Capacity = n.disk.Used() + f.A
 		c.undo[i] = func() { d.Capacity = 0 }

@@ -100,7 +100,11 @@ func nodeConfig(p *plan.Plan, id int, addrs, inner []string) (*config.Node, erro
 	for _, n := range sorted(p.Settings) {
 		set = append(set, n+"="+p.Settings[n])
 	}
-	node, _, err := config.Load(config.Args{Set: set, Data: cluster.DataDir})
+	data := cluster.DataDir
+	if p.Settings["log.dirs"] != "" { // what is given as --data would count more
+		data = ""
+	}
+	node, _, err := config.Load(config.Args{Set: set, Data: data})
 	return node, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/fault"
@@ -16,6 +17,7 @@ type Faults struct {
 	ReadEIO    int        // D3: ‰ of reads, and of extents that leave
 	WriteEIO   int        // D3: ‰ of writes, which then are short
 	Capacity   int64      // D3: bytes; 0: no end
+	Broken     string     // D3: a directory of the root below which no write ends well; "" none
 	FailSyncs  int        // D2: so many syncs fail, once each, and drop what they covered
 	Lying      bool       // D2: a sync says ok and does nothing
 	Misdirect  int        // D5: so many writes go elsewhere in their file
@@ -32,6 +34,14 @@ func (f *Faults) capacity() int64 {
 
 func (f *Faults) hit(d *Disk, permille int) bool {
 	if permille == 0 || !d.d3.Permille(permille) {
+		return false
+	}
+	d.ledger.Note(d.eng.Now(), fault.D3, d.node, "EIO")
+	return true
+}
+
+func (f *Faults) breaks(d *Disk, path string) bool {
+	if f.Broken == "" || !strings.HasPrefix(path, f.Broken+"/") {
 		return false
 	}
 	d.ledger.Note(d.eng.Now(), fault.D3, d.node, "EIO")

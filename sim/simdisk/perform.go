@@ -109,8 +109,13 @@ func (d *Disk) performWrite(q *request, c *disk.Completion) {
 		d.broken(q, "bytes changed while they were being written")
 		return
 	}
-	if h := d.handle(q.File); h.flags&disk.ReadOnly != 0 {
+	h := d.handle(q.File)
+	if h.flags&disk.ReadOnly != 0 {
 		c.Err = disk.ErrPermission
+		return
+	}
+	if d.Faults.breaks(d, h.path) {
+		c.Err = disk.ErrIO
 		return
 	}
 	n := size(q.Vec)
