@@ -37,6 +37,7 @@ type line struct {
 	P999      float64 `json:"p999_ms,omitempty"`
 	RSS       float64 `json:"rss_mb,omitempty"`
 	ReadyMS   float64 `json:"ready_ms,omitempty"`
+	StartCPU  float64 `json:"start_cpu_s,omitempty"`
 	CreateMS  float64 `json:"created_ms,omitempty"`
 	AckedMS   float64 `json:"all_acked_ms,omitempty"`
 	BytesEach float64 `json:"bytes_each,omitempty"`
@@ -107,7 +108,7 @@ func summary(name string, s *system, samples []*sample) *line {
 		P99:       round(of(func(x *sample) float64 { return x.quantile(.99) })),
 		P999:      round(of(func(x *sample) float64 { return x.quantile(.999) })),
 		RSS:       round(of(func(x *sample) float64 { return x.rss / 1e6 })),
-		ReadyMS:   more("ready_ms"), CreateMS: more("created_ms"), AckedMS: more("all_acked_ms"), BytesEach: more("bytes_each"), CPUShare: more("cpu_share"),
+		ReadyMS:   more("ready_ms"), StartCPU: more("start_cpu_s"), CreateMS: more("created_ms"), AckedMS: more("all_acked_ms"), BytesEach: more("bytes_each"), CPUShare: more("cpu_share"),
 	}
 }
 

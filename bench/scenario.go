@@ -14,6 +14,7 @@ type scenario struct {
 	restart bool     // each run has a broker of its own, which the scenario starts
 	floor   bool     // the bare disk is measured beside the brokers
 	cluster bool     // it runs on clusters of three
+	ours    bool     // only our own brokers are measured
 	run     func(ctx context.Context, s *system, scale float64) (*sample, error)
 }
 
@@ -29,6 +30,7 @@ var scenarios = []scenario{
 	{name: "idle-rss", flush: onlyAck, restart: true, run: idleRSS},
 	{name: "connections", flush: onlyAck, restart: true, run: connections},
 	{name: "partitions", flush: bothPolicies, restart: true, run: partitions},
+	{name: "restart", flush: bothPolicies, restart: true, ours: true, run: restart},
 	{name: "raw-produce", flush: bothPolicies, run: rawProduce},
 	{name: "produce", flush: bothPolicies, run: produce},
 	{name: "raw-fetch", flush: onlyOS, run: rawFetch},
@@ -43,7 +45,7 @@ var scenarios = []scenario{
 }
 
 // maxRun bounds one run of a scenario on one system.
-const maxRun = 2 * time.Minute
+const maxRun = 5 * time.Minute
 
 // bench is what one invocation has: its processes above all.
 type bench struct {
@@ -82,7 +84,7 @@ func (b *bench) systems(ctx context.Context, s *scenario) ([]*system, error) {
 	if s.floor {
 		list = append(list, &system{name: "disk", flush: "ack", dir: b.dir})
 	}
-	if b.peer == "" {
+	if b.peer == "" || s.ours {
 		return list, nil
 	}
 	if s.restart {

@@ -23,6 +23,9 @@ type system struct {
 	name, flush string
 	start       func(context.Context, *system) error // sets what follows
 	stop        func() error
+	kill        func() error                // ends the process alone
+	again       func(context.Context) error // starts it once more with its data, after it was killed; nil: only ours can
+	scrap       bool                        // stop removes its data
 	addr        string
 	pid         int
 	admin       string  // URL of its figures, "" if it has none
@@ -64,18 +67,31 @@ func (b *bench) stopBut(keep *system) {
 
 func (b *bench) stopAll() { b.stopBut(nil) }
 
-// startBroker starts a build of our own broker, and waits for its ready line.
+// startBroker starts a build of our own broker on an empty directory, and waits for its ready line.
 func (b *bench) startBroker(ctx context.Context, s *system, path string) error {
 	b.brokers++
 	data := filepath.Join(b.dir, strconv.Itoa(b.brokers))
+	s.topics, s.scrap = 0, false
+	s.again = func(ctx context.Context) error { return s.startOn(ctx, path, data) }
+	return s.again(ctx)
+}
+
+func (s *system) startOn(ctx context.Context, path, data string) error {
 	began := time.Now()
 	cmd, err := launch(path, data, "listeners=PLAINTEXT://127.0.0.1:0", "flush.policy="+s.flush)
 	if err != nil {
 		return err
 	}
-	s.pid, s.topics = cmd.Process.Pid, 0
+	s.pid = cmd.Process.Pid
 	// The data stay until the end of bench: some file systems (ext4 without a journal) create files many times slower while many were deleted just before.
-	s.stop = func() error { return end(cmd.Cmd) }
+	s.kill = func() error { return end(cmd.Cmd) }
+	s.stop = func() error {
+		err := s.kill()
+		if s.scrap {
+			err = errors.Join(err, os.RemoveAll(data))
+		}
+		return err
+	}
 	line, err := readyLine(ctx, cmd.out)
 	s.readyMS = ms(time.Since(began))
 	if err != nil {

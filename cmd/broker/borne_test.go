@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -173,18 +174,8 @@ func TestAPeerThatSpeaksGarbageIsCutOffAndNothingElseHappens(t *testing.T) {
 func (c *cluster) raftIDs() (ids []string) {
 	c.t.Helper()
 	for i, n := range c.nodes {
-		b, err := os.ReadFile(filepath.Join(n.dir, "meta.properties"))
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		for line := range strings.Lines(string(b)) {
-			if id, ok := strings.CutPrefix(line, "directory.id="); ok {
-				ids = append(ids, fmt.Sprintf("%d-%s", i+1, strings.TrimSpace(id)))
-			}
-		}
-	}
-	if len(ids) != len(c.nodes) {
-		c.t.Fatalf("directory ids: %v", ids)
+		dir := directoryID(c.t, n.dir)
+		ids = append(ids, fmt.Sprintf("%d-%s", i+1, base64.RawURLEncoding.EncodeToString(dir[:])))
 	}
 	return ids
 }

@@ -43,11 +43,17 @@ func newCluster(t testing.TB, n int, settings ...string) *cluster {
 // begin starts node i, from 0.
 func (c *cluster) begin(i int) *node {
 	c.t.Helper()
+	return c.beginOn(i, filepath.Join(c.dir, fmt.Sprint(i)))
+}
+
+// beginOn starts node i on a data directory, or on several, separated by commas.
+func (c *cluster) beginOn(i int, data string) *node {
+	c.t.Helper()
 	var in *space
 	if c.spaces != nil {
 		in = c.spaces[i]
 	}
-	return beginIn(c.t, in, filepath.Join(c.dir, fmt.Sprint(i)), append([]string{
+	return beginIn(c.t, in, data, append([]string{
 		fmt.Sprintf("node.id=%d", i+1), "process.roles=broker,controller",
 		"listeners=PLAINTEXT://" + c.clients[i] + ",CONTROLLER://" + c.inner[i],
 		"controller.quorum.bootstrap.servers=" + strings.Join(c.inner, ","),

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // health asks a probe of the admin listener.
@@ -105,18 +104,8 @@ func TestControllersAloneAndBrokersAloneMakeACluster(t *testing.T) {
 	nodes[3] = broker(0).wentReady()
 	all := readAll(t, dial(t, addrs[0], kgo.ConsumeTopics("t"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())), 600)
 	same(t, 1, l, all[1])
-	q := kmsg.NewPtrDescribeQuorumRequest()
-	x := kmsg.NewDescribeQuorumRequestTopic()
-	x.Topic = "__cluster_metadata"
-	x.Partitions = append(x.Partitions, kmsg.NewDescribeQuorumRequestTopicPartition())
-	q.Topics = append(q.Topics, x)
-	resp, err := q.RequestWith(bounded(t, 20*time.Second), cl)
-	if err != nil || resp.ErrorCode != 0 {
-		t.Fatal(err, resp)
-	}
-	p := resp.Topics[0].Partitions[0]
-	if len(p.CurrentVoters) != 3 || len(p.Observers) != 2 || p.LeaderID < 100 {
-		t.Errorf("the quorum is %+v", p)
+	if leader, voters, observers := quorum(t, cl); len(voters) != 3 || len(observers) != 2 || leader < 100 {
+		t.Errorf("leader %d, voters %v, observers %v", leader, voters, observers)
 	}
 }
 

@@ -94,9 +94,11 @@ func (f *founding) self() *introduction {
 }
 
 // hasState says whether a quorum has begun, as far as this node has a part in it. One that only waits to be told has none: the founder may
-// not have heard from all yet.
+// not have heard from all yet. One that was sent the first entry has, though it may not know that it is committed: a founder whose disk
+// is replaced that moment must not found another quorum.
 func (f *founding) hasState() bool {
-	return f.m.state.HasState || f.founded || len(f.m.remote.lead.Members) > 0
+	lead := &f.m.remote.lead
+	return f.m.state.HasState || f.founded || lead.Begun || len(lead.Members) > 0
 }
 
 func (f *founding) ask(i int, addr string) {

@@ -101,6 +101,18 @@ func (s *Shard) send(m step.Mail) {
 	s.env.Out.Mail = append(s.env.Out.Mail, m)
 }
 
+// pointsOf takes where a shard's logs stand, and with wanted tells it when that is on the disk.
+func (s *Shard) pointsOf(shard int32, points *pointsMail, wanted bool) {
+	s.dir.points[shard], s.dir.changed = points, true
+	if !wanted {
+		return
+	}
+	s.dir.wanted = append(s.dir.wanted, shard)
+	if shard != 0 {
+		s.writePoints()
+	}
+}
+
 // broadcast sends to every shard but this one.
 func (s *Shard) broadcast(m step.Mail) {
 	for i := 0; i < s.shards; i++ {
@@ -131,13 +143,7 @@ func (s *Shard) mailArrived(m *step.Mail) {
 	case mailApplied:
 		s.control.appliedBy(int(m.From), m.A)
 	case mailPoints:
-		s.dir.points[m.From], s.dir.changed = m.Body.(*pointsMail), true
-		if m.A != 0 {
-			s.dir.wanted = append(s.dir.wanted, m.From)
-			if m.From != 0 {
-				s.writePoints()
-			}
-		}
+		s.pointsOf(m.From, m.Body.(*pointsMail), m.A != 0)
 	case mailSaved:
 		s.saved()
 	case mailServe:

@@ -32,6 +32,7 @@ type node struct {
 	conns    []*client
 	log      []string
 	fatal    string
+	code     int // the exit code that comes with it
 	seed     uint64
 	holdDisk func(r *disk.Request) bool // kept back while it says so
 	holdMail func(from, to int) bool
@@ -75,8 +76,14 @@ type answered struct {
 
 func newNode(t testing.TB, d *memDisk, shards int, set ...string) *node {
 	t.Helper()
+	return newNodeOf(t, d, testDir, shards, set...)
+}
+
+// newNodeOf makes a node on a data directory, "": those of log.dirs.
+func newNodeOf(t testing.TB, d *memDisk, data string, shards int, set ...string) *node {
+	t.Helper()
 	set = append([]string{"listeners=PLAINTEXT://127.0.0.1:9092", fmt.Sprintf("shards=%d", shards)}, set...)
-	cfg, _, err := config.Load(config.Args{Set: set, Data: testDir})
+	cfg, _, err := config.Load(config.Args{Set: set, Data: data})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +156,7 @@ func (x *driver) execute() {
 	}
 	closed := append([]network.Conn(nil), o.Close...)
 	if o.Fatal != "" && n.fatal == "" {
-		n.fatal = o.Fatal
+		n.fatal, n.code = o.Fatal, o.FatalCode
 	}
 	o.Reset()
 	for _, id := range closed {

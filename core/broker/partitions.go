@@ -276,10 +276,14 @@ func (s *Shard) lostSynced(p *replica.Partition, bad *commitlog.Corrupt) {
 	s.env.Errorf("%s has lost records: offsets %d to %d were synced and are gone or damaged; the disk or its controller lies about syncs: replace it, and %s", s.dirOf(p), bad.End, bad.RecoveryPoint-1, advice)
 }
 
-// reportApplied tells shard 0 that this shard's partitions follow the image, once nothing is left to open.
+// reportApplied tells shard 0 that this shard's partitions follow the image, once nothing is left to open. Before that, at the start, it tells
+// where its logs stand: shard 0 replaces the last run's checkpoints, and what is not in them is lost with the power.
 func (s *Shard) reportApplied() {
 	if s.opening.running > 0 || len(s.opening.queue) > 0 || s.unclaimed > 0 || len(s.follow.after) > 0 {
 		return
+	}
+	if s.phase == booting {
+		s.gatherPoints(false)
 	}
 	if s.env.Shard == 0 {
 		s.control.appliedBy(0, s.applied.Index())
@@ -288,7 +292,8 @@ func (s *Shard) reportApplied() {
 	s.send(step.Mail{Kind: mailApplied, To: 0, A: s.applied.Index()})
 }
 
-// maxUnsynced bounds what flush.policy=os leaves unsynced in the directory, in bytes; each shard keeps to its share.
+// maxUnsynced bounds what flush.policy=os leaves unsynced in the directory, in bytes, with sixteen busy logs; each shard keeps to its share. What is
+// unsynced is read, written and synced once more after a kill, before the broker serves.
 const maxUnsynced = 256 << 20
 
 // snapshotEach is how many bytes of one log lie between two snapshots of producer state; it bounds recovery.
@@ -303,7 +308,7 @@ func (s *Shard) logConfig(t *metadata.Topic) commitlog.Config {
 		FlushAck: s.node.Flush == config.FlushAck, SnapshotBytes: snapshotEach, ProducerExpiryMS: s.node.ProducerIDExpirationMS,
 	}
 	if !x.FlushAck {
-		x.FlushBytes, x.FlushAge = maxUnsynced/int64(4*s.shards), 5*clock.Second
+		x.FlushBytes, x.FlushAge = maxUnsynced/int64(16*s.shards), 5*clock.Second
 	}
 	return x
 }

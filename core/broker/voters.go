@@ -3,6 +3,7 @@ package broker
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -129,7 +130,11 @@ func (m *member) removeVoter(q *kmsg.RemoveRaftVoterRequest, w controller.Waiter
 	if voters%2 == 1 {
 		m.s.env.Warnf("the quorum will have %d voters, which tolerate no more failures than %d; add or remove another", voters-1, voters-2)
 	}
-	m.change(&link.Change{Kind: link.Remove, Member: link.Member{ID: id}}, func(why string) {
+	kind := link.Remove
+	if b := img.Broker(q.VoterID); b != nil && slices.Contains(b.LogDirs, q.VoterDirectoryID) {
+		kind = link.Demote // a broker goes on to follow the quorum, as an observer: one that raft forgets hears of nothing any more, its removal included
+	}
+	m.change(&link.Change{Kind: kind, Member: link.Member{ID: id}}, func(why string) {
 		if why != "" {
 			refuse(kerr.RequestTimedOut, why)
 			return

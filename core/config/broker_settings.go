@@ -140,7 +140,7 @@ var brokerSettings = []Setting{
 	{"log.cleanup.policy", List, "delete", "compact|delete", cluster | supported, "What becomes of old segments: delete, compact, or both."},
 	{"log.dir", List, "./data", "", supported, "The data directory, if log.dirs is not set."},
 	{"log.dir.failure.timeout.ms", Long, "30000", "1..", 0, ""},
-	{"log.dirs", List, "", "", null | supported, "The data directory. One directory is supported."},
+	{"log.dirs", List, "", "", null | supported, "The data directories, separated by commas, each on a disk of its own. The first one holds the metadata too."},
 	{"log.flush.interval.messages", Long, "9223372036854775807", "1..", cluster | supported, "A partition is synced at the latest after this many records; flush.policy=ack syncs before it acknowledges in any case."},
 	{"log.flush.interval.ms", Long, "", "", null | cluster | supported, "A partition is synced at the latest after this time; by default what log.flush.scheduler.interval.ms says."},
 	{"log.flush.offset.checkpoint.interval.ms", Int, "60000", "0..", supported, "How often the recovery point is written; it is written each second at the latest in any case."},

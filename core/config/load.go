@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -274,6 +275,9 @@ func (n *Node) check(from map[string]string) error {
 	return nil
 }
 
+// maxLogDirs bounds the log directories of a broker.
+const maxLogDirs = 64
+
 func (n *Node) checkDirs() error {
 	name := "log.dirs"
 	dirs := Split(n.text(name))
@@ -281,8 +285,15 @@ func (n *Node) checkDirs() error {
 		name = "log.dir"
 		dirs = Split(n.text(name))
 	}
-	if len(dirs) != 1 || dirs[0] == "" {
-		return fmt.Errorf("%s names %d directories and this build uses one; name a single directory", name, len(dirs))
+	if len(dirs) == 0 || len(dirs) > maxLogDirs || slices.Contains(dirs, "") {
+		return fmt.Errorf("%s=%s names %d directories, or one without a name; name 1 to %d", name, n.text(name), len(dirs), maxLogDirs)
+	}
+	for i, d := range dirs {
+		for _, e := range dirs[:i] {
+			if path.Clean(d) == path.Clean(e) {
+				return fmt.Errorf("%s names %s twice; name each directory once", name, d)
+			}
+		}
 	}
 	n.LogDirs, n.LogDir = dirs, dirs[0]
 	return nil

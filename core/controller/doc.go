@@ -7,7 +7,8 @@
 // The deciding functions are pure: an image, settings and a source of randomness in, an answer and records out. The Machine keeps one
 // entry in flight; what arrives meanwhile is decided together as the next. It promises that no answer leaves before the entry that
 // it speaks of is committed and folded, and that an entry decided in an older term is answered with NOT_CONTROLLER.
-// It never changes an image and never touches a disk.
+// It never changes an image and never touches a disk. A decision that no entry can hold becomes several if it is about many partitions, and is
+// refused otherwise (large.go).
 //
 // In a cluster (Machine.Cluster) it is also what gives brokers their lease, and partitions their leaders:
 //

@@ -47,6 +47,10 @@ type Machine struct {
 	deciding bool
 	failed   bool
 	buf      []byte
+	body     []byte              // of the records of the entry that is being made
+	more     [][]metadata.Record // of the decision in flight, which is too large for one entry: what further entries will hold
+	moreTerm int64               // in which it was decided
+	maxEntry int                 // bytes; metadata.MaxEntryBytes
 
 	sessions  *sessions    // nil: this broker is alone
 	name      string       // of this broker among those that have settings
@@ -70,7 +74,7 @@ type decided struct {
 // NewMachine starts with the image that the quorum had at start. It must be a Watcher of the Store, and get its Fate's calls.
 // features are finalized when the cluster is founded.
 func NewMachine(n *config.Node, img *metadata.Image, q metadata.Quorum, rand *prng.Source, features []metadata.FeatureLevelRecord) *Machine {
-	return &Machine{node: n, name: strconv.Itoa(int(n.NodeID)), rand: rand, features: features, quorum: q, img: img}
+	return &Machine{node: n, name: strconv.Itoa(int(n.NodeID)), rand: rand, features: features, quorum: q, img: img, maxEntry: metadata.MaxEntryBytes}
 }
 
 // Submit asks for a decision on a request of one of the types that decide knows. The request stays put until the answer.
@@ -143,15 +147,24 @@ func (m *Machine) next() {
 
 func (m *Machine) decide() {
 	img, term := m.img, m.quorum.Term()
-	var records []metadata.Record
-	n := 0
-	for ; n < len(m.queue) && n < batchRequests && len(records) < batchRecords; n++ {
+	m.body = m.body[:0]
+	n, records := 0, 0
+	for ; n < len(m.queue) && n < batchRequests && records < batchRecords; n++ {
 		s := m.queue[n]
 		resp, recs := m.oneOf(img, &s)
+		end := len(m.body)
+		if m.body = metadata.AppendRecords(m.body, recs); metadata.MaxHeadBytes+len(m.body) > m.maxEntry {
+			m.body = m.body[:end]
+			if n == 0 {
+				m.large(s, resp, recs)
+				return
+			}
+			break // it is decided again when those before it are committed
+		}
 		m.inFlight = append(m.inFlight, decided{s.req, resp, s.w})
 		if len(recs) > 0 {
 			img, _ = img.Apply(img.Index()+1, term, metadata.Entry{Term: term, Records: recs})
-			records = append(records, recs...)
+			records += len(recs)
 		}
 		if _, ok := s.req.(*kmsg.BrokerRegistrationRequest); ok { // its epoch is the entry's index, which nobody knows before the fold
 			n++
@@ -159,17 +172,22 @@ func (m *Machine) decide() {
 		}
 	}
 	m.queue = append(m.queue[:0], m.queue[n:]...)
-	if len(records) == 0 {
+	if records == 0 {
 		m.answer(kerr.None)
 		return
 	}
+	m.propose(term, records)
+}
+
+// propose puts forward the records in body.
+func (m *Machine) propose(term int64, records int) {
 	m.busy = true
 	m.token++
 	if m.buf == nil {
 		m.buf = make([]byte, 0, entryHint)
 	}
-	m.buf = metadata.AppendEntry(m.buf[:0], metadata.Entry{Term: term, Records: records})
-	assert.That(len(m.buf) <= metadata.MaxEntryBytes, "controller: entry above its bound")
+	m.buf = append(metadata.AppendHead(m.buf[:0], term, records), m.body...)
+	assert.That(len(m.buf) <= m.maxEntry, "controller: entry above its bound")
 	m.quorum.Propose(m.token, term, m.buf)
 }
 
@@ -264,6 +282,10 @@ func (m *Machine) Refused(token disk.Token, err disk.Err) {
 
 func (m *Machine) settle(code kerr.Code) {
 	m.busy = false
+	if code == kerr.None && m.goOn() {
+		return
+	}
+	m.more = nil
 	m.answer(code)
 	m.next()
 }

@@ -9,10 +9,13 @@ import (
 // Refuse gives the answer to a request that was not decided: code for everything that it asked, and what may be done, where the answer has
 // room for that.
 func Refuse(req kmsg.Request, code kerr.Code) kmsg.Response {
+	return refuseWith(req, refusal{code, undecided(code)})
+}
+
+func refuseWith(req kmsg.Request, why refusal) kmsg.Response {
 	resp := req.ResponseKind()
-	why := refusal{code, undecided(code)}
 	if at, text := whole(resp); at != nil {
-		*at = int16(code)
+		*at = int16(why.code)
 		if text != nil {
 			*text = why.message()
 		}

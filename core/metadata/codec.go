@@ -26,11 +26,23 @@ func Encode(e Entry) []byte { return AppendEntry(nil, e) }
 
 // AppendEntry appends the bytes of an entry to dst.
 func AppendEntry(dst []byte, e Entry) []byte {
+	return AppendRecords(AppendHead(dst, e.Term, len(e.Records)), e.Records)
+}
+
+// MaxHeadBytes bounds what AppendHead appends.
+const MaxHeadBytes = 1 + 8 + binary.MaxVarintLen64
+
+// AppendHead appends what stands before the n records of an entry.
+func AppendHead(dst []byte, term int64, n int) []byte {
 	dst = append(dst, entryVersion)
-	dst = binary.BigEndian.AppendUint64(dst, uint64(e.Term))
-	dst = binary.AppendUvarint(dst, uint64(len(e.Records)))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(term))
+	return binary.AppendUvarint(dst, uint64(n))
+}
+
+// AppendRecords appends the bytes of records, as they follow the head of an entry.
+func AppendRecords(dst []byte, records []Record) []byte {
 	var body []byte
-	for _, r := range e.Records {
+	for _, r := range records {
 		w := writer{b: body[:0]}
 		r.encode(&w)
 		body = w.b

@@ -28,6 +28,7 @@ type leadership struct {
 	leader  address // "": none known
 	told    link.Leadership
 	open    bool // raft runs
+	begun   bool // an entry was stored
 }
 
 // observe is a filter of raft's observations, which are made in the goroutine that changes the state.
@@ -116,6 +117,17 @@ func (l *leadership) termIs(t uint64) {
 	l.say()
 }
 
+// stored notes that the log has an entry, before whoever sent it hears so: to its sender it may be committed with that.
+func (l *leadership) stored() {
+	l.mu.Lock()
+	news := !l.begun
+	l.begun = true
+	l.mu.Unlock()
+	if news {
+		l.say()
+	}
+}
+
 // say mails what has changed.
 func (l *leadership) say() {
 	r := l.node.current()
@@ -125,7 +137,7 @@ func (l *leadership) say() {
 	if !l.open {
 		return
 	}
-	now := link.Leadership{Leader: l.claimed, Term: l.term, Members: members}
+	now := link.Leadership{Leader: l.claimed, Term: l.term, Members: members, Begun: l.begun}
 	now.ID, now.Address = l.leader.parts()
 	if r != nil {
 		now.Commit = int64(r.CommitIndex())

@@ -120,11 +120,12 @@ func (s *logStore) append(logs []*raft.Log, lazy bool) error {
 		return err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.ghosts = 0
 	for _, l := range kept {
 		s.log.add(l, s.segs.active())
 	}
+	s.mu.Unlock()
+	s.node.lead.stored()
 	return nil
 }
 

@@ -229,6 +229,40 @@ func TestOldAndEqualStatesChangeNothingAndALeaderThatStaysKeepsItsWaiters(t *tes
 	})
 }
 
+// A proposal whose answer says nothing of what became of it is sent once more as it was: by then a member may have come back without its tail, and
+// the controller tells by the broker epoch that it is another life of it which had caught up (KIP-903).
+func TestAProposalThatIsRepeatedNamesTheLifeThatHadCaughtUp(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := inGroup(t, 0)
+		epoch := int64(7)
+		w.p.Apply(State{Leader: 0, LeaderEpoch: 2, PartitionEpoch: 2, ISR: []int32{0, 1}, Replicas: []int32{0, 1, 2}, MinISR: 1,
+			BrokerEpochs: func(node int32) (int64, bool) {
+				if node == 2 {
+					return epoch, true
+				}
+				return 7, true
+			}}, w.e.Now.Mono)
+		w.append(AcksAll, 1, -1, -1, nil)
+		w.drain()
+		w.p.Fetched(1, 7, 1, 0, w.e.Now.Mono)
+		w.p.Fetched(2, 7, 1, 0, w.e.Now.Mono)
+		if len(w.proposals) != 1 {
+			t.Fatalf("%d proposals", len(w.proposals))
+		}
+		w.p.Altered(kerr.RequestTimedOut, nil)
+		epoch = 9
+		w.p.Fetched(2, 9, 0, 0, w.e.Now.Mono)
+		if len(w.proposals) != 2 {
+			t.Fatalf("%d proposals", len(w.proposals))
+		}
+		for _, m := range w.proposals[1].ISR {
+			if m.Node == 2 && m.Epoch != 7 {
+				t.Fatalf("the life of epoch %d has not caught up", m.Epoch)
+			}
+		}
+	})
+}
+
 func TestWhatFollowersAndLeadersDoForEachFetchAllocatesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := inGroup(t, 0)

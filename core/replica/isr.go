@@ -24,10 +24,11 @@ type Proposal struct {
 // isr is the change of the ISR that is under way. One is, at most: until it is answered, or an image decides it, its members count as
 // committed and as proposed both.
 type isr struct {
-	pending []int32 // proposed and not decided; nil: none
-	asked   bool    // the Observer has a proposal that it has not answered
-	askedIn int32   // its leader epoch
-	again   bool    // the answer said nothing of what became of it: the same is to be asked once more
+	pending []int32  // proposed and not decided; nil: none
+	members []Member // the same, with the lives that were in sync when it was proposed: a later one may lack what its log had (KIP-903)
+	asked   bool     // the Observer has a proposal that it has not answered
+	askedIn int32    // its leader epoch
+	again   bool     // the answer said nothing of what became of it: the same is to be asked once more
 }
 
 // inMaximalISR says whether a node is in the ISR or may be.
@@ -80,8 +81,24 @@ func (p *Partition) CheckLag(now clock.Time) {
 
 func (p *Partition) propose(isr []int32) {
 	p.stir(false)
-	p.isr.pending = isr
+	p.isr.pending, p.isr.members = isr, p.members(isr)
 	p.send()
+}
+
+// members gives the broker epochs of an ISR, each that of the member's last fetch.
+func (p *Partition) members(isr []int32) []Member {
+	out := make([]Member, 0, len(isr))
+	for _, node := range isr {
+		m := Member{Node: node, Epoch: -1}
+		if f := p.follower(node); f != nil {
+			m.Epoch = f.epoch
+		}
+		if m.Epoch < 0 || plant.On(plant.R6) { // a member that has not fetched in this leader epoch, or this broker
+			m.Epoch, _ = p.state.BrokerEpochs(node)
+		}
+		out = append(out, m)
+	}
+	return out
 }
 
 // send hands the pending ISR to the Observer, which answers with Altered, once.
@@ -91,18 +108,10 @@ func (p *Partition) send() {
 		return
 	}
 	p.isr.asked, p.isr.again, p.isr.askedIn = true, false, p.state.LeaderEpoch
-	x := Proposal{LeaderEpoch: p.state.LeaderEpoch, PartitionEpoch: p.state.PartitionEpoch, Recovered: true}
-	for _, node := range p.isr.pending {
-		m := Member{Node: node, Epoch: -1}
-		if f := p.follower(node); f != nil {
-			m.Epoch = f.epoch
-		}
-		if m.Epoch < 0 || plant.On(plant.R6) { // a member that has not fetched in this leader epoch, or this broker
-			m.Epoch, _ = p.state.BrokerEpochs(node)
-		}
-		x.ISR = append(x.ISR, m)
+	if plant.On(plant.R6) {
+		p.isr.members = p.members(p.isr.pending)
 	}
-	p.Observer.AlterPartition(p, x)
+	p.Observer.AlterPartition(p, Proposal{LeaderEpoch: p.state.LeaderEpoch, PartitionEpoch: p.state.PartitionEpoch, ISR: p.isr.members, Recovered: true})
 }
 
 // repeatProposal asks again after an answer that has left open what became of a proposal.

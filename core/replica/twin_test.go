@@ -20,18 +20,19 @@ import (
 // world is one partition on a disk that keeps nothing, whose requests complete when the test says so. Beside it stands the twin: a list of
 // what was appended, and how far it was written and synced.
 type world struct {
-	t       *rapid.T
-	e       *env.Env
-	p       *Partition
-	flush   bool
-	disk    []disk.Request
-	appends []*appended
-	hw      int64
-	back    int64 // where the last taken-back range began, -1 none
-	failed  bool
-	moved   int
-	readied int
-	made    map[string]bool // files that there are
+	t         *rapid.T
+	e         *env.Env
+	p         *Partition
+	flush     bool
+	disk      []disk.Request
+	appends   []*appended
+	hw        int64
+	back      int64 // where the last taken-back range began, -1 none
+	failed    bool
+	moved     int
+	proposals []Proposal
+	readied   int
+	made      map[string]bool // files that there are
 }
 
 // appended is one append and what the twin knows of it.
@@ -95,9 +96,9 @@ func (w *world) TakenBack(_ *Partition, from int64) {
 	}
 }
 
-func (w *world) AlterPartition(*Partition, Proposal) {}
-func (w *world) FollowerReady(*Partition)            { w.readied++ }
-func (w *world) LeaderChanged(*Partition)            {}
+func (w *world) AlterPartition(_ *Partition, x Proposal) { w.proposals = append(w.proposals, x) }
+func (w *world) FollowerReady(*Partition)                { w.readied++ }
+func (w *world) LeaderChanged(*Partition)                {}
 
 func newWorld(t *rapid.T) *world {
 	w := &world{t: t, flush: rapid.Bool().Draw(t, "ack")}

@@ -30,13 +30,15 @@ type Order struct {
 // It has a topic of its own, which it deletes and makes again under the same name: what it then reads must be of the present one.
 type Operator struct {
 	base
-	link   *link
-	orders []Order
-	busy   bool
-	tries  int
-	next   func() // at the next tick
-	gens   map[[16]byte]int64
-	held   map[int32]voter // voters that were removed, by node.id
+	link    *link
+	orders  []Order
+	busy    bool
+	tries   int
+	next    func() // at the next tick
+	gens    map[[16]byte]int64
+	away    voter            // the voter that was removed; id 0: none
+	awayOf  int64            // the order's B
+	altered map[int64]string // by an order's B: the topic that it set something of
 }
 
 // OperatorID is its client number: behind those that plans give out, since value and process numbers hang on it.
@@ -47,7 +49,7 @@ const orderTries = 12
 
 // NewOperator makes the operator of a run.
 func NewOperator(sh *Shared) *Operator {
-	return &Operator{base: base{id: OperatorID, sh: sh}, gens: map[[16]byte]int64{}, held: map[int32]voter{}}
+	return &Operator{base: base{id: OperatorID, sh: sh}, gens: map[[16]byte]int64{}, altered: map[int64]string{}}
 }
 
 // Start implements Client.
@@ -119,9 +121,9 @@ func (o *Operator) over(what string) {
 	o.work()
 }
 
-// later calls f at the next tick, if there is a try left; else the order is over.
+// later calls f at the next tick, if there is a try left; else the order is over. What is to be put back is tried until it is.
 func (o *Operator) later(f func()) {
-	if o.tries++; o.tries >= orderTries {
+	if o.tries++; o.tries >= orderTries && !o.orders[0].Undo {
 		o.over("")
 		return
 	}
@@ -136,6 +138,8 @@ func (o *Operator) settled(c kerr.Code, err error, what string) {
 	switch {
 	case err == nil && c == kerr.None:
 		o.over(what)
+	case err == nil && c == kerr.UnknownTopicOrPartition && o.orders[0].Undo:
+		o.over("") // the topic is gone
 	case err != nil || retriable(c) || unclear(c) || c == kerr.NotController:
 		o.again()
 	default:

@@ -22,6 +22,10 @@ func init() {
 		"add": (*Operator).reassign, "remove": (*Operator).reassign, "swap": (*Operator).reassign, "any": (*Operator).reassign,
 		"order": (*Operator).reassign, "cancel": (*Operator).reassign,
 		"grow": (*Operator).grow, "preferred": (*Operator).preferred, "recreate": (*Operator).recreate, "unclean": (*Operator).unclean,
+		"voter": (*Operator).voter,
+	}
+	for verb, set := range settings {
+		verbs[verb] = func(o *Operator, x *Order, w *world) { o.set(x, w, set) }
 	}
 }
 

@@ -120,6 +120,7 @@ type Cluster struct {
 	names     []string // of network endpoints
 	shardWho  []engine.Entity
 	recovered clock.Duration
+	buggify   buggify
 }
 
 // New makes a cluster; Run runs it.
@@ -127,6 +128,7 @@ func New(p *plan.Plan, opt Options) *Cluster {
 	c := &Cluster{eng: engine.New(p.Seed), plan: p, opt: opt, ledger: &fault.Ledger{}, factory: opt.Factory}
 	c.who = c.eng.Entity("plan")
 	c.key = c.eng.Key("cluster")
+	c.buggify = newBuggify(p.Seed, p.Swarm)
 	if opt.Trace != nil {
 		c.eng.WriteTrace(opt.Trace)
 	}
@@ -171,6 +173,9 @@ func (c *Cluster) Nodes() int { return len(c.nodes) }
 
 // Running says whether a node's process runs; a paused one does.
 func (c *Cluster) Running(node int) bool { return c.nodes[node].up }
+
+// Stopping says whether a node's process has been told to stop.
+func (c *Cluster) Stopping(node int) bool { return c.nodes[node].stop }
 
 // Ready says whether a node's process runs and serves.
 func (c *Cluster) Ready(node int) bool {

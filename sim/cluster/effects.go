@@ -94,10 +94,10 @@ func (s *shard) takeFrame(now clock.Now, id network.Conn) int64 {
 	if c.held {
 		return 0
 	}
-	if c.h.Unsent() > maxUnsent {
+	if n := c.h.Unsent(); n > maxUnsent || n > 0 && s.n.c.on(unsentSmall) {
 		c.choked = true
 		net.Read(c.h, false)
-		net.Wants(c.h, maxUnsent)
+		net.Wants(c.h, min(n-1, maxUnsent))
 		return 0
 	}
 	b, ok, bad := c.h.Next()

@@ -68,6 +68,7 @@ func (s *shard) kick() {
 	}
 	s.due = true
 	at := max(s.busy, s.n.c.eng.Now().Add(clock.Duration(s.rand.Int63n(20))*clock.Microsecond))
+	at = at.Add(s.n.c.late(roundLate, 20*clock.Millisecond))
 	s.n.c.eng.At(at, s.who, s.n, kindRound, int64(s.id), int64(s.n.life))
 }
 
@@ -81,6 +82,9 @@ func (s *shard) round() {
 	now := s.n.clock.Now(c.eng.Now())
 	steps := int64(0)
 	k := 1 + s.rand.Intn(c.plan.MaxRound)
+	if c.on(roundOfOne) {
+		k = 1
+	}
 	for ; k > 0 && s.head < len(s.inbox) && s.alive(); k-- {
 		in := &s.inbox[s.head]
 		s.head++
@@ -106,6 +110,10 @@ func (s *shard) round() {
 		c.judge(s.n.index, s.id)
 		s.kick()
 		s.arm()
+		if !s.due && c.on(roundEmpty) {
+			s.due = true
+			c.eng.At(s.busy, s.who, s.n, kindRound, int64(s.id), int64(s.n.life))
+		}
 	}
 }
 
@@ -117,8 +125,14 @@ func (s *shard) take(now clock.Now, in *input) int64 {
 	case 0: // an answer that was stepped out of turn: drainSent
 		return 0
 	case step.FrameArrived:
+		if s.later(frameLater, in) {
+			return 0
+		}
 		return s.takeFrame(now, in.conn)
 	case step.DiskDone:
+		if s.later(completionLate, in) {
+			return 0
+		}
 		s.ev = step.Event{Kind: in.kind, Disk: in.disk}
 	case step.MailArrived:
 		s.ev = step.Event{Kind: in.kind, Mail: in.mail}
@@ -174,7 +188,7 @@ func (s *shard) arm() {
 	if !ok {
 		return
 	}
-	at = max(at, s.busy)
+	at = max(at, s.busy).Add(c.late(deadlineLate, 20*clock.Millisecond))
 	if s.armed != 0 && s.armed <= at {
 		return
 	}
@@ -220,6 +234,7 @@ func (s *shard) send(m *step.Mail) {
 	if s.mailRand.Permille(3) {
 		d = clock.Duration(s.mailRand.Between(500, 20000)) * clock.Microsecond
 	}
+	d += s.n.c.late(mailLate, 20*clock.Millisecond)
 	at := max(s.mailAt[to], s.n.c.eng.Now().Add(d))
 	s.mailAt[to] = at
 	s.mailOut[to] = append(s.mailOut[to], *m)
@@ -232,4 +247,13 @@ func (s *shard) mailArrives(to int) {
 	s.mailOut[to][0] = step.Mail{}
 	s.mailOut[to] = s.mailOut[to][1:]
 	s.n.shards[to].push(input{kind: step.MailArrived, mail: m})
+}
+
+// later puts an input behind all others that wait, where a site says so.
+func (s *shard) later(at site, in *input) bool {
+	if s.head == len(s.inbox) || !s.n.c.on(at) {
+		return false
+	}
+	s.inbox = append(s.inbox, *in)
+	return true
 }

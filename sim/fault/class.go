@@ -77,6 +77,7 @@ func (u unknownClass) Error() string { return "unknown fault class " + string(u)
 //
 //	N1 P: 0–1000 ‰ of pieces delayed, A: mean ms           N2 P: ‰ of requests        N3 P: ‰ of requests, A..B: s late
 //	N4 P: ‰ of requests        N7 A: bytes a second, B: bytes in flight               N8 P: ‰ of pieces cut
+//	B1 P: ‰, how often a site that the run has acts
 //	D3 P: ‰ of requests with EIO or a short write            D6 A: factor              C1 A: rate in 1024ths (node drift)
 type Knob struct {
 	Class Class

@@ -19,7 +19,9 @@ type three struct {
 	logs  [3][][]byte
 	calm  clock.Time
 	epoch int32 // that logs know of all they hold
-	s     *Suite
+
+	killed bool // what was before the present processes
+	s      *Suite
 }
 
 var topicID = [16]byte{7}
@@ -55,6 +57,7 @@ func (v *three) Partition(n, _ int, p *Partition) { *p = v.parts[n] }
 func (v *three) Image() *metadata.Image           { return v.img }
 func (v *three) ImageOf(n int) *metadata.Image    { return v.own[n] }
 func (v *three) Calm() clock.Time                 { return v.calm }
+func (v *three) Unclean(int) bool                 { return v.killed }
 func (v *three) Session() clock.Duration          { return 9 * clock.Second }
 func (v *three) EpochAt(int, string, int32, int64) (int32, bool) {
 	return v.epoch, true
@@ -94,6 +97,20 @@ func (v *three) fence(id int32) error {
 
 // clusterStories break one property each.
 var clusterStories = map[string]func(*three) error{
+	"unclean-return in the ELR": func(v *three) error {
+		if err := v.fence(2); err != nil {
+			return err
+		}
+		v.change(metadata.PartitionChangeRecord{Leader: metadata.Unchanged, ISR: []int32{1}, ELR: []int32{2}})
+		v.lives[1], v.killed = 2, true
+		if err := v.s.Step(v); err != nil {
+			return nil // it has not registered yet
+		}
+		b := v.img.Broker(2)
+		v.own[1], _ = v.img.Apply(v.img.Index()+1, 1, metadata.Entry{Term: 1, Records: []metadata.Record{&metadata.RegisterBrokerRecord{NodeID: 2,
+			Incarnation: [16]byte{9}, BrokerEpoch: -1, Listeners: b.Listeners, LogDirs: b.LogDirs, Fenced: true}}})
+		return v.s.Step(v)
+	},
 	"fenced-in-vain a broker of a calm cluster": func(v *three) error {
 		v.calm = v.Now().Add(-15 * clock.Second)
 		return v.fence(2)

@@ -68,7 +68,7 @@ func NewSuite() *Suite {
 	return &Suite{ghosts: g, idempotent: i, exercised: newExercised(g), oracles: []Oracle{
 		i, &recovery{g: g}, &lost{g: g}, &stable{g: g}, &duplicate{g: g}, &dense{g: g}, &highWatermark{g: g}, &crc{}, &logStart{g: g},
 		&commits{g: g}, &owners{g: g}, &producerIDs{}, &exactErrors{g: g}, &answered{}, &prompt{g: g}, &reachEnd{}, &whole{},
-		&candidates{r: r}, &epochs{r: r}, &images{r: r}, &matching{r: r}, &quorum{}, &fencing{},
+		&candidates{r: r}, &epochs{r: r}, &images{r: r}, &matching{r: r}, &quorum{}, &fencing{}, &returns{},
 	}}
 }
 

@@ -32,7 +32,7 @@ var One = []fault.Class{fault.N1, fault.N2, fault.N3, fault.N4, fault.N6, fault.
 // what a seed draws before stays.
 var Many = []fault.Class{fault.N1, fault.N2, fault.N3, fault.N4, fault.N5, fault.N6, fault.N7, fault.N8, fault.D1, fault.D2, fault.D3,
 	fault.D6, fault.P1, fault.P2, fault.P3, fault.P4, fault.C1, fault.C2, fault.L1, fault.L2, fault.L3, fault.M1,
-	fault.D7, fault.D8, fault.D4}
+	fault.D7, fault.D8, fault.M2, fault.M3, fault.B1, fault.D4}
 
 // FromSeed draws the plan of a seed.
 func FromSeed(seed uint64, m Menu) *Plan {
@@ -179,7 +179,10 @@ var draw = [fault.Count]func(*Plan, Source){
 	fault.L1: knob(fault.L1, func(s Source, k *fault.Knob) { k.P = int(s.Between(1, 1000)) }),
 	fault.L2: knob(fault.L2, func(s Source, k *fault.Knob) { k.P = int(s.Between(1, 1000)) }),
 	fault.L3: knob(fault.L3, func(s Source, k *fault.Knob) { k.P = int(s.Between(1, 300)) }),
+	fault.B1: knob(fault.B1, func(s Source, k *fault.Knob) { k.P = int(s.Between(10, 250)) }),
 	fault.M1: orders(fault.M1, 6, []string{"add", "remove", "swap", "any", "order", "cancel", "any", "grow", "preferred", "recreate", "recreate", "unclean"}),
+	fault.M3: orders(fault.M3, 4, []string{"voter", "voter", "kill", "kill", "pause", "cut"}),
+	fault.M2: orders(fault.M2, 5, []string{"minisr", "minisr", "segment", "retention", "policy"}),
 }
 
 func at(p *Plan, s Source, c fault.Class) fault.Fault {

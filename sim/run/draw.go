@@ -105,8 +105,38 @@ func settings(s *prng.Source, p *plan.Plan) map[string]string {
 		put("offsets.retention.check.interval.ms", 500, 5000)
 		put("offsets.retention.minutes", 1, 2)
 	}
+	if p.Swarm.On(fault.B1) {
+		tiny(prng.Keyed(p.Seed, "settings/F:B1"), m)
+	}
 	return m
 }
+
+// tiny makes what is large by default small: caches, answers, segments, patience (F:B1).
+func tiny(s *prng.Source, m map[string]string) {
+	for _, x := range []struct {
+		name   string
+		lo, hi int64
+	}{
+		{"replica.fetch.max.bytes", 1, 4096},
+		{"replica.fetch.response.max.bytes", 1, 8192},
+		{"replica.fetch.wait.max.ms", 1, 500},
+		{"replica.lag.time.max.ms", 1000, 10000},
+		{"fetch.max.bytes", 1024, 8192},
+		{"max.incremental.fetch.session.cache.slots", 0, 3},
+		{"log.index.interval.bytes", 0, 512},
+		{"offsets.topic.segment.bytes", 300, 3000},
+		{"metadata.log.max.record.bytes.between.snapshots", 100, 2000},
+		{"leader.imbalance.check.interval.seconds", 1, 3},
+	} {
+		v := s.Between(x.lo, x.hi)
+		if s.Permille(activePermille) {
+			m[x.name] = fmt.Sprint(v)
+		}
+	}
+}
+
+// activePermille is how likely a run has one of those.
+const activePermille = 250
 
 func skewed(p *plan.Plan) bool {
 	for _, f := range p.Faults {
@@ -204,6 +234,7 @@ func resets(src *prng.Source, p *plan.Plan) {
 // relays adds handovers: a leader ends, comes back, leads again, and ends again, all while what the broker that leads in between sends to
 // another one is held up. What it had to say of its first epoch arrives in its second.
 func relays(src *prng.Source, p *plan.Plan) {
+	p.Shards, p.SafetyMS = 1, max(p.SafetyMS, 40000)
 	for at := int64(4000); at < p.SafetyMS-2000; at += src.Between(2500, 4500) {
 		b := src.Intn(p.Nodes)
 		a := (b + 1 + src.Intn(p.Nodes-1)) % p.Nodes
@@ -211,10 +242,11 @@ func relays(src *prng.Source, p *plan.Plan) {
 		for f == a || f == b {
 			f = (f + 1) % p.Nodes
 		}
+		again := src.Between(600, 1250)
 		p.Faults = append(p.Faults,
-			fault.Fault{Class: fault.N5, Verb: "link", At: at - src.Between(0, 20), Node: a, Shard: -1, A: 1 << f, B: 1, For: src.Between(900, 1450)},
+			fault.Fault{Class: fault.N5, Verb: "link", At: at - 2, Node: a, Shard: -1, A: 1 << f, B: 1, For: again + src.Between(40, 250)},
 			fault.Fault{Class: fault.P1, At: at, Node: b, Shard: -1, B: -1, For: src.Between(20, 150)},
-			fault.Fault{Class: fault.P1, At: at + src.Between(500, 1100), Node: b, Shard: -1, B: -1, For: src.Between(20, 400)})
+			fault.Fault{Class: fault.P1, At: at + again, Node: b, Shard: -1, B: -1, For: src.Between(20, 400)})
 	}
 	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
 }

@@ -174,6 +174,9 @@ func (j *Judge) Crashing(node int, power bool) {
 			j.found = err
 		}
 	}
+	if !j.c.Stopping(node) {
+		j.view.killed[node] = j.c.Incarnation(node)
+	}
 	known := j.synced[node]
 	var p oracle.Partition
 	for i, n := 0, j.view.Partitions(node); i < n; i++ {

@@ -29,6 +29,7 @@ type view struct {
 	voters  voters
 	rotten  func(node int) bool // records on its disk are; nil: none
 	calm    calm
+	killed  []int // by node: the last process that ended without being told to stop
 	buf     []byte
 }
 
@@ -51,12 +52,14 @@ type partSeen struct {
 var (
 	_ oracle.Metadata     = (*view)(nil)
 	_ oracle.LeaderEpochs = (*view)(nil)
+	_ oracle.Returns      = (*view)(nil)
 )
 
 func newView(c *cluster.Cluster) *view {
 	v := &view{c: c, limits: newLimits(c.Plan().Swarm, c.Ledger())}
 	for range c.Nodes() {
 		v.seen = append(v.seen, make([]shardSeen, c.Plan().Shards))
+		v.killed = append(v.killed, -1)
 	}
 	return v
 }
@@ -120,7 +123,8 @@ func (v *view) voted(node int) {
 
 func seenOf(p *replica.Partition) partSeen {
 	s := partSeen{p: p, hw: p.HighWatermark(), offline: p.Offline(), lags: p.Lags()}
-	s.leads, s.state = p.IsLeader(), [2]int32{p.State().LeaderEpoch, p.State().PartitionEpoch}
+	state := p.State() // a large copy
+	s.leads, s.state = p.IsLeader(), [2]int32{state.LeaderEpoch, state.PartitionEpoch}
 	if l := p.Log; l != nil {
 		s.start, s.synced, s.written, s.end = l.Start(), l.SyncedEnd(), l.WrittenEnd(), l.End()
 		s.segments, s.producers = l.Segments(), l.Producers().Len()
@@ -261,6 +265,11 @@ func (v *view) ReadBack(node int, topic string, partition int32, from int64, eac
 		}
 	}
 	return true
+}
+
+// Unclean implements oracle.Returns.
+func (v *view) Unclean(node int) bool {
+	return v.killed[node] == v.c.Incarnation(node)-1 && !v.c.Ledger().Any(node, fault.D2, fault.D4, fault.D5, fault.D8)
 }
 
 // find gives a node's partition by its name, or nil.

@@ -108,6 +108,7 @@ type Leadership struct {
 	ID      string // of the leader, "" none known
 	Address string // of the leader's CONTROLLER listener
 	Members []Member
+	Begun   bool  // its log has had an entry, committed or not, since it started
 	Commit  int64 // commit index when this was sent
 }
 
