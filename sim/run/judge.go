@@ -198,7 +198,8 @@ func (j *Judge) Crashing(node int, power bool) {
 }
 
 // Replacing notes that the disk of a node is about to be taken away with its process: all of its copies are, and a wiped voter is another one,
-// which is no voter. False: with one more voter gone the others would be no majority, so the disk stays.
+// which is no voter. False: with one more voter gone the others might be no majority, so the disk stays. While an operator moves voters (F:M3)
+// nobody may be missing.
 func (j *Judge) Replacing(node int, wiped bool) bool {
 	if wiped {
 		lost := 0
@@ -207,7 +208,8 @@ func (j *Judge) Replacing(node int, wiped bool) bool {
 				lost++
 			}
 		}
-		if j.c.Nodes() > 1 && lost > (j.c.Nodes()-1)/2 {
+		moves := slices.ContainsFunc(j.plan.Faults, func(f fault.Fault) bool { return f.Class == fault.M3 })
+		if j.c.Nodes() > 1 && (moves || lost > (j.c.Nodes()-1)/2) {
 			return false
 		}
 		j.wiped[node] = true
