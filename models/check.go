@@ -36,8 +36,9 @@ type Options struct {
 	// Weak says that a read within [call, ret] may lag (M1w): the ledger shows a pause, a partition or skew on a node that led then.
 	// nil: as the history's own notes say.
 	Weak func(key string, call, ret int64) bool
-	// WeakFetch says the same of fetches alone: a new leader's high watermark may lag, and only ListOffsets must not tell (KIP-207). nil: as Weak.
-	WeakFetch func(key string, call, ret int64) bool
+	// WeakFetch says the same of fetches from a node alone: a new leader's high watermark may lag, and only ListOffsets must not tell (KIP-207);
+	// a follower's may always (KIP-392). nil: as Weak.
+	WeakFetch func(key, node string, call, ret int64) bool
 	// Timeout bounds each window's search in wall time; what it cuts off is unchecked. 0: 20 s.
 	Timeout time.Duration
 	// ProducersExpire says that the run lets producer ids expire while they are in use (F:L2), so that M2 allows forgetting.
@@ -60,9 +61,6 @@ func Check(events []*history.Event, opt Options) []Result {
 	if opt.Weak == nil {
 		w := WeakWindows(events)
 		opt.Weak, opt.WeakFetch = w.Weak, w.WeakFetch
-	}
-	if opt.WeakFetch == nil {
-		opt.WeakFetch = opt.Weak
 	}
 	calls := Calls(events)
 	byLog, byGroup := map[string][]Call{}, map[string][]Call{}

@@ -295,11 +295,10 @@ func (c *content) check(calls []Call, opt Options, r *Result) (Verdict, string) 
 
 // weak says that the call's answer may lag.
 func (o *Options) weak(k *Call) bool {
-	lags := o.Weak
-	if k.Op.Kind == history.Poll {
-		lags = o.WeakFetch
+	if k.Op.Kind == history.Poll && o.WeakFetch != nil {
+		return o.WeakFetch(k.Op.Key, k.Op.Member, k.Call, k.Return)
 	}
-	return lags != nil && lags(k.Op.Key, k.Call, k.Return)
+	return o.Weak != nil && o.Weak(k.Op.Key, k.Call, k.Return)
 }
 
 // observe turns a read or ListOffsets into its condition on the state; nil if it says nothing.

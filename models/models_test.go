@@ -450,3 +450,22 @@ func TestACopyThatRetentionTookBeforeAnyoneReadItIsPossibleWhereOffsetsAreUnknow
 	bad, found = worst(Check(hole(1, 5), Options{ProducersExpire: true, Copies: true}))
 	require.False(t, found, "the network may repeat it: %+v", bad)
 }
+
+func TestAReadFromAFollowerMayLagAndOneFromTheLeaderMayNot(t *testing.T) {
+	h := note(nil, history.Op{Kind: history.Weak, Key: key, Member: "n2", Meta: "begin"})
+	h = send(h, 1, history.OK, -1, rec(0, 0))
+	h = read(h, 2, 0, rec(0, 0))
+	empty := func(node string) []*history.Event {
+		x := read(append([]*history.Event(nil), h...), 3, 0)
+		for _, e := range x[len(x)-2:] {
+			e.Ops[0].Member = node
+		}
+		return x
+	}
+	bad, found := worst(Check(empty("n2"), Options{}))
+	require.False(t, found, "%+v", bad)
+	for _, node := range []string{"n1", ""} {
+		_, found = worst(Check(empty(node), Options{}))
+		require.True(t, found, node)
+	}
+}

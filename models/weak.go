@@ -14,6 +14,7 @@ type stretch struct{ from, to int64 }
 type Windows struct {
 	byKey   map[string][]stretch // of all reads
 	fetch   map[string][]stretch // of fetches alone
+	node    map[string][]stretch // of fetches from one node alone, by key and node
 	offsets int                  // partitions of __consumer_offsets; 0: unknown, so that no read of them is weak
 }
 
@@ -48,21 +49,28 @@ func (w *Windows) Note(e *history.Event) {
 
 func (w *Windows) note(o *history.Op, at int64) {
 	if w.byKey == nil {
-		w.byKey, w.fetch = map[string][]stretch{}, map[string][]stretch{}
+		w.byKey, w.fetch, w.node = map[string][]stretch{}, map[string][]stretch{}, map[string][]stretch{}
 	}
-	m := w.byKey
-	if o.Member == "fetch" {
+	m, key := w.byKey, o.Key
+	switch o.Member {
+	case "":
+	case "fetch":
 		m = w.fetch
+	default:
+		m, key = w.node, copyOf(o.Key, o.Member)
 	}
-	l := m[o.Key]
+	l := m[key]
 	switch {
 	case o.Meta == "begin":
 		l = append(l, stretch{at, Never})
 	case len(l) > 0:
 		l[len(l)-1].to = at
 	}
-	m[o.Key] = l
+	m[key] = l
 }
+
+// copyOf names a node's copy.
+func copyOf(key, node string) string { return key + " " + node }
 
 // Weak says that an operation between two events on a partition, or on a group's offset of one, may have been served by a deposed leader.
 func (w *Windows) Weak(key string, call, ret int64) bool {
@@ -72,9 +80,10 @@ func (w *Windows) Weak(key string, call, ret int64) bool {
 	return within(w.byKey[key], call, ret)
 }
 
-// WeakFetch says the same of a fetch, or that it may have been served by a leader whose high watermark lags (KIP-207).
-func (w *Windows) WeakFetch(key string, call, ret int64) bool {
-	return w.Weak(key, call, ret) || within(w.fetch[key], call, ret)
+// WeakFetch says the same of a fetch from a node, or that it may have been served by a leader whose high watermark lags (KIP-207), or by a
+// follower (KIP-392), which hears of the high watermark with its next fetch. The node is "" where there is one alone.
+func (w *Windows) WeakFetch(key, node string, call, ret int64) bool {
+	return w.Weak(key, call, ret) || within(w.fetch[key], call, ret) || within(w.node[copyOf(key, node)], call, ret)
 }
 
 func within(l []stretch, call, ret int64) bool {

@@ -236,7 +236,8 @@ func (s *State) watch(c *call) {
 	for _, i := range c.idx {
 		it := &c.items[i]
 		p := s.partitionOf(c, it)
-		if p == nil || p.ReadableEnd(c.reads.follows()) != it.end || c.reads.commits && p.HighWatermark() != it.HW || p.Log.Start() > it.Offset {
+		if p == nil || p.ReadableEnd(c.reads.follows()) != it.end || c.reads.commits && p.HighWatermark() != it.HW || p.Log.Start() > it.Offset ||
+			c.reads.follows() && p.Log.Start() != it.Start {
 			s.giveBack(c)
 			return
 		}

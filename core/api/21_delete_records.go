@@ -5,9 +5,12 @@ import (
 
 	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/replica"
+	"github.com/seedlog/seedlog/core/timer"
+	"github.com/seedlog/seedlog/io/clock"
 )
 
-// DeleteRecords (key 21): KIP-107. An offset of -1 is the high watermark.
+// DeleteRecords (key 21): KIP-107. An offset of -1 is the high watermark. REQUEST_TIMED_OUT: some replica has not followed yet.
 func deleteRecords(r *Request, req kmsg.Request) {
 	q := req.(*kmsg.DeleteRecordsRequest)
 	for i := range q.Topics {
@@ -42,55 +45,60 @@ func deleteRecords(r *Request, req kmsg.Request) {
 		}
 		r.answer(resp)
 	}
-	r.scatter(opDeleteRecords, nil)
+	timeout := clock.MS(int64(max(q.TimeoutMillis, 0)))
+	r.scatter(opDeleteRecords, func(c *call) { c.timeout = timeout })
 }
 
-// deleteRecords moves the log start on the owner. The answer waits until the checkpoint of log starts has it: what a client was told is
-// deleted does not come back with a restart. (Apache Kafka writes that checkpoint each minute, and answers before.)
+// deletion is a shard's part of a DeleteRecords: it goes back once each item is answered, or its time is over.
+type deletion struct {
+	s     *State
+	c     *call
+	left  int
+	timer timer.Timer
+}
+
+// deleteRecords moves log starts on their owner. An item is answered once every replica that may lead has the new start on its disk: what a
+// client was told is deleted comes back neither with a restart nor with another leader. (Apache Kafka waits for the replicas that are alive,
+// and writes its checkpoint of log starts each minute, after the answer.)
 func (s *State) deleteRecords(c *call) {
-	moved := false
+	d := &deletion{s: s, c: c, left: 1} // one is ours, so that answers at once do not finish early
+	d.timer.Owner = d
 	for _, i := range c.idx {
-		it := &c.items[i]
-		p := s.leaderOf(it)
-		if p == nil {
-			continue
+		if p := s.leaderOf(&c.items[i]); p != nil {
+			d.left++
+			p.DeleteRecords(c.items[i].Arg, d, i)
 		}
-		to := it.Arg
-		if to == -1 {
-			to = p.HighWatermark()
-		}
-		if to < 0 || to > p.HighWatermark() {
-			it.Code = kerr.OffsetOutOfRange
-			continue
-		}
-		if to > p.Log.Start() {
-			p.Log.DeleteRecords(to)
-			moved = true
-		}
-		it.ROff = p.Log.Start()
 	}
-	if !moved {
-		s.giveBack(c)
-		return
+	if d.left > 1 {
+		s.Env.After(&d.timer, c.timeout)
 	}
-	s.unsaved = append(s.unsaved, c)
-	s.Saver.SaveStarts()
+	d.done()
 }
 
-// Saver writes the checkpoint of log starts. It calls SaveBegun when it has gathered the starts, and SaveDone when they are on the disk.
-type Saver interface{ SaveStarts() }
+// Appended is replica.Waiter: one item is answered.
+func (d *deletion) Appended(slot int32, r replica.Result) {
+	it := &d.c.items[slot]
+	it.Code, it.ROff = r.Code, r.Base
+	d.done()
+}
 
-// Unsaved says whether an answer waits for a save that has not begun.
-func (s *State) Unsaved() bool { return len(s.unsaved) > 0 }
-
-// SaveBegun notes which answers the save covers.
-func (s *State) SaveBegun() { s.saving, s.unsaved = append(s.saving, s.unsaved...), nil }
-
-// SaveDone lets them go.
-func (s *State) SaveDone() {
-	done := s.saving
-	s.saving = nil
-	for _, c := range done {
-		s.giveBack(c)
+func (d *deletion) done() {
+	if d.left--; d.left == 0 {
+		d.s.Env.Timers.Cancel(&d.timer)
+		d.s.giveBack(d.c)
 	}
+}
+
+// TimerFired is the heap's call. The log starts have moved; which replicas have followed is not known.
+func (d *deletion) TimerFired(*timer.Timer) {
+	for _, i := range d.c.idx {
+		it := &d.c.items[i]
+		if it.Code == kerr.None && it.ROff < 0 {
+			it.Code = kerr.RequestTimedOut
+			if p := d.s.Partition(it.ID, it.Number); p != nil {
+				p.CancelDeletions(d)
+			}
+		}
+	}
+	d.s.giveBack(d.c)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/io/disk"
 )
 
@@ -87,6 +88,8 @@ type call struct {
 	some  bool   // opRead: something was found
 	reads reader // opRead, opWatch: who reads
 	count bool   // opRead: the first look of this request, by which a follower says how far it is
+	// opDeleteRecords: how long replicas are waited for
+	timeout clock.Duration
 }
 
 type watchKey struct {

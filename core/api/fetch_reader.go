@@ -97,7 +97,11 @@ func (f *fetchState) immediate(it *Item, p *sessionPart) bool {
 	if it.Code != kerr.None || it.diverges || it.prefer >= 0 {
 		return true
 	}
-	return f.reads.commits && p != nil && p.hw < it.HW // consumers of that replica wait for the high watermark
+	if !f.reads.follows() || p == nil {
+		return false
+	}
+	// Consumers of that replica wait for the high watermark, and DeleteRecords for the log start there.
+	return f.reads.commits && p.hw < it.HW || p.start >= 0 && p.start < it.Start
 }
 
 // leaderHint is what an answer that says 'not here' says beside it (KIP-951): who leads, as far as this broker knows.

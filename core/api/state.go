@@ -29,20 +29,18 @@ type PartKey struct {
 
 // State is what the handlers of one shard see.
 type State struct {
-	Env             *env.Env
-	Node            *config.Node
-	Shard           int
-	Shards          int
-	Image           *metadata.Image
-	Replier         Replier
-	Saver           Saver
-	unsaved, saving []*call  // DeleteRecords whose log starts are not on the disk yet
-	Control         Control  // the controller; only shard 0 has one
-	ControllerID    int32    // the active controller's node id, -1 none known
-	Closed          bool     // the logs are closed or being closed: nothing is served
-	Dirs            []LogDir // in the order of log.dirs
-	pids            pidBlock
-	Usage           [maxKeys]Usage // by key
+	Env          *env.Env
+	Node         *config.Node
+	Shard        int
+	Shards       int
+	Image        *metadata.Image
+	Replier      Replier
+	Control      Control  // the controller; only shard 0 has one
+	ControllerID int32    // the active controller's node id, -1 none known
+	Closed       bool     // the logs are closed or being closed: nothing is served
+	Dirs         []LogDir // in the order of log.dirs
+	pids         pidBlock
+	Usage        [maxKeys]Usage // by key
 
 	Throttle quota.Bucket // what leaders here send to replicas that are not in sync, see replica.Partition.Slows
 	Scratch  *records.Scratch

@@ -157,6 +157,10 @@ func (s *Shard) serve() {
 		task.Go(s.env, s.askSpace) // the reserve holds from the first record on
 	}
 	s.env.After(&s.timers[timerCheckpoint], checkpointEach)
+	if s.opening.unsaved {
+		s.opening.unsaved = false
+		s.saveAwaited()
+	}
 	if s.static.Clustered {
 		s.checkLag()
 	}

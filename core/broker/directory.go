@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/seedlog/seedlog/core/commitlog"
+	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/clock"
@@ -61,19 +62,16 @@ func (s *Shard) checkpoint() {
 		}
 		task.Go(s.env, s.askSpace)
 	}
-	if s.anyCapped() {
-		s.SaveStarts()
-	}
+	s.saveAwaited()
 	s.env.After(&s.timers[timerCheckpoint], checkpointEach)
 }
 
-// SaveStarts is api.Saver: one save of this shard is under way at a time.
-func (s *Shard) SaveStarts() {
+// saveStarts has shard 0 write the checkpoints. One save of this shard is under way at a time.
+func (s *Shard) saveStarts() {
 	if s.saving {
 		return
 	}
 	s.saving = true
-	s.state.SaveBegun()
 	for _, p := range s.state.Parts {
 		p.SaveBegun()
 	}
@@ -83,25 +81,34 @@ func (s *Shard) SaveStarts() {
 	}
 }
 
-// anyCapped says whether a truncation waits for the checkpoints to be written.
-func (s *Shard) anyCapped() bool {
-	for _, p := range s.state.Parts {
-		if p.Log != nil && p.Log.Capped() && !p.Offline() {
-			return true
-		}
-	}
-	return false
-}
-
-// saved says that the checkpoint has what this shard's last SaveStarts gathered.
+// saved says that the checkpoint has what this shard's last saveStarts gathered.
 func (s *Shard) saved() {
 	s.saving = false
-	s.state.SaveDone()
 	for _, p := range s.state.Parts {
 		p.SaveDone()
 	}
-	if s.state.Unsaved() {
-		s.SaveStarts()
+	for _, p := range s.state.Parts {
+		if p.StartUnsaved() {
+			s.saveStarts()
+			return
+		}
+	}
+}
+
+// StartUnsaved is replica.Observer. While logs are opened one save serves them all; at a start it waits until every shard has told of its own.
+func (s *Shard) StartUnsaved(*replica.Partition) {
+	if s.opening.unsaved = s.phase == booting || s.opening.running > 0 || len(s.opening.queue) > 0; !s.opening.unsaved {
+		s.saveStarts()
+	}
+}
+
+// saveAwaited saves what a truncation waits for, or a replica whose log start counts elsewhere.
+func (s *Shard) saveAwaited() {
+	for _, p := range s.state.Parts {
+		if p.StartUnsaved() || p.Log != nil && p.Log.Capped() && !p.Offline() {
+			s.saveStarts()
+			return
+		}
 	}
 }
 
@@ -200,7 +207,7 @@ func (s *Shard) writePoints() {
 	})
 }
 
-// tellSaved answers a shard's SaveStarts.
+// tellSaved answers a shard's saveStarts.
 func (s *Shard) tellSaved(shard int32) {
 	if shard == 0 {
 		s.saved()

@@ -238,6 +238,7 @@ func (s *Shard) followBrokers(old *metadata.Image) {
 		}
 	}
 	for _, p := range s.state.Parts {
+		p.BrokersChanged()
 		if _, _, ok := p.Following(); ok {
 			if _, fetched := s.follow.of[partKey(p)]; !fetched {
 				s.LeaderChanged(p)

@@ -29,6 +29,7 @@ type opener struct {
 	queue   []*replica.Partition
 	running int
 	busy    map[*replica.Partition]bool // that are being opened; lookups only
+	unsaved bool                        // log starts are to be saved once all are open
 }
 
 // image makes this shard follow a newer image: settings change at once, new partitions are opened, removed ones deleted.
@@ -164,8 +165,13 @@ func (o *opener) next() {
 		o.running++
 		task.Go(o.s.env, func(t *task.Task) { o.s.open(t, p) })
 	}
-	if len(o.queue) == 0 {
-		o.queue = nil
+	if len(o.queue) > 0 {
+		return
+	}
+	o.queue = nil
+	if o.running == 0 && o.unsaved && o.s.phase != booting {
+		o.unsaved = false
+		o.s.saveAwaited()
 	}
 }
 

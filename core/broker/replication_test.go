@@ -78,6 +78,7 @@ func (x *side) AlterPartition(*replica.Partition, replica.Proposal)    {}
 func (x *side) Failed(_ *replica.Partition, err disk.Err, what string) { x.n.t.Fatal(what, err) }
 func (x *side) TakenBack(p *replica.Partition, _ int64)                { x.f.Rest(fetchKey(p)) }
 func (x *side) FollowerReady(p *replica.Partition)                     { x.f.Ready(fetchKey(p)) }
+func (x *side) StartUnsaved(*replica.Partition)                        {}
 func fetchKey(p *replica.Partition) fetcher.Key                        { return fetcher.Key{ID: p.TopicID, Number: p.Number} }
 
 func (x *side) LeaderChanged(p *replica.Partition) {

@@ -61,7 +61,7 @@ type Shard struct {
 	holds     map[[16]byte]*holding // names of topics, by topic id: directories that may be used
 	unclaimed int                   // of holds: not granted yet
 	toldHW    int64                 // sum of the high watermarks that shard 0 was told
-	dropped   bool                  // partitions went since the checkpoints were told
+	dropped   bool                  // partitions went since the checkpoints were told, or they never were
 	applied   *metadata.Image       // partitions follow this image
 	control   *control              // shard 0 only
 	member    *member               // shard 0 of a node of a cluster only
@@ -81,7 +81,7 @@ func New(o Options) *Shard {
 	s := &Shard{env: e, static: o.Node, node: o.Node, shards: o.Shards, state: api.NewState(e, o.Node, o.Shards)}
 	e.Timers.Permute = o.Permute
 	s.state.Image, s.applied = metadata.Empty(), metadata.Empty()
-	s.state.Replier, s.state.Saver = s, s
+	s.state.Replier, s.dropped = s, true
 	s.opening.busy = map[*replica.Partition]bool{}
 	s.opening.s, s.holds, s.dir.names = s, map[[16]byte]*holding{}, names{}
 	s.dir.points = map[int32]*pointsMail{}

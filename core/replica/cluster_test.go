@@ -33,6 +33,7 @@ type cluster struct {
 	held     []flight         // that are late
 	truth    map[int64]string // offset of a batch: its bytes without CRC's like; committed
 	top      int64            // end of what was shown as committed
+	deleted  int64            // end of what DeleteRecords answered that it is deleted
 	listed   int64            // greatest offset that ListOffsets gave
 	next     int              // number of the next append
 	pending  int              // appends not answered
@@ -314,6 +315,7 @@ func (n *node) Failed(_ *Partition, err disk.Err, what string) { n.c.fatal("%s: 
 func (n *node) TakenBack(*Partition, int64)                    { n.c.fatal("taken back") }
 func (n *node) LeaderChanged(*Partition)                       {}
 func (n *node) FollowerReady(*Partition)                       {}
+func (n *node) StartUnsaved(*Partition)                        {} // save looks
 func (n *node) AlterPartition(p *Partition, x Proposal) {
 	c := n.c
 	answer := func(code kerr.Code, s *State) func() {
@@ -406,6 +408,17 @@ func (n *node) serve(from *node, epoch int32, brokerEpoch, at int64, last int32,
 	n.flush()
 }
 
+// save writes the checkpoints.
+func (n *node) save() {
+	if n.p == nil || n.p.Log == nil || n.p.truncating {
+		return
+	}
+	n.p.SaveBegun()
+	n.point, n.start, n.hw = n.p.Log.RecoveryPoint(), n.p.Log.Start(), n.p.HighWatermark()
+	n.p.SaveDone()
+	n.flush()
+}
+
 // --- clients
 
 type append3 struct {
@@ -462,6 +475,9 @@ func (n *node) look() {
 	}
 	end := p.HighWatermark()
 	if p.IsLeader() {
+		if c.ctl.leader == n.id && c.ctl.leaderEpoch == p.LeaderEpoch && p.Log.Start() < c.deleted {
+			c.fatal("node %d leads and begins at %d, deleted until %d", n.id, p.Log.Start(), c.deleted)
+		}
 		end = p.ReadableEnd(false)
 		if p.OffsetsKnown() {
 			if current := c.ctl.leader == n.id && c.ctl.leaderEpoch == p.LeaderEpoch; current && p.HighWatermark() < c.listed {
@@ -527,6 +543,9 @@ func (c *cluster) round(learn bool) {
 		for range 12 {
 			n.work(0)
 		}
+		if n.p != nil && n.p.StartUnsaved() && c.next%3 > 0 {
+			n.save()
+		}
 	}
 	for k := len(c.flights); k > 0; k-- {
 		c.pass(0, false)
@@ -555,6 +574,9 @@ func (c *cluster) heal() {
 			n.fetch(round%20 == 0) // a leader that died has left its fetches unanswered
 			n.p.CheckLag(c.now)
 			n.flush()
+			if n.p.StartUnsaved() {
+				n.save()
+			}
 		}
 		for k := len(c.flights); k > 0; k-- {
 			c.pass(0, false)
@@ -565,7 +587,7 @@ func (c *cluster) heal() {
 	want := l.batches()
 	for _, n := range c.nodes {
 		p := n.p
-		if p.Log.End() != l.p.Log.End() || p.HighWatermark() != p.Log.End() || p.Waiting() > 0 || p.truncating {
+		if p.Log.End() != l.p.Log.End() || p.HighWatermark() != p.Log.End() || p.Waiting() > 0 || len(p.deletions) > 0 || p.truncating {
 			c.fatal("node %d is not whole: ends at %d of %d, high watermark %d, %d wait; ISR %v, leader %d", n.id, p.Log.End(), l.p.Log.End(), p.HighWatermark(), p.Waiting(), c.ctl.isr, c.ctl.leader)
 		}
 		got := n.batches()
@@ -691,13 +713,14 @@ func TestThreeReplicasNeverForgetWhatWasCommitted(t *testing.T) {
 				}
 			},
 			"checkpoint": func(*rapid.T) {
-				if n := node(); n.p != nil && n.p.Log != nil && !n.p.truncating {
-					n.point, n.start, n.hw = n.p.Log.RecoveryPoint(), n.p.Log.Start(), n.p.HighWatermark()
-					n.p.Log.Checkpointed(n.point, n.start)
-					n.flush()
-				}
+				node().save()
 			},
 			"delete": func(*rapid.T) {
+				if n := node(); n.p != nil && n.p.Log != nil && n.p.IsLeader() && rapid.IntRange(0, 3).Draw(t, "really") == 0 {
+					n.delete(max(0, n.p.HighWatermark()-int64(rapid.IntRange(0, 2).Draw(t, "less"))))
+				}
+			},
+			"retention": func(*rapid.T) {
 				if n := node(); n.p != nil && n.p.Log != nil && n.p.IsLeader() && rapid.IntRange(0, 3).Draw(t, "really") == 0 {
 					n.p.Log.DeleteRecords(max(n.p.Log.Start(), n.p.HighWatermark()))
 					n.flush()

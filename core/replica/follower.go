@@ -10,15 +10,15 @@ import (
 	"github.com/seedlog/seedlog/io/buf"
 )
 
-// FetchPoint is where the next Fetch of this replica begins: its log end, the epoch of its last batch (-1: it has none) and its log start.
-// It is ready once all that the last Fetch brought is written, under flush.policy=ack synced: what it says is counted by the leader. If it
+// FetchPoint is where the next Fetch of this replica begins: its log end, the epoch of its last batch (-1: it has none) and its log start, as
+// a restart would find it. It is ready once all that the last Fetch brought is written, under flush.policy=ack synced: what it says is counted by the leader. If it
 // is not, Observer.FollowerReady tells when.
 func (p *Partition) FetchPoint() (offset int64, lastEpoch int32, logStart int64, ready bool) {
 	if p.role != following || p.truncating || p.failed || p.closed || p.retry.IsSet() || p.ownEnd() < p.Log.End() {
 		return -1, -1, -1, false
 	}
 	p.fetchAt = p.Log.End()
-	return p.fetchAt, p.Log.LatestEpoch(), p.Log.Start(), true
+	return p.fetchAt, p.Log.LatestEpoch(), p.durableStart(), true
 }
 
 // Throttled says whether what is fetched counts for this broker's rate, and whether it waits while that is exceeded: a replica in sync does
@@ -180,6 +180,9 @@ func (p *Partition) cut(to int64, all bool, then func(ok bool)) {
 	p.truncating, p.fetchAt = true, -1
 	if to < p.hw && p.Log.Start() < p.hw {
 		p.env.Warnf("%s-%d is cut at %d, below its high watermark %d: its leader was elected without all that was committed", p.Topic, p.Number, to, p.hw)
+	}
+	if all { // a save that is under way may have the start before
+		p.savedStart, p.saving = min(p.savedStart, to), false
 	}
 	if all && !plant.On(plant.R9) {
 		p.hw = to

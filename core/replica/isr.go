@@ -48,12 +48,12 @@ func (p *Partition) isCaughtUp(f *follower, now clock.Time) bool {
 }
 
 // maybeExpand proposes a replica that has reached the high watermark and the begin of the leader's epoch: below that, the high watermark may
-// lag behind what an earlier leader has committed (KAFKA-7128).
+// lag behind what an earlier leader has committed (KAFKA-7128). And it has deleted, for good, what DeleteRecords was asked to delete.
 func (p *Partition) maybeExpand(f *follower) {
 	if p.isr.pending != nil || p.isr.asked || slices.Contains(p.state.ISR, f.node) || !p.mayJoin(f) {
 		return
 	}
-	if f.end < p.hw || f.end < p.epochStart && !plant.On(plant.R5) {
+	if f.end < p.hw || f.end < p.epochStart && !plant.On(plant.R5) || f.start < p.promised {
 		return
 	}
 	p.propose(append(slices.Clone(p.state.ISR), f.node))

@@ -13,7 +13,7 @@ type follower struct {
 	node  int32
 	epoch int64 // broker epoch of its last fetch, -1: it has not fetched yet
 	end   int64 // its log end (under flush.policy=ack: the synced one), -1 not known
-	start int64 // its log start, -1 not known
+	start int64 // its log start that a restart of it would find, -1 not known
 
 	caughtUp  clock.Time // when it last had all that the leader had at that time (Kafka's lastCaughtUpTimeMs)
 	fetched   clock.Time // its last fetch
@@ -124,18 +124,6 @@ func (p *Partition) OffsetsKnown() bool {
 // Lags says that it leads and does not know yet that all which the leader before it may have shown is committed.
 func (p *Partition) Lags() bool { return p.role == leading && p.hw < p.epochStart }
 
-// LowWatermark is the smallest log start of the replicas that are alive: what DeleteRecords waits for.
-func (p *Partition) LowWatermark() int64 {
-	low := p.Log.Start()
-	for i := range p.followers {
-		f := &p.followers[i]
-		if _, alive := p.state.BrokerEpochs(f.node); alive {
-			low = min(low, f.start)
-		}
-	}
-	return low
-}
-
 // ownEnd is this replica's log end where the protocol counts it.
 func (p *Partition) ownEnd() int64 {
 	if p.FlushAck && !plant.On(plant.P3) {
@@ -151,6 +139,7 @@ func (p *Partition) maybeAdvance(now clock.Time) {
 		p.advance(p.ownEnd())
 	case leading:
 		p.advance(p.committed(now))
+		p.releaseDeletions()
 	case following:
 		p.advance(min(p.leaderHW, p.ownEnd()))
 		if p.leaderStart > p.Log.Start() && !p.truncating && !p.failed {

@@ -38,6 +38,8 @@ type Observer interface {
 	FollowerReady(p *Partition)
 	// LeaderChanged says that p's role or leader epoch is another (IsLeader, Following).
 	LeaderChanged(p *Partition)
+	// StartUnsaved asks for the checkpoint of log starts to be written soon: SaveBegun and SaveDone say when.
+	StartUnsaved(p *Partition)
 }
 
 // Acks levels, as in Produce requests.
@@ -90,6 +92,9 @@ type Partition struct {
 	saving                   bool
 	savingPoint, savingStart int64
 	toldPoint, toldStart     int64
+	savedStart               int64 // the checkpoint of log starts has this or more
+	promised                 int64 // leading: a replica that joins the ISR has deleted what stands below
+	deletions                []deletion
 	missing                  int64 // bytes that the last taken-back batches would have needed
 }
 
@@ -295,8 +300,13 @@ func (p *Partition) Fail() {
 	p.end(kerr.KafkaStorageError)
 }
 
-// LogStartMoved is the log's call: retention or DeleteRecords moved the start. Watches whose offset is gone must be told.
-func (p *Partition) LogStartMoved(*commitlog.Log) { p.fireAll() }
+// LogStartMoved is the log's call: retention or DeleteRecords moved the start. Watches whose offset is gone must be told, and followers'.
+func (p *Partition) LogStartMoved(*commitlog.Log) {
+	p.fireAll()
+	if p.StartUnsaved() {
+		p.Observer.StartUnsaved(p)
+	}
+}
 
 // Close answers what waits with code, and nothing is appended any more: the topic was deleted or the broker stops.
 func (p *Partition) Close(code kerr.Code) {
@@ -306,6 +316,7 @@ func (p *Partition) Close(code kerr.Code) {
 
 func (p *Partition) end(code kerr.Code) {
 	refuse(p.all.take(p.leader.take(nil, -1), -1), code)
+	p.refuseDeletions(code)
 	p.fireAll()
 }
 
@@ -353,9 +364,15 @@ func (p *Partition) SaveBegun() {
 
 // SaveDone is described at SaveBegun.
 func (p *Partition) SaveDone() {
-	if p.saving {
-		p.saving = false
-		p.Log.Checkpointed(p.savingPoint, p.savingStart)
+	if !p.saving {
+		return
+	}
+	p.saving = false
+	p.Log.Checkpointed(p.savingPoint, p.savingStart)
+	if p.savedStart < p.savingStart {
+		p.savedStart = p.savingStart
+		p.releaseDeletions()
+		p.maybeReady() // the leader waits for it
 	}
 }
 

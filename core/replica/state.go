@@ -86,6 +86,9 @@ func (p *Partition) settle(now clock.Time) {
 	}
 	p.Observer.LeaderChanged(p)
 	p.maybeReady()
+	if p.StartUnsaved() {
+		p.Observer.StartUnsaved(p)
+	}
 }
 
 // recall sets the high watermark of a log that was just opened. Alone it is all there is; with other replicas there may be more than what
@@ -107,7 +110,7 @@ func (p *Partition) lead(now clock.Time) {
 	if !plant.On(plant.R4) {
 		p.Log.BeginEpoch(p.state.LeaderEpoch)
 	}
-	p.followers = p.followers[:0]
+	p.followers, p.promised = p.followers[:0], p.Log.Start()
 	p.assign(now)
 	p.maybeAdvance(now)
 	if p.state.Recovering {

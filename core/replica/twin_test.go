@@ -98,6 +98,7 @@ func (w *world) TakenBack(_ *Partition, from int64) {
 
 func (w *world) AlterPartition(_ *Partition, x Proposal) { w.proposals = append(w.proposals, x) }
 func (w *world) FollowerReady(*Partition)                { w.readied++ }
+func (w *world) StartUnsaved(*Partition)                 {}
 func (w *world) LeaderChanged(*Partition)                {}
 
 func newWorld(t *rapid.T) *world {

@@ -133,6 +133,14 @@ func (l *lane) end() {
 	}
 }
 
+// from is what the history calls the node that is asked, "" where there is one alone.
+func (l *lane) from() string {
+	if l.f.b.sh.Nodes <= 1 {
+		return ""
+	}
+	return history.NodeName(l.node)
+}
+
 func (l *lane) fetch(pos []*position) {
 	f := l.f
 	req := kmsg.NewPtrFetchRequest()
@@ -149,7 +157,7 @@ func (l *lane) fetch(pos []*position) {
 		if f.b.sh.Nodes > 1 && f.b.epochOf(p) < 0 {
 			cap = min(cap, leadersOnly) // whoever led may follow now, and nothing in the request would tell
 		}
-		asked = append(asked, history.Op{Kind: history.Poll, Key: p.key, From: p.next, HW: -1, Start: -1, Offset: history.NoOffset, PID: noProducerID, Timestamp: f.wait()})
+		asked = append(asked, history.Op{Kind: history.Poll, Key: p.key, From: p.next, HW: -1, Start: -1, Offset: history.NoOffset, PID: noProducerID, Timestamp: f.wait(), Member: l.from()})
 		if full || !p.inForce || p.sent != p.next {
 			f.add(req, p)
 		}
@@ -268,10 +276,10 @@ func (l *lane) take(resp *kmsg.FetchResponse, asked []history.Op) {
 			}
 			if part.ErrorCode != 0 {
 				failed = true
-				f.partError(p, kerr.Code(part.ErrorCode))
+				l.partError(p, kerr.Code(part.ErrorCode))
 				continue
 			}
-			op, some := f.records(p, part)
+			op, some := l.records(p, part)
 			if some {
 				ops = append(ops, op)
 				continue
@@ -293,9 +301,10 @@ func (l *lane) take(resp *kmsg.FetchResponse, asked []history.Op) {
 	}
 }
 
-func (f *fetcher) records(p *position, part *kmsg.FetchResponseTopicPartition) (history.Op, bool) {
+func (l *lane) records(p *position, part *kmsg.FetchResponseTopicPartition) (history.Op, bool) {
+	f := l.f
 	p.hw, p.start = part.HighWatermark, part.LogStartOffset
-	op := history.Op{Kind: history.Poll, Key: p.key, From: p.sent, HW: part.HighWatermark, Start: part.LogStartOffset, Offset: history.NoOffset, PID: noProducerID, Timestamp: f.wait()}
+	op := history.Op{Kind: history.Poll, Key: p.key, From: p.sent, HW: part.HighWatermark, Start: part.LogStartOffset, Offset: history.NoOffset, PID: noProducerID, Timestamp: f.wait(), Member: l.from()}
 	if len(part.RecordBatches) == 0 {
 		return op, false
 	}
@@ -311,8 +320,9 @@ func (f *fetcher) records(p *position, part *kmsg.FetchResponseTopicPartition) (
 }
 
 // partError records a refused partition by itself: the rest of the answer stands.
-func (f *fetcher) partError(p *position, c kerr.Code) {
-	op := history.Op{Kind: history.Poll, Key: p.key, From: p.next, HW: -1, Start: -1, Offset: history.NoOffset, PID: noProducerID}
+func (l *lane) partError(p *position, c kerr.Code) {
+	f := l.f
+	op := history.Op{Kind: history.Poll, Key: p.key, From: p.next, HW: -1, Start: -1, Offset: history.NoOffset, PID: noProducerID, Member: l.from()}
 	f.b.record(1, history.Fail, c.String(), op) // its invocation is the poll's
 	f.noSession()
 	switch {

@@ -131,7 +131,7 @@ type Op struct {
 	PID        int64 // producer id, or -1
 	Offset     int64
 	From       int64 // position that a poll asked for
-	HW         int64 // high watermark in the answer; -1 unknown
+	HW         int64 // high watermark in the answer; -1 unknown. Of an excuse: the highest that a leader had
 	Start      int64 // log start offset in the answer; -1 unknown
 	Timestamp  int64
 	Key        string

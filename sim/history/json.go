@@ -117,6 +117,10 @@ func (o *Op) appendFields(b []byte) []byte {
 		f.PID = &o.PID
 	case Poll:
 		f.From, f.HW, f.Start = &o.From, &o.HW, &o.Start
+	case Excuse:
+		if o.HW > 0 {
+			f.HW = &o.HW
+		}
 	}
 	if f == (fields{}) {
 		return b

@@ -45,7 +45,7 @@ func (g *ghosts) lagging(e *history.Event, key string) bool {
 		begun = g.begun[history.ProcessOf(history.ClientOf(e.Process), 0)]
 	}
 	if e.Ops[0].Kind == history.Poll {
-		return g.weak.WeakFetch(key, begun, e.I)
+		return g.weak.WeakFetch(key, e.Ops[0].Member, begun, e.I)
 	}
 	return g.weak.Weak(key, begun, e.I)
 }
@@ -60,6 +60,8 @@ type ghost struct {
 	asked     int64  // end of what DeleteRecords was asked to delete
 	toldStart int64  // the highest log start that DeleteRecords answered with
 	retains   bool   // retention may delete at any time
+	// What stands between was excused once. A copy that is no leader's may show it until it hears of the leader that lost it.
+	doubtFrom, doubtEnd int64
 }
 
 // cell is one offset.
@@ -112,6 +114,10 @@ func (g *ghosts) before(e *history.Event) {
 			g.facts.ReadFacts(o.Meta)
 		case history.Excuse:
 			g.excuse(o)
+		case history.Copy:
+			for _, k := range g.keys {
+				g.byKey[k].toldStart = 0 // the checkpoint of log starts was on the same disk
+			}
 		}
 	}
 }
@@ -153,7 +159,11 @@ func (g *ghosts) after(e *history.Event) {
 		case o.Kind == history.Poll:
 			h := g.of(o.Key)
 			h.removable = max(h.removable, o.Start)
+			lags := h.doubtEnd > h.doubtFrom && g.lagging(e, o.Key)
 			for _, r := range o.Records {
+				if lags && r.Offset >= h.doubtFrom && r.Offset < h.doubtEnd {
+					continue
+				}
 				c := h.cell(r.Offset)
 				c.value, c.known, c.read = r.Value, true, true
 				h.exposed = max(h.exposed, r.Offset+1)
@@ -201,6 +211,10 @@ func (g *ghosts) excuse(o *history.Op) {
 		if at := max(o.Offset, 0); at < int64(len(h.cells)) {
 			h.cells = h.cells[:at]
 		}
+		if o.Generation > 0 || o.Key == "" { // a leader that was not in sync may have what was deleted (F:M1), and so may a disk that lied
+			h.toldStart = 0
+		}
+		h.doubt(max(o.Offset, 0), max(o.HW, h.exposed))
 		h.exposed, h.acked = min(h.exposed, max(o.Offset, 0)), min(h.acked, max(o.Offset, 0))
 	}
 	if g.stale == nil {
@@ -212,6 +226,14 @@ func (g *ghosts) excuse(o *history.Op) {
 			ms[i] = mark{}
 		}
 	}
+}
+
+// doubt notes that what stands between two offsets may be gone.
+func (h *ghost) doubt(from, end int64) {
+	if h.doubtEnd > h.doubtFrom {
+		from, end = min(from, h.doubtFrom), max(end, h.doubtEnd)
+	}
+	h.doubtFrom, h.doubtEnd = from, end
 }
 
 // floor is the offset from which on records must be there.

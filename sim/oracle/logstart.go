@@ -7,12 +7,11 @@ import (
 )
 
 // logStart: a log's start moves only where DeleteRecords was asked to move it, or retention may, and what DeleteRecords answered stays
-// deleted for the life of the process.
+// deleted, through restarts and with other leaders, unless a disk has lied or a leader was elected that was not in sync.
 type logStart struct {
 	quiet
-	g           *ghosts
-	p           Partition
-	incarnation []int // by node
+	g *ghosts
+	p Partition
 }
 
 func (l *logStart) Name() string { return "log-start" }
@@ -49,17 +48,6 @@ func leads(v View, node int, p *Partition) bool {
 }
 
 func (l *logStart) Step(v View) error {
-	for n := 0; n < v.Nodes(); n++ {
-		for len(l.incarnation) <= n {
-			l.incarnation = append(l.incarnation, v.Incarnation(n))
-		}
-		if at := v.Incarnation(n); at != l.incarnation[n] {
-			l.incarnation[n] = at
-			for _, h := range l.g.byKey {
-				h.toldStart = 0 // the checkpoint may be older
-			}
-		}
-	}
 	return eachTouched(v, &l.p, func(node int, p *Partition) error {
 		h := l.g.byKey[keyOf(p)]
 		if h == nil || p.Internal || !p.Online || l.g.deleted[p.Topic] {

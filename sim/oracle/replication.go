@@ -41,6 +41,13 @@ type copies struct {
 	isExcused bool
 	excused   int64
 	since     int32
+	doubt     doubt
+}
+
+// doubt is what the last excuse speaks of: a leader of that time may go on showing it, until the copy that lost it leads.
+type doubt struct {
+	end   int64 // offsets below
+	epoch int32 // of leaders until this epoch
 }
 
 // copyOf is one node's copy, as its last process showed it.
@@ -63,6 +70,7 @@ func (r *replicas) event(e *history.Event) {
 				continue
 			}
 			at := max(o.Offset, 0)
+			c.doubt = doubt{max(o.HW, c.trueHW), c.newest()}
 			c.trueHW = min(c.trueHW, at)
 			if !c.isExcused || at < c.excused {
 				c.isExcused, c.excused = true, at
@@ -91,13 +99,22 @@ func (r *replicas) step(v View) (Metadata, bool) {
 			r.order = append(r.order, k)
 		}
 		c.nodes[node] = copyOf{v.Incarnation(node), *p}
-		if p.Online && p.Leader && p.Epoch >= c.since {
+		if p.Online && p.Leader && p.Epoch >= c.since && (p.HW > c.doubt.end || p.Epoch > c.doubt.epoch) {
 			c.trueHW = max(c.trueHW, p.HW)
 		}
 		r.touched = append(r.touched, k)
 		return nil
 	})
 	return m, r.image != nil
+}
+
+// newest is the newest leader epoch in which somebody led.
+func (c *copies) newest() (epoch int32) {
+	epoch = -1
+	for e := range c.leaders {
+		epoch = max(epoch, e)
+	}
+	return epoch
 }
 
 // state gives what the image says of a partition, or nil.

@@ -18,6 +18,7 @@ type copies struct {
 	nodes   []map[string]int64 // by node: by key: from which offset on its copy may be gone
 	top     map[string]int64   // by key: the highest high watermark that a leader ever had
 	leaders map[string]leading // by key
+	last    map[string]excused // by key: the last excuse
 	least   map[string]int     // by key: the fewest replicas that ever had to be in sync
 	image   *metadata.Image    // as it was in the last step
 	p       oracle.Partition
@@ -31,8 +32,11 @@ type leading struct {
 	image int64 // the newest when the epoch began
 }
 
+// excused is what an excuse speaks of: offsets from at on, below top.
+type excused struct{ at, top int64 }
+
 func newCopies(j *Judge) *copies {
-	c := &copies{j: j, top: map[string]int64{}, leaders: map[string]leading{}, least: map[string]int{}}
+	c := &copies{j: j, top: map[string]int64{}, leaders: map[string]leading{}, last: map[string]excused{}, least: map[string]int{}}
 	for range j.c.Nodes() {
 		c.nodes = append(c.nodes, map[string]int64{})
 	}
@@ -60,26 +64,35 @@ func (c *copies) stepped(node int) {
 		}
 		k := history.Key(c.p.Topic, c.p.Partition)
 		if c.p.Leader {
+			c.leads(node, k)
 			c.led(k)
 		}
 		l := c.leaders[k]
-		if _, ok := c.nodes[node][k]; ok && c.p.TopicID == l.id && c.p.Epoch == l.epoch && c.p.Written >= l.end && c.known(l.image) && !c.j.rotten[node] && c.inSync(node) {
+		if _, ok := c.nodes[node][k]; ok && c.p.TopicID == l.id && c.p.Epoch == l.epoch && c.p.Written >= l.end && c.known(l.image) && !c.j.rotten[node] && c.elects(node) {
 			delete(c.nodes[node], k)
 		}
 	})
 }
 
-// inSync says whether the controller counts on a node's copy of c.p: before, the loss of another may leave nobody to lead.
-func (c *copies) inSync(node int) bool {
-	if c.image == nil {
-		return false
+// elects says whether what a copy has counts for elections. Under os it does not before it is in sync again: its unclean end has taken it out of
+// ISR and ELR (KIP-966).
+func (c *copies) elects(node int) bool {
+	if c.j.plan.Flush != "os" || c.image == nil {
+		return true
 	}
 	t := c.image.TopicByID(c.p.TopicID)
-	if t == nil {
-		return false
+	return t != nil && t.Partition(c.p.Partition) != nil && slices.Contains(t.Partition(c.p.Partition).ISR, int32(node+1))
+}
+
+// leads follows a leader. With a copy that is not whole what was excused is gone, though the leader before it, which the crash did not concern,
+// has shown it since; what was committed beyond that was so without this copy, and is not excused.
+//
+//	ISR [1 3], 3 loses power: excuse ─▶ 1 goes on and shows it ─▶ 1 stops; 3, which nobody has missed, leads: excuse again
+func (c *copies) leads(node int, key string) {
+	x := c.last[key]
+	if _, ok := c.nodes[node][key]; ok && c.p.Epoch > c.leaders[key].epoch && x.at < x.top && c.top[key] <= x.top {
+		c.j.note(history.Op{Kind: history.Excuse, Key: key, Offset: x.at, HW: x.top})
 	}
-	p := t.Partition(c.p.Partition)
-	return p != nil && slices.Contains(p.ISR, int32(node+1))
 }
 
 // known says whether every node that runs goes by an image at least: nobody takes itself for the leader that was before.
@@ -196,7 +209,8 @@ func (c *copies) excuse(key string) {
 		at = from[0]
 	}
 	if at < c.top[key] {
-		c.j.note(history.Op{Kind: history.Excuse, Key: key, Offset: at})
+		c.last[key] = excused{at, c.top[key]}
+		c.j.note(history.Op{Kind: history.Excuse, Key: key, Offset: at, HW: c.top[key]})
 	}
 }
 

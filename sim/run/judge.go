@@ -170,6 +170,9 @@ func (j *Judge) Crashing(node int, power bool) {
 	// The round in which the process ends is looked at too: its writes may reach the disk.
 	for shard := range j.view.seen[node] {
 		j.view.stepped(node, shard, false)
+		if j.copies != nil {
+			j.copies.stepped(node)
+		}
 		if err := j.suite.Step(j.view); err != nil && j.found == nil {
 			j.found = err
 		}

@@ -25,7 +25,9 @@ type troubled struct {
 	index int64             // of the image that each shard must have; -1: not known yet
 	leads []map[string]bool // by shard: meanwhile
 	lags  map[string]bool   // what it leads with a high watermark that lags
-	born  int               // the process that lags is of
+	rests map[string]bool   // what it has and does not lead
+	rest  map[string]int    // the same, as numbers
+	born  int               // the process that lags and rests are of
 }
 
 // settleTime is how long after its trouble a node may still be about to be deposed for it.
@@ -34,7 +36,7 @@ const settleTime = 2 * clock.Second
 func newTrouble(j *Judge) *trouble {
 	t := &trouble{j: j, weak: map[string]int{}, lag: map[string]int{}}
 	for range j.c.Nodes() {
-		t.nodes = append(t.nodes, troubled{leads: make([]map[string]bool, j.plan.Shards), lags: map[string]bool{}})
+		t.nodes = append(t.nodes, troubled{leads: make([]map[string]bool, j.plan.Shards), lags: map[string]bool{}, rests: map[string]bool{}, rest: map[string]int{}})
 	}
 	return t
 }
@@ -50,20 +52,24 @@ func (t *trouble) stepped(node, shard int) {
 	if t.nodes[node].on {
 		t.leads(node, shard)
 	}
+	x := &t.nodes[node]
 	t.j.view.eachTouched(node, func(i int) {
 		p := t.j.view.at(node, i)
-		t.lagging(&t.nodes[node], history.Key(p.Topic, p.Number), p.Lags())
+		key := history.Key(p.Topic, p.Number)
+		t.lagging(x.lags, t.lag, key, p.Lags(), "fetch")
+		t.lagging(x.rests, x.rest, key, !p.IsLeader(), history.NodeName(node))
 	})
 }
 
-func (t *trouble) lagging(x *troubled, key string, now bool) {
-	switch was := x.lags[key]; {
+// lagging follows what of one node makes fetches weak: of all nodes, or those from it.
+func (t *trouble) lagging(mine map[string]bool, all map[string]int, key string, now bool, member string) {
+	switch was := mine[key]; {
 	case now && !was:
-		x.lags[key] = true
-		t.count(t.lag, key, 1, "fetch")
+		mine[key] = true
+		t.count(all, key, 1, member)
 	case was && !now:
-		delete(x.lags, key)
-		t.count(t.lag, key, -1, "fetch")
+		delete(mine, key)
+		t.count(all, key, -1, member)
 	}
 }
 
@@ -83,7 +89,10 @@ func (t *trouble) look(n int) {
 	if life := t.j.c.Incarnation(n); x.born != life || !t.j.c.Running(n) {
 		x.born = life
 		for _, k := range sorted(x.lags) {
-			t.lagging(x, k, false)
+			t.lagging(x.lags, t.lag, k, false, "fetch")
+		}
+		for _, k := range sorted(x.rests) {
+			t.lagging(x.rests, x.rest, k, false, history.NodeName(n))
 		}
 	}
 	active := t.j.c.Troubled(n)
