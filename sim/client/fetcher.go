@@ -310,9 +310,8 @@ func (l *lane) records(p *position, part *kmsg.FetchResponseTopicPartition) (his
 	}
 	s := readBatches(part.RecordBatches, p.sent)
 	if s.bad != "" {
-		f.b.caught(0, p.key, "Fetch serves a bad batch", s.bad)
+		f.b.caught(0, p.key, history.BadBatch, s.bad)
 		f.noSession()
-		p.next = max(p.next, s.next)
 		return op, false
 	}
 	op.Records, op.Batches = s.records, s.batches

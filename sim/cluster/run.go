@@ -109,6 +109,7 @@ func (c *Cluster) heal() {
 	for i := range c.undo {
 		c.end(i)
 	}
+	c.mend()
 	for _, n := range c.nodes {
 		n.clock.Correct(c.eng.Now())
 		n.disk.Faults.FailSyncs, n.disk.Faults.Misdirect, n.disk.Faults.StallUntil, n.crashIn = 0, 0, 0, 0

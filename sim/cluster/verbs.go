@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"encoding/binary"
 	"strings"
 
 	"github.com/seedlog/seedlog/io/clock"
@@ -197,7 +198,63 @@ func (c *Cluster) beginDisk(i int, f *fault.Fault, n *Node) {
 			d.Misdirect += int(f.A)
 		}
 		if f.Class == fault.D4 {
-			n.disk.Rot(uint64(f.A), func(path string) bool { return strings.HasSuffix(path, f.Verb) })
+			c.rot(f, n)
+		}
+	}
+}
+
+// rot flips a bit. The judge may spare the records of a log: too many copies would be gone. What it lets rot is found by whoever reads it, but
+// repaired by nobody: the disk is replaced when the faults are over.
+func (c *Cluster) rot(f *fault.Fault, n *Node) {
+	if f.Verb != ".log" {
+		n.disk.Rot(uint64(f.A), func(path string) bool { return strings.HasSuffix(path, f.Verb) }, anywhere)
+		return
+	}
+	records := func(path string) bool {
+		return strings.HasSuffix(path, f.Verb) && !strings.Contains(path, "__cluster_metadata")
+	}
+	if j, ok := c.opt.Judge.(Rots); ok && j.Rotting(n.index) && n.disk.Rot(uint64(f.A), records, checked) == "" {
+		j.Replaced(n.index)
+	}
+}
+
+// Rots is a judge that knows which disks hold rotten records.
+type Rots interface {
+	// Rotting says whether the records of one more node may rot, and that they do.
+	Rotting(node int) bool
+	Rotten(node int) bool
+	// Replaced says that they do not any more.
+	Replaced(node int)
+}
+
+func anywhere(_ func([]byte, int64) int, pos int64) int64 { return pos }
+
+// checked moves a position in a log to where a batch's checksum covers it: what it does not cover nobody can see.
+func checked(read func(p []byte, off int64) int, pos int64) int64 {
+	var head [12]byte
+	for at := int64(0); read(head[:], at) == len(head); {
+		size := int64(len(head)) + int64(int32(binary.BigEndian.Uint32(head[8:])))
+		if size <= crcPosition {
+			return pos
+		}
+		if pos < at+size {
+			return max(pos, at+crcPosition)
+		}
+		at += size
+	}
+	return pos
+}
+
+// crcPosition is where a batch has its checksum; all that follows is covered by it.
+const crcPosition = 17
+
+// mend replaces the disks whose records have rotted.
+func (c *Cluster) mend() {
+	j, ok := c.opt.Judge.(Rots)
+	for _, n := range c.nodes {
+		if ok && j.Rotten(n.index) {
+			n.replace(simdisk.Blank(), 0)
+			j.Replaced(n.index)
 		}
 	}
 }

@@ -188,3 +188,9 @@ func SplitKey(key string) (topic string, partition int32) {
 	}
 	return key[:i], int32(n)
 }
+
+// BadBatch is what a Caught of a batch says that is not what it claims to be. A broker sends bytes of a log unread.
+const BadBatch = "Fetch serves a bad batch"
+
+// Rotten is the Meta of a Copy whose records have rotted, but are still served.
+const Rotten = "rotten"

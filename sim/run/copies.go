@@ -12,7 +12,7 @@ import (
 
 // copies is the part of the fault ledger that says which records a cluster may lose: those of which more than min.insync.replicas-1 copies
 // are destroyed at one time. A copy is destroyed by a loss of power that takes what was not synced (flush.policy=os), by a disk that lied,
-// rotted, was wiped or rolled back; it is whole again once the log of its node reaches all that its leader has.
+// rotted, was wiped or rolled back; it is whole again once the log of its node reaches all that its leader has, and is in the ISR.
 type copies struct {
 	j       *Judge
 	nodes   []map[string]int64 // by node: by key: from which offset on its copy may be gone
@@ -68,7 +68,7 @@ func (c *copies) stepped(node int) {
 			c.led(k)
 		}
 		l := c.leaders[k]
-		if _, ok := c.nodes[node][k]; ok && c.p.TopicID == l.id && c.p.Epoch == l.epoch && c.p.Written >= l.end && c.known(l.image) && c.elects(node) {
+		if _, ok := c.nodes[node][k]; ok && c.p.TopicID == l.id && c.p.Epoch == l.epoch && c.p.Written >= l.end && c.known(l.image) && !c.j.rotten[node] && c.elects(node) {
 			delete(c.nodes[node], k)
 		}
 	})
@@ -135,29 +135,42 @@ const whole = int64(1 << 62)
 // crashing notes what the end of a node's process destroys, and writes into the history what may be gone for ever.
 func (c *copies) crashing(node int, power bool, known map[string]int64) {
 	os := c.j.plan.Flush == "os"
-	if !power && !os {
+	rotten := c.j.rotten[node]
+	if !power && !os && !rotten {
 		return
 	}
 	// After a lying sync there may be holes anywhere.
-	all := c.j.lied[node] || c.j.gone[node] || c.j.c.Ledger().Any(node, fault.D5)
+	all := rotten || c.j.lied[node] || c.j.gone[node] || c.j.c.Ledger().Any(node, fault.D5)
 	if !all && !os {
 		return
 	}
-	if all {
-		c.j.note(history.Op{Kind: history.Copy, Member: history.NodeName(node)})
-		c.placed(node, known)
+	if all && (power || rotten) {
+		c.destroyed(node, known)
+		return
 	}
 	for _, k := range sorted(known) {
 		from := known[k]
 		if !power {
 			from = whole
-		} else if all {
-			from = 0
 		}
 		if was, ok := c.nodes[node][k]; ok {
 			from = min(from, was)
 		}
 		c.nodes[node][k] = from
+		c.excuse(k)
+	}
+}
+
+// destroyed notes that nothing is sure any more of what a node has: of known, and of what the image says.
+func (c *copies) destroyed(node int, known map[string]int64) {
+	how := ""
+	if c.j.rotten[node] {
+		how = history.Rotten
+	}
+	c.j.note(history.Op{Kind: history.Copy, Member: history.NodeName(node), Meta: how})
+	c.placed(node, known)
+	for _, k := range sorted(known) {
+		c.nodes[node][k] = 0
 		c.excuse(k)
 	}
 }

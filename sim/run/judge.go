@@ -3,6 +3,7 @@ package run
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/io/clock"
@@ -35,6 +36,7 @@ type Judge struct {
 	rash   *unclean           // nil: one node
 	gone   []bool             // by node: its disk is about to be replaced
 	wiped  []bool             // by node: its disk, with what it was as a voter, was taken away
+	rotten []bool             // by node: records on its disk are
 	whole  *metadata.Image    // one that owes nothing
 }
 
@@ -46,9 +48,10 @@ func newJudge(p *plan.Plan) *Judge {
 
 func (j *Judge) begin(c *cluster.Cluster) {
 	j.c, j.view = c, newView(c)
+	j.view.rotten = j.Rotten
 	for range c.Nodes() {
 		j.synced = append(j.synced, map[string]int64{})
-		j.lied, j.gone, j.wiped = append(j.lied, false), append(j.gone, false), append(j.wiped, false)
+		j.lied, j.gone, j.wiped, j.rotten = append(j.lied, false), append(j.gone, false), append(j.wiped, false), append(j.rotten, false)
 	}
 	on := func(cs fault.Class) int {
 		if j.plan.Swarm.On(cs) {
@@ -198,7 +201,8 @@ func (j *Judge) Crashing(node int, power bool) {
 }
 
 // Replacing notes that the disk of a node is about to be taken away with its process: all of its copies are, and a wiped voter is another one,
-// which is no voter. False: with one more voter gone the others would be no majority, so the disk stays.
+// which is no voter. False: with one more voter gone the others might be no majority, so the disk stays. While an operator moves voters (F:M3)
+// nobody may be missing.
 func (j *Judge) Replacing(node int, wiped bool) bool {
 	if wiped {
 		lost := 0
@@ -207,7 +211,8 @@ func (j *Judge) Replacing(node int, wiped bool) bool {
 				lost++
 			}
 		}
-		if j.c.Nodes() > 1 && lost > (j.c.Nodes()-1)/2 {
+		moves := slices.ContainsFunc(j.plan.Faults, func(f fault.Fault) bool { return f.Class == fault.M3 })
+		if j.c.Nodes() > 1 && (moves || lost > (j.c.Nodes()-1)/2) {
 			return false
 		}
 		j.wiped[node] = true
@@ -216,6 +221,22 @@ func (j *Judge) Replacing(node int, wiped bool) bool {
 	j.gone[node] = true
 	return true
 }
+
+// Rotting implements cluster.Rots: one node's copies at a time, and not the only ones that there are.
+func (j *Judge) Rotting(node int) bool {
+	if j.copies == nil || slices.Contains(j.rotten, true) {
+		return false
+	}
+	j.rotten[node] = true
+	j.copies.destroyed(node, map[string]int64{})
+	return true
+}
+
+// Rotten implements cluster.Rots.
+func (j *Judge) Rotten(node int) bool { return len(j.rotten) > 0 && j.rotten[node] }
+
+// Replaced implements cluster.Rots.
+func (j *Judge) Replaced(node int) { j.rotten[node] = false }
 
 // Beyond says that the run has left the model: it need not come to an end any more.
 func (j *Judge) Beyond() bool { return j.beyond }

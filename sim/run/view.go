@@ -27,6 +27,7 @@ type view struct {
 	image   *metadata.Image // the newest of any node
 	limits  *limits
 	voters  voters
+	rotten  func(node int) bool // records on its disk are; nil: none
 	calm    calm
 	killed  []int // by node: the last process that ended without being told to stop
 	buf     []byte
@@ -264,7 +265,7 @@ type fetching interface {
 // ReadBack walks the segment files of the partition, from the segment that holds `from`.
 func (v *view) ReadBack(node int, topic string, partition int32, from int64, each func(batch []byte) bool) bool {
 	r := v.find(node, topic, partition)
-	if r == nil || r.Log == nil {
+	if r == nil || r.Log == nil || v.rotten != nil && v.rotten(node) {
 		return false
 	}
 	d := v.c.Disk(node)

@@ -86,8 +86,9 @@ func (f *Faults) misdirect(d *Disk, off int64) int64 {
 // Used is the number of bytes that files hold: a plan that fills the disk sets Capacity near it.
 func (d *Disk) Used() int64 { return d.used }
 
-// Rot flips one bit of a file whose path match accepts (fault D4), and says which; "" if there is none.
-func (d *Disk) Rot(n uint64, match func(path string) bool) string {
+// Rot flips one bit of a file whose path match accepts (fault D4), and says which; "" if there is none. place may move it: it gets the file's
+// bytes and the position that was drawn.
+func (d *Disk) Rot(n uint64, match func(path string) bool, place func(read func(p []byte, off int64) int, pos int64) int64) string {
 	var paths []string
 	var files []*inode
 	d.visit(d.root, "", func(path string, f *inode) {
@@ -100,7 +101,7 @@ func (d *Disk) Rot(n uint64, match func(path string) bool) string {
 	}
 	i := int(n % uint64(len(paths)))
 	f := files[i]
-	pos := int64(n >> 8 % uint64(f.img.size))
+	pos := place(f.img.readAt, int64(n>>8%uint64(f.img.size)))
 	var b [1]byte
 	f.img.readAt(b[:], pos)
 	b[0] ^= 1 << (n % 8)
@@ -133,6 +134,9 @@ func (d *Disk) visit(dir *inode, at string, f func(path string, file *inode)) {
 
 // Snapshot is an old image of a disk (fault D8).
 type Snapshot struct{ root *inode }
+
+// Blank is a new disk: but for what D8 spares, nothing of the present one stays.
+func Blank() *Snapshot { return &Snapshot{&inode{isDir: true}} }
 
 // Snapshot copies what is visible now.
 func (d *Disk) Snapshot() *Snapshot { return &Snapshot{d.copyTree(d.root, "/")} }
