@@ -167,6 +167,7 @@ func TestNothingAcknowledgedIsLostWhileTheNetworkIsPartitioned(t *testing.T) {
 	w := newNetwork(t, 4)
 	c := newSpacedCluster(t, w, "min.insync.replicas=2", "broker.session.timeout.ms=3000", "broker.heartbeat.interval.ms=500", "replica.lag.time.max.ms=3000")
 	x := &nemesis{t: t, c: c, w: newWorkload(t, c, "n", 6, append(c.opts, kgo.ProduceRequestTimeout(2*time.Second))...)}
+	x.w.witness.mayBeStale(true)
 	x.w.goesOn(30*time.Second, "records are acknowledged")
 	// Nodes are counted from 0, leaves of the network from 1.
 	shapes := []struct {
