@@ -49,7 +49,7 @@ func (r *Request) rests(i int32, p *replica.Partition) bool {
 		return false
 	case sp.in.In(&sp.sess.resting):
 		return true
-	case !sp.in.In(&sp.sess.active) || sp.hw != it.HW || sp.start != it.Start || !p.Rest(&sp.rest, f.reads.replica, f.reads.epoch):
+	case !sp.in.In(&sp.sess.active) || sp.named || sp.hw != it.HW || sp.start != it.Start || !p.Rest(&sp.rest, f.reads.replica, f.reads.epoch):
 		return false
 	}
 	sp.sess.active.Remove(&sp.in)

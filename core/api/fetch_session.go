@@ -54,6 +54,7 @@ type sessionPart struct {
 	q         wire.FetchPart // Topic is empty: the key's name stands for it
 	topic     []byte
 	hw, start int64 // as last told to the client
+	named     bool  // by a follower, which drops the answers to its requests before and has not been told since
 	sess      *session
 	in        list.Elem[sessionPart]
 	rest      replica.Rest
@@ -151,8 +152,8 @@ func (c *fetchContext) include(it *Item, p *sessionPart) bool {
 		return true
 	}
 	data := it.Ext.Len > 0 && it.Arg != trimmed
-	changed := it.Code != kerr.None || data || it.diverges || it.prefer >= 0 || p.hw != it.HW || p.start != it.Start
-	p.hw, p.start = it.HW, it.Start
+	changed := it.Code != kerr.None || data || it.diverges || it.prefer >= 0 || p.hw != it.HW || p.start != it.Start || p.named
+	p.hw, p.start, p.named = it.HW, it.Start, false
 	if it.Code != kerr.None {
 		p.hw = -1 // so that the next answer without error is told
 	}
@@ -179,6 +180,7 @@ func (x *session) put(q *wire.FetchPart) *sessionPart {
 		x.active.Push(p, &p.in)
 	}
 	x.wake(p)
+	p.named = x.follower
 	p.q = *q
 	p.q.Topic = nil // it aliases the frame
 	return p

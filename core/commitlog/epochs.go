@@ -37,6 +37,24 @@ func (e *epochs) makeRoom(epoch int32, start int64) {
 	}
 }
 
+// correct has the list say what the batch at offset says, and gives whether it said otherwise. What it says of later batches is forgotten: they
+// are read too. Of a batch that begins below the list nothing is said: the log start may have moved into it.
+func (e *epochs) correct(epoch int32, offset int64) bool {
+	i := len(e.list) - 1
+	for i >= 0 && e.list[i].start > offset {
+		i--
+	}
+	if epoch < 0 || i < 0 || e.list[i].epoch == epoch {
+		return false
+	}
+	for k := len(e.list); k > 0 && (e.list[k-1].start >= offset || e.list[k-1].epoch >= epoch); k-- {
+		e.removeLast()
+	}
+	e.list = append(e.list, epochStart{epoch, offset})
+	e.saved = false
+	return true
+}
+
 // removeLast takes back the newest epoch.
 func (e *epochs) removeLast() {
 	e.list = e.list[:len(e.list)-1]

@@ -4,6 +4,9 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/task"
 )
 
 // Starts of the list must ascend, or the file that holds it is refused by the next recovery, which then reads the whole log: an epoch whose
@@ -32,4 +35,28 @@ func TestTheEpochFileIsReadHoweverEpochsBeginAndRecordsGo(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The file has no checksum. A follower that took the epoch of its last batch from a rotten one refused everything that its leader sent.
+func TestALogsLastEpochIsThatOfItsLastBatchWhateverTheFileSays(t *testing.T) {
+	dense := DefaultConfig()
+	dense.IndexIntervalBytes = 1
+	for _, cfg := range []Config{DefaultConfig(), dense} {
+		for _, text := range []string{"1\n8 0\n", "2\n0 0\n3 10\n", "2\n0 0\n1 10\n", "2\n0 0\n2 19\n", "2\n4 0\n6 10\n", "1\n0 0\n", "2\n1 0\n2 10\n"} {
+			m := fixed(t, cfg)
+			for i := range 10 {
+				m.l.Append(batch(2, 60, 1000, records.Options{}), int32(i/5*2), nil)
+				m.w.settle()
+			}
+			m.w.do(func(t *task.Task) { m.l.Close(t, true) })
+			m.w.disk.names[m.l.dir+"/"+nameEpochs].data = []byte("0\n" + text)
+			m.w = newWorld(m.w.disk)
+			if err := m.open(Options{RecoveryPoint: 20, Clean: true}); err != nil {
+				t.Fatal(err)
+			}
+			if got, at := m.l.LatestEpoch(), m.l.EpochAt(19); got != 2 || at != 2 {
+				t.Errorf("after %q the last epoch is %d, and %d at the last offset", text, got, at)
+			}
+		}
+	}
 }

@@ -333,6 +333,8 @@ func (r *recovery) take(s *segment, v records.View, pos int64) {
 	if v.LastOffset() >= r.from {
 		r.epochs.add(v.LeaderEpoch(), v.BaseOffset())
 		r.producers.Update(v, r.env.Now.Wall)
+	} else if r.epochs.correct(v.LeaderEpoch(), v.BaseOffset()) { // the file has no checksum
+		r.env.Warnf("%s/%s contradicts the batch at offset %d; the batches count", r.dir, nameEpochs, v.BaseOffset())
 	}
 	r.remember(s)
 }

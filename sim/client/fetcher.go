@@ -368,6 +368,9 @@ func (l *lane) reset(p *position) {
 			p.lost = false
 			p.next = found[0]
 		}
+		if found == nil { // another may lead it
+			l.f.b.stale()
+		}
 		l.f.after()
 	})
 }
