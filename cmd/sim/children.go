@@ -14,7 +14,8 @@ import (
 // childTime is how long one seed may take before its process is ended: a harness failure.
 const childTime = 10 * time.Minute
 
-// inChildren runs each seed in a process of its own, jobs at a time.
+// inChildren runs each seed in a process of its own, jobs at a time. What a plan's crashes leave, tasks that nobody will resume with all that
+// they hold, ends with the process.
 func inChildren(o *options, until time.Time, done func(*line, int)) {
 	results := make(chan childRun)
 	running := 0

@@ -92,7 +92,7 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	f.StringVar(&o.flush, "flush", os.Getenv("FLUSH"), "ack or os; empty: as the seed draws")
 	f.StringVar(&o.mutant, "mutant", os.Getenv("MUTANT"), "the planted bug to run with (needs a build with -tags mutants, or -system toy)")
 	f.IntVar(&o.secs, "secs", number("SECS", 10), "how long to run new seeds, in seconds")
-	f.IntVar(&o.jobs, "jobs", number("JOBS", 1), "processes at a time; above 1, each seed has one of its own")
+	f.IntVar(&o.jobs, "jobs", number("JOBS", 1), "processes at a time; each seed has one of its own")
 	f.StringVar(&o.out, "out", env("OUT", "build/runs"), "the directory for shrunk plans")
 	f.StringVar(&o.system, "system", env("SYSTEM", defaultSystem), "what to run: "+systemNames())
 	f.StringVar(&o.only, "only", os.Getenv("ONLY"), "mutants: these alone, separated by commas")

@@ -211,11 +211,7 @@ func many(o *options) int {
 	until := start.Add(time.Duration(o.secs) * time.Second)
 	s := &summary{Checked: map[string]int64{}, Faults: map[string]int64{}, Failing: []uint64{}}
 	code := exitPass
-	each := inProcess
-	if o.jobs > 1 {
-		each = inChildren
-	}
-	each(o, until, func(l *line, exit int) {
+	inChildren(o, until, func(l *line, exit int) {
 		if l != nil {
 			s.add(l)
 		} else {
@@ -245,26 +241,6 @@ func newSeed() uint64 {
 		return uint64(time.Now().UnixNano())
 	}
 	return binary.LittleEndian.Uint64(b[:]) >> 16 // short enough to type
-}
-
-func inProcess(o *options, until time.Time, done func(*line, int)) {
-	for time.Now().Before(until) {
-		p := systems[o.system].plan(newSeed(), o.menu())
-		if systems[o.system].clustered(p) {
-			done(inChild(o, p.Seed).show())
-			continue
-		}
-		r, err := once(o, p, nil)
-		if err != nil {
-			done(nil, fail(err))
-			return
-		}
-		printJSON(&r.line)
-		if r.line.Verdict != pass {
-			tell(o, p, r)
-		}
-		done(&r.line, r.exit())
-	}
 }
 
 func logLine(node int, l *step.LogLine) {

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"path"
 	"slices"
 	"strconv"
@@ -64,8 +65,7 @@ func (s *Shard) readDirectory(t *task.Task, i int, b *bootDir) (text string, inU
 			return text, false
 		}
 	}
-	s.readCheckpoints(t, dir, b)
-	return "", false
+	return s.readCheckpoints(t, dir, b), false
 }
 
 // lockDirectory makes a directory, if it is not there, and locks it.
@@ -92,30 +92,40 @@ func (s *Shard) lockDirectory(t *task.Task, dir string, lock *disk.File) (text s
 	return "", false
 }
 
-// readCheckpoints reads what the last run has noted of its logs.
-func (s *Shard) readCheckpoints(t *task.Task, dir string, b *bootDir) {
+// readCheckpoints reads what the last run has noted of its logs. Those that are damaged count as not there: more is read, and what DeleteRecords
+// took off a log may come back. Those that the disk does not give are a failure of the directory, since they may be sound.
+func (s *Shard) readCheckpoints(t *task.Task, dir string, b *bootDir) string {
+	unusable := func(name string, err error) string {
+		if err != nil && !errors.Is(err, commitlog.ErrCheckpoint) {
+			return "cannot read " + dir + "/" + name + " (" + err.Error() + "); check the disk, then start again"
+		}
+		if err != nil {
+			s.env.Warnf("%s/%s cannot be used (%v); logs are scanned instead", dir, name, err)
+		}
+		return ""
+	}
 	b.points, b.starts, b.hws = map[string]int64{}, map[string]int64{}, map[string]int64{}
 	for _, x := range [...]struct {
 		name string
 		into map[string]int64
 	}{{pointsName, b.points}, {startsName, b.starts}, {hwsName, b.hws}} {
 		entries, err := commitlog.ReadCheckpoint(t, dir+"/"+x.name)
-		if err != nil {
-			// Without it more is read, nothing is lost: every log is scanned from its start.
-			s.env.Warnf("%s/%s cannot be used (%v); logs are scanned instead", dir, x.name, err)
+		if text := unusable(x.name, err); text != "" {
+			return text
 		}
 		for _, e := range entries {
 			x.into[e.Topic+"-"+strconv.Itoa(int(e.Partition))] = e.Offset
 		}
 	}
 	topics, named, err := commitlog.ReadTopicNames(t, dir+"/"+topicsName)
-	if err != nil {
-		s.env.Warnf("%s/%s cannot be used (%v); logs are scanned instead", dir, topicsName, err)
+	if text := unusable(topicsName, err); text != "" {
+		return text
 	}
 	b.named, b.topics = named, map[string][16]byte{}
 	for _, x := range topics {
 		b.topics[x.Topic] = x.ID
 	}
+	return ""
 }
 
 // openOthers reads or makes meta.properties in the directories beside the first, which is of this cluster, "" if it has no name yet; and

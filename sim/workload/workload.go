@@ -209,6 +209,7 @@ func (d *drawer) groups() {
 		for m := 0; m < 1+d.src.Intn(3); m++ {
 			g := client.GroupConfig{ID: d.id(), Node: d.node(), Group: fmt.Sprintf("g%d", i), Topics: d.names(), Fetch: d.fetch(), SessionMS: session,
 				RebalanceMS: int32(d.src.Between(3000, 8000)), HeartbeatMS: d.src.Between(500, 2000), CommitMS: d.src.Between(300, 2000)}
+			g.Fetch.MaxWaitMS = min(g.Fetch.MaxWaitMS, g.RebalanceMS/2) // or it would miss each rebalance: it joins once its fetch is answered
 			if static {
 				g.Instance = fmt.Sprintf("i%d", m)
 			}
