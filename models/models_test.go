@@ -341,6 +341,28 @@ func TestALossThatTheLedgerExcusesIsAccepted(t *testing.T) {
 	require.True(t, found, "what stood below the excuse is still promised: %+v", bad)
 }
 
+func TestAProducerOfWhichAnExcusedLossTookNothingIsStillKnown(t *testing.T) {
+	seq := func(s int32, at int64) *producerOp { return &producerOp{first: s, n: 1, offset: at} }
+	story := func(ops ...*producerOp) (states []producerState) {
+		states = []producerState{{}}
+		for _, op := range ops {
+			var next []producerState
+			for _, s := range states {
+				next = append(next, s.step(op)...)
+			}
+			states = next
+		}
+		return states
+	}
+	lost := &producerOp{forget: true}
+	require.NotEmpty(t, story(seq(0, 7), seq(1, 8), lost, seq(2, 9), seq(0, 7)), "nothing was lost")
+	require.NotEmpty(t, story(seq(0, 7), seq(1, 8), lost, seq(1, 9), seq(0, 7)), "the last was lost and sent again")
+	require.NotEmpty(t, story(seq(0, 7), seq(1, 8), lost, seq(5, 9), seq(6, 10)), "all was lost")
+	require.Empty(t, story(seq(0, 7), seq(1, 8), lost, seq(5, 9), seq(0, 7)), "if it takes any sequence it knows no duplicate")
+	require.Empty(t, story(seq(0, 7), seq(1, 8), lost, seq(2, 9), seq(0, 10)), "neither a duplicate nor in order")
+	require.Empty(t, story(seq(0, 7), seq(1, 8), seq(1, 9)), "a duplicate is not stored twice")
+}
+
 func TestWhatSurvivesAnExcusedCrashMayBeReadAgain(t *testing.T) {
 	h := send(nil, 1, history.Info, -1, rec(-1, 0))
 	h = note(h, history.Op{Kind: history.Excuse, Offset: 0})

@@ -69,7 +69,7 @@ func (s producerState) takes(op *producerOp) bool {
 }
 
 func (s producerState) append(op *producerOp) producerState {
-	if !s.known || s.vague || s.epoch != op.epoch {
+	if !s.known || s.epoch != op.epoch {
 		s = producerState{known: true, epoch: op.epoch}
 	}
 	if s.n == cachedBatches {
@@ -92,24 +92,45 @@ func (s producerState) step(op *producerOp) []producerState {
 		return s.refuse(op)
 	}
 	if b, dup := s.cached(op); dup {
-		if b.offset < 0 || op.offset < 0 || b.offset == op.offset {
+		switch {
+		case b.offset < 0 || op.offset < 0 || b.offset == op.offset:
 			return []producerState{s}
+		case !s.vague: // what was lost may be sent and stored again
+			return nil
 		}
-		return nil
+	}
+	return s.appends(op)
+}
+
+// appends gives the states that the append of a batch may lead to, none if it is out of order.
+func (s producerState) appends(op *producerOp) (next []producerState) {
+	if s.vague {
+		return s.fresh(op)
 	}
 	if !s.takes(op) {
 		return nil
 	}
-	if s.known && !s.vague && op.offset >= 0 && op.offset <= s.cache[s.n-1].offset {
+	if s.known && op.offset >= 0 && op.offset <= s.cache[s.n-1].offset {
 		return nil // a later batch of one producer below an earlier one
 	}
 	return []producerState{s.append(op)}
 }
 
+// fresh is an append after a loss: what was remembered before is gone, or any beginning of it has stayed, which answers duplicates on.
+func (s producerState) fresh(op *producerOp) []producerState {
+	next := []producerState{producerState{}.append(op)}
+	for n := 1; n <= s.n; n++ {
+		left := producerState{known: true, epoch: s.epoch, n: n}
+		copy(left.cache[:n], s.cache[:n])
+		next = append(next, left.appends(op)...)
+	}
+	return next
+}
+
 func (s producerState) maybe(op *producerOp) []producerState {
 	next := []producerState{s}
-	if _, dup := s.cached(op); !dup && s.takes(op) {
-		next = append(next, s.append(op))
+	if _, dup := s.cached(op); !dup {
+		next = append(next, s.appends(op)...)
 	}
 	return next
 }

@@ -64,3 +64,45 @@ func (r *recovery) recallBefore(i, first int) error {
 	}
 	return r.recallTail(s, ib)
 }
+
+// recallEpochs reads headers from the log start up to the first epoch that is known, if it begins later: deletion moves both, but each is
+// saved in its own time, and the end of a process may leave the log start that was before.
+func (r *recovery) recallEpochs() error {
+	known, start, first := r.epochs.list, max(r.opt.StartOffset, r.segs[0].base), r.from
+	if len(known) > 0 {
+		first = known[0].start
+	}
+	if first <= start {
+		return nil
+	}
+	r.epochs.list = nil
+	for i := r.segmentAt(start); i < len(r.segs) && r.segs[i].base < first; i++ {
+		if err := r.recallEpochsOf(r.segs[i], start, first); err != nil {
+			return err
+		}
+	}
+	for _, e := range known {
+		r.epochs.add(e.epoch, e.start)
+	}
+	return nil
+}
+
+// recallEpochsOf takes the epochs of a segment's batches between two offsets. What is no batch ends it: the scan judges that.
+func (r *recovery) recallEpochsOf(s *segment, from, to int64) error {
+	sc := newHopper(r.t, r.env, s.file, s.size)
+	defer sc.close()
+	for pos, at := int64(0), s.base; pos < s.size; {
+		v, ok := sc.header(pos)
+		if !ok || v.BaseOffset() < at || v.BaseOffset() >= to {
+			break
+		}
+		if v.LastOffset() >= from {
+			r.epochs.add(v.LeaderEpoch(), v.BaseOffset())
+		}
+		pos, at = pos+int64(v.Size()), v.NextOffset()
+	}
+	if sc.err != disk.OK {
+		return fmt.Errorf("read %s: %w", s.name(r.Log), sc.err)
+	}
+	return nil
+}

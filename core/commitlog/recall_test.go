@@ -69,3 +69,27 @@ func TestAfterARestartAllFiveBatchesOfAProducerAreKnown(t *testing.T) {
 		})
 	}
 }
+
+func TestEpochsAreKnownFromTheLogStartOnThoughTheirFileWasSavedWithALaterOne(t *testing.T) {
+	m := fixed(t, DefaultConfig())
+	for epoch := range int32(4) {
+		for range 3 {
+			m.l.Append(batch(1, 10, 1000, records.Options{}), epoch, nil)
+		}
+	}
+	m.w.settle()
+	m.l.DeleteRecords(8) // and the log start that was saved is that of before
+	m.w.do(func(t *task.Task) { m.check(m.l.Close(t, true) == disk.OK, "close") })
+	for _, start := range []int64{8, 7, 4, 0, 0} {
+		m.w = newWorld(m.w.disk)
+		if err := m.open(Options{RecoveryPoint: 12, StartOffset: start, Clean: true}); err != nil {
+			t.Fatal(err)
+		}
+		for o := start; o < 12; o++ {
+			if is := m.l.EpochAt(o); is != int32(o/3) {
+				t.Errorf("with the log start at %d the epoch at %d is %d", start, o, is)
+			}
+		}
+		m.w.do(func(t *task.Task) { m.check(m.l.Close(t, true) == disk.OK, "close") })
+	}
+}

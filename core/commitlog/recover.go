@@ -167,7 +167,7 @@ func (r *recovery) loadState() error {
 	}
 	r.epochText = string(b)
 	r.epochs.cutEnd(r.from)
-	return nil
+	return r.recallEpochs()
 }
 
 // scan reads each batch from the snapshot on.

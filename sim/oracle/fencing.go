@@ -7,7 +7,7 @@ import (
 	"github.com/seedlog/seedlog/io/clock"
 )
 
-// Calmness is a View that knows since when no process began or ended, and none was paused, cut off, with a clock out of time or a disk that
+// Calmness is a View that knows since when no process began, ended or was told to end, and none was paused, cut off, with a clock out of time or a disk that
 // does not keep up: since then every broker's heartbeats reach the controller, though connections may break.
 type Calmness interface {
 	Metadata

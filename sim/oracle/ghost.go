@@ -1,7 +1,10 @@
 package oracle
 
 import (
+	"strings"
+
 	"github.com/seedlog/seedlog/models"
+	"github.com/seedlog/seedlog/sim/fault"
 	"github.com/seedlog/seedlog/sim/history"
 )
 
@@ -115,10 +118,21 @@ func (g *ghosts) before(e *history.Event) {
 		case history.Excuse:
 			g.excuse(o)
 		case history.Copy:
-			for _, k := range g.keys {
-				g.byKey[k].toldStart = 0 // the checkpoint of log starts was on the same disk
+			g.forgetStarts() // the checkpoint of log starts was on the same disk
+		case history.Fault:
+			// Log starts stand in one checkpoint and nowhere else, and another says of which topics it speaks. What rot leaves of either is not
+			// used, and the logs begin with their first segments again, as Kafka's do: to guess might delete records that nobody has deleted.
+			rotten := strings.HasPrefix(o.Meta, fault.D4.String()+" ")
+			if rotten && (strings.HasSuffix(o.Meta, "/log-start-offset-checkpoint") || strings.HasSuffix(o.Meta, "/topic-id-checkpoint")) {
+				g.forgetStarts()
 			}
 		}
+	}
+}
+
+func (g *ghosts) forgetStarts() {
+	for _, k := range g.keys {
+		g.byKey[k].toldStart = 0
 	}
 }
 

@@ -1,6 +1,9 @@
 package oracle
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // strong: what stands below the high watermark of any node that takes itself for a leader is in the logs of all members of the quorum's ISR
 // (I:I6). Ends are compared in each step, bytes at the end and now and then: up to the leader's high watermark, however low a follower's is.
@@ -44,7 +47,7 @@ func (s *strong) each(v View, of []partition, f func(v View, x *copies, leader, 
 			continue
 		}
 		for n := range x.nodes {
-			if p := x.shown(v, n); p == nil || !p.Leader || p.Epoch < x.since || p.HW <= p.Start {
+			if p := x.shown(v, n); p == nil || !p.Leader || p.Epoch < x.since || p.HW <= p.Start || !holds(v, n, k) {
 				continue
 			}
 			for _, id := range state.ISR {
@@ -60,6 +63,16 @@ func (s *strong) each(v View, of []partition, f func(v View, x *copies, leader, 
 		}
 	}
 	return nil
+}
+
+// holds says whether a node goes by an image in which it has a replica: one that has been moved away is closed, and shown no more.
+func holds(v View, node int, k partition) bool {
+	m, ok := v.(Metadata)
+	if !ok {
+		return true
+	}
+	state := stateIn(m.ImageOf(node), k)
+	return state != nil && slices.Contains(state.Replicas, int32(node+1))
 }
 
 func (s *strong) end(v View, x *copies, leader, member int) error {

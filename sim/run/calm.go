@@ -16,7 +16,7 @@ type calm struct {
 
 var _ oracle.Calmness = (*view)(nil)
 
-// stir looks for trouble. Links that carry little count as trouble all through the safety phase.
+// stir looks for trouble. A broker that is told to stop asks the controller to be fenced, at once if it leads nothing (KIP-631). Links that carry little count as trouble all through the safety phase.
 func (v *view) stir() {
 	k, amiss := &v.calm, false
 	if k.lives == nil {
@@ -24,7 +24,7 @@ func (v *view) stir() {
 	}
 	for n := range k.lives {
 		life := v.c.Incarnation(n)
-		amiss = amiss || life != k.lives[n] || !v.c.Running(n) || v.c.Troubled(n) || v.Stalled(n)
+		amiss = amiss || life != k.lives[n] || !v.c.Running(n) || v.c.Stopping(n) || v.c.Troubled(n) || v.Stalled(n)
 		k.lives[n] = life
 	}
 	if _, healed := v.c.Healed(); !healed {
