@@ -54,23 +54,23 @@ func (c *commits) known(key string) int64 {
 	return history.NoOffset
 }
 
+// commit keeps what is open, or was given up, since that may take effect at any time: each once, as two may be of one offset.
 func (c *commits) commit(e *history.Event, o *history.Op) {
+	l := c.late[o.Key]
 	switch {
-	case e.Type == history.OK:
-		c.floor[o.Key] = max(c.known(o.Key), o.Offset)
-		if c.g.facts.Copies {
-			c.late[o.Key] = append(c.late[o.Key], o.Offset)
-		}
-	case e.Type == history.Invoke || e.Type == history.Info: // still open, or given up: it may take effect at any time
-		if l := c.late[o.Key]; len(l) < maxLate && (len(l) == 0 || l[len(l)-1] != o.Offset) {
-			c.late[o.Key] = append(l, o.Offset)
+	case len(l) >= maxLate:
+	case e.Type == history.Invoke:
+		c.late[o.Key] = append(l, o.Offset)
+	case (e.Type == history.OK || e.Type == history.Fail) && !c.g.facts.Copies: // it is open no longer
+		for i := len(l) - 1; i >= 0; i-- {
+			if l[i] == o.Offset {
+				c.late[o.Key] = append(l[:i], l[i+1:]...)
+				break
+			}
 		}
 	}
-	if e.Type == history.OK || e.Type == history.Fail { // it is open no longer
-		l := c.late[o.Key]
-		if n := len(l); n > 0 && l[n-1] == o.Offset && !c.g.facts.Copies {
-			c.late[o.Key] = l[:n-1]
-		}
+	if e.Type == history.OK {
+		c.floor[o.Key] = max(c.known(o.Key), o.Offset)
 	}
 }
 

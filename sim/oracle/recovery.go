@@ -180,6 +180,10 @@ func (r *recovery) remember(m *nodeMemory, p *Partition) {
 		m.high = map[string]int64{}
 	}
 	m.high[k] = max(m.high[k], p.End)
+	if was.Online && !p.Online { // its directory has failed; what was synced is there for the next process
+		was.End = max(was.End, p.End)
+		return
+	}
 	*was = *p
 }
 

@@ -66,10 +66,13 @@ func (f *Faults) lies(d *Disk) bool {
 	return f.Lying
 }
 
+// slowest bounds what one request takes on a slow disk: what takes longer is a stall, and healing waits for those.
+const slowest = 3 * clock.Second
+
 func (f *Faults) slow(d *Disk, t clock.Duration) clock.Duration {
 	if f.Slow > 1 {
 		d.ledger.Hit(fault.D6)
-		return t * clock.Duration(f.Slow)
+		return min(t*clock.Duration(f.Slow), slowest)
 	}
 	return t
 }
