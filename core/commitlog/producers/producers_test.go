@@ -167,3 +167,25 @@ func FuzzLoadNeverPanicsAndAcceptsOnlyWholeSnapshots(f *testing.F) {
 		}
 	})
 }
+
+// A disk that stalls, and then is full, takes batches back when their producers may have expired.
+func TestABatchOfAProducerThatHasExpiredCanBeTakenBack(t *testing.T) {
+	var table Table
+	table.Update(batch(7, 0, 0, 3, 0), 1000)
+	before := table.Update(batch(7, 0, 3, 3, 3), 2000)
+	fresh := table.Update(batch(8, 0, 0, 1, 6), 2000)
+	if n := table.Expire(5000, 1000); n != 2 {
+		t.Fatalf("%d producers expired", n)
+	}
+	again := table.Update(batch(7, 0, 6, 3, 7), 5000)
+	for _, u := range []Undo{again, fresh, before} {
+		table.Restore(u)
+	}
+	if table.Len() != 0 {
+		t.Errorf("%d producers are known again", table.Len())
+	}
+	table.Update(batch(7, 0, 3, 3, 3), 6000)
+	if table.Len() != 1 {
+		t.Errorf("%d producers are known", table.Len())
+	}
+}

@@ -129,12 +129,12 @@ func (t *Table) Recall(v records.View) {
 	e.push(last)
 }
 
-// Restore undoes an Update. Several are undone in reverse order.
+// Restore undoes an Update. Several are undone in reverse order. A producer that has expired since stays forgotten.
 func (t *Table) Restore(u Undo) {
-	if u.id < 0 {
+	e := t.byID[u.id]
+	if u.id < 0 || e == nil {
 		return
 	}
-	e := t.byID[u.id]
 	if !u.had {
 		t.remove(e)
 		return
