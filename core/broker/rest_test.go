@@ -63,16 +63,7 @@ func (x *sleepy) hear(t *rapid.T, all [4]*replica.Partition, r *kmsg.FetchRespon
 		t.Fatalf("code %d", r.ErrorCode)
 	}
 	x.id = r.SessionID
-	got := map[int32]*kmsg.FetchResponseTopicPartition{}
-	for i := range r.Topics {
-		for j := range r.Topics[i].Partitions {
-			p := &r.Topics[i].Partitions[j]
-			if got[p.Partition] != nil {
-				t.Fatalf("partition %d is there twice", p.Partition)
-			}
-			got[p.Partition] = p
-		}
-	}
+	got := partsOf(t, r)
 	for i, p := range all {
 		g, data := got[int32(i)], x.ends[i] < p.Log.WrittenEnd()
 		now := partTwin{hw: p.HighWatermark(), start: p.Log.Start()}

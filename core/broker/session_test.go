@@ -144,11 +144,9 @@ func drawParts(t *rapid.T, q *kmsg.FetchRequest, x *sessionTwin) {
 	}
 }
 
-// judge compares an answer with what the twin says, and tells the twin.
-func (n *node) judge(t *rapid.T, r *kmsg.FetchResponse, x *sessionTwin, full bool) {
-	if r.ErrorCode != 0 {
-		t.Fatalf("code %s", kerr.Code(r.ErrorCode))
-	}
+// partsOf gives an answer's partitions by number: each is there once.
+func partsOf(t *rapid.T, r *kmsg.FetchResponse) map[int32]*kmsg.FetchResponseTopicPartition {
+	t.Helper()
 	got := map[int32]*kmsg.FetchResponseTopicPartition{}
 	for i := range r.Topics {
 		for j := range r.Topics[i].Partitions {
@@ -159,6 +157,15 @@ func (n *node) judge(t *rapid.T, r *kmsg.FetchResponse, x *sessionTwin, full boo
 			got[p.Partition] = p
 		}
 	}
+	return got
+}
+
+// judge compares an answer with what the twin says, and tells the twin.
+func (n *node) judge(t *rapid.T, r *kmsg.FetchResponse, x *sessionTwin, full bool) {
+	if r.ErrorCode != 0 {
+		t.Fatalf("code %s", kerr.Code(r.ErrorCode))
+	}
+	got := partsOf(t, r)
 	for p := range int32(5) {
 		w, g := x.parts[p], got[p]
 		if w == nil {
