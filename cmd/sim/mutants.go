@@ -235,7 +235,10 @@ func (k *hunt) try(p *plan.Plan) error {
 	l.SeedsTried++
 	l.SiteHits += r.hits
 	if r.res.Violation == nil {
-		return nil
+		if k.with.seed == "" {
+			return nil
+		}
+		return k.with.write("m", k.m.name, p) // the one that was asked for, to look into
 	}
 	k.broke, k.nodes = r, p.Nodes
 	l.Killed, l.Oracle, l.Seed, l.Plan, l.VirtualMS = true, r.line.Property, p.Seed, p.Sum(), int64(r.res.Violation.At)/1e6

@@ -28,9 +28,11 @@ Historical bugs, and some of our own kind, put back on purpose at the sites that
 plan that finds it must pass without it. sim/mutant is the catalogue; the ids are those of the catalogue of bugs that Seedlog is held to.
 
 This page is written by ` + "`make build/sim-mutants && build/sim-mutants mutants -page`" + `. A test of sim/mutant compares its rows with the catalogue and
-the plans, and ` + "`make mutants`" + ` says on standard error when a run came out otherwise. A plan that only few seeds draw is kept as
-` + "`sim/testdata/plans/m-ID.json`" + ` and tried first (marked *); else seeds 1, 2, … are drawn with the mutant's hints. Virtual: how far into the run the
-property broke. Wall: all tries and the run without the mutant, on two cores that were shared.
+the plans, and ` + "`make mutants`" + ` says on standard error when a run came out otherwise. What a seed means changes with every new draw, so a plan
+that killed is shrunk, kept as ` + "`sim/testdata/plans/m-ID.json`" + ` and tried first (marked *); else seeds 1, 2, … are drawn with the mutant's hints. A kept
+plan may lose its mutant when the broker or the simulator changes: ` + "`build/sim-mutants mutants -keep -only ID`" + ` then looks for another. CI runs all of them
+without a mutant: they pass. Virtual: how far into the run the property broke. Wall: all tries and the run without the mutant, on two cores that
+were shared.
 
 A try: ` + "`make sim MUTANT=R5 PLAN=sim/testdata/plans/m-R5.json`" + `, ` + "`make mutants ONLY=R5`" + `.
 `

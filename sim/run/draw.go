@@ -50,7 +50,6 @@ func classes(ids []string) (cs []fault.Class) {
 func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	p := plan.FromSeed(seed, menu)
 	p.Shards = max(p.Shards, h.Shards)
-	follow(prng.Keyed(seed, "follow"), p, h.Follow)
 	if h.Storm {
 		storm(prng.Keyed(seed, "storm"), p, slices.Contains(h.Classes, "F:D1"))
 	}
@@ -66,6 +65,7 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	if h.Resets {
 		resets(prng.Keyed(seed, "resets"), p)
 	}
+	follow(prng.Keyed(seed, "follow"), p, h.Follow)
 	hints := h.Workload
 	hints.Nodes, hints.L1, hints.L3 = p.Nodes, hints.L1 || p.Swarm.On(fault.L1), hints.L3 || p.Swarm.On(fault.L3)
 	w := workload.Draw(prng.Keyed(seed, "workload"), hints)
