@@ -306,7 +306,7 @@ func TestAnOracleOfReplicationThatDoesNotLookIsFoundDead(t *testing.T) {
 		v := newThree()
 		o := v.s.oracles[i]
 		d, ok := o.(Due)
-		if !ofClusters[o.Name()] || !ok {
+		if !OfClusters(o.Name()) || !ok {
 			continue
 		}
 		require.NoError(t, v.s.Step(v))
