@@ -138,16 +138,30 @@ func (s *stableStore) SetUint64(key []byte, val uint64) error {
 }
 
 // update changes the vote on the disk and then in memory. A disk that fails ends the node, and the caller never learns that it was not
-// stored: raft would panic, or vote again.
+// stored: raft would panic, or vote again. Nor does one return that wants the term to go back, a heartbeat's goroutine beside an election (see
+// transport): raft would go on in the lower term whatever it is told.
 func (s *stableStore) update(f func(*vote), lazy bool) error {
 	select {
 	case s.gate <- struct{}{}:
 	case <-s.node.dead:
 		return nil
 	}
-	defer func() { <-s.gate }()
+	forth := s.change(f, lazy)
+	<-s.gate
+	if !forth {
+		<-s.node.dead
+	}
+	return nil
+}
+
+// change is called with the gate. False: the term would go back, and nothing was changed.
+func (s *stableStore) change(f func(*vote), lazy bool) bool {
 	v := s.get()
+	was := v.term
 	f(&v)
+	if v.term < was {
+		return false
+	}
 	v.sequence++
 	if err := s.store(&v, lazy); err != nil {
 		s.node.unstored(err)
@@ -155,7 +169,7 @@ func (s *stableStore) update(f func(*vote), lazy bool) error {
 	s.mu.Lock()
 	s.vote = v
 	s.mu.Unlock()
-	return nil
+	return true
 }
 
 func (s *stableStore) store(v *vote, lazy bool) *diskError {
