@@ -58,7 +58,7 @@ func (s *Shard) followPartition(t *metadata.Topic, number int32) {
 		s.throttle(p, t)
 		s.checkDirectory(t, p)
 		p.Apply(s.partitionState(t, number), s.env.Now.Mono)
-s.configure(p, t)
+		s.configure(p, t)
 		s.tellLogEnd(t, p)
 	}
 }
