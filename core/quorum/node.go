@@ -216,12 +216,6 @@ func (n *Node) endTransport() {
 	}
 }
 
-// settled says whether raft follows in a term, so that a heartbeat of that term changes nothing.
-func (n *Node) settled(term uint64) bool {
-	r := n.current()
-	return r != nil && r.State() == raft.Follower && r.CurrentTerm() == term
-}
-
 // waits counts the goroutines that wait for raft.
 func (n *Node) waits(by int) int {
 	n.mu.Lock()

@@ -73,6 +73,8 @@ type stableStore struct {
 	file disk.File
 	gate chan struct{} // one write at a time; a channel, since a goroutine waits for the disk while it holds it
 
+	terms sync.Mutex // held while a term is stored, and while one must stay
+
 	mu   sync.Mutex
 	vote vote
 }
@@ -128,9 +130,7 @@ func (s *stableStore) Set(key, val []byte) error {
 func (s *stableStore) SetUint64(key []byte, val uint64) error {
 	switch string(key) {
 	case "CurrentTerm":
-		err := s.update(func(v *vote) { v.term = val }, false)
-		s.node.lead.termIs(val)
-		return err
+		return s.setTerm(val)
 	case "LastVoteTerm":
 		return s.update(func(v *vote) { v.voteTerm = val }, false)
 	}
@@ -138,30 +138,16 @@ func (s *stableStore) SetUint64(key []byte, val uint64) error {
 }
 
 // update changes the vote on the disk and then in memory. A disk that fails ends the node, and the caller never learns that it was not
-// stored: raft would panic, or vote again. Nor does one return that wants the term to go back, a heartbeat's goroutine beside an election (see
-// transport): raft would go on in the lower term whatever it is told.
+// stored: raft would panic, or vote again.
 func (s *stableStore) update(f func(*vote), lazy bool) error {
 	select {
 	case s.gate <- struct{}{}:
 	case <-s.node.dead:
 		return nil
 	}
-	forth := s.change(f, lazy)
-	<-s.gate
-	if !forth {
-		<-s.node.dead
-	}
-	return nil
-}
-
-// change is called with the gate. False: the term would go back, and nothing was changed.
-func (s *stableStore) change(f func(*vote), lazy bool) bool {
+	defer func() { <-s.gate }()
 	v := s.get()
-	was := v.term
 	f(&v)
-	if v.term < was {
-		return false
-	}
 	v.sequence++
 	if err := s.store(&v, lazy); err != nil {
 		s.node.unstored(err)
@@ -169,7 +155,7 @@ func (s *stableStore) change(f func(*vote), lazy bool) bool {
 	s.mu.Lock()
 	s.vote = v
 	s.mu.Unlock()
-	return true
+	return nil
 }
 
 func (s *stableStore) store(v *vote, lazy bool) *diskError {

@@ -253,33 +253,6 @@ func TestAVoteIsSyncedBeforeItIsAnswered(t *testing.T) {
 	})
 }
 
-func TestATermThatWouldGoBackIsNotStoredAndItsCallerIsHeldUntilTheEnd(t *testing.T) {
-	b, err := newBench(memdisk.New(1), -1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, term := b.node.stable, []byte("CurrentTerm")
-	if err := s.SetUint64(term, 4); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		_ = s.SetUint64(term, 3) // there is nobody to tell
-		if !b.node.isDead() {
-			t.Error("raft goes on in term 3")
-		}
-		close(done)
-	}()
-	if err := s.SetUint64([]byte("LastVoteTerm"), 4); err != nil || s.get().voteTerm != 4 {
-		t.Error("the others are held too")
-	}
-	close(b.node.dead)
-	<-done
-	if v := s.get(); v.term != 4 {
-		t.Errorf("term %d", v.term)
-	}
-}
-
 func TestASnapshotHasItsNameOnceItIsWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := memdisk.New(rapid.Uint64().Draw(t, "seed"))

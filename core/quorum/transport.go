@@ -7,13 +7,14 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// transport is raft's own, which tells followers at once what is committed. raft tells them with the next entry, or when it repeats itself
+// transport is raft's own, which keeps heartbeats off the term (heartbeats.go), and tells followers at once what is committed. raft tells them with the next entry, or when it repeats itself
 // after Config.CommitTimeout; that would have to be short, and each repetition wakes both nodes.
 type transport struct {
 	*raft.NetworkTransport
-	calls   chan raft.RPC          // to raft's main goroutine
-	settled func(term uint64) bool // whether this node follows in that term
-	dead    <-chan struct{}        // closed at the node's end
+	stable   *stableStore
+	requests chan raft.RPC // for raft's loop
+	closed   chan struct{}
+	once     sync.Once // closes it
 
 	mu        sync.Mutex
 	committed uint64
@@ -21,46 +22,10 @@ type transport struct {
 	pipelines []*pipeline
 }
 
-func newTransport(n *Node, inner *raft.NetworkTransport) *transport {
-	t := &transport{NetworkTransport: inner, calls: make(chan raft.RPC), settled: n.settled, dead: n.dead, accepted: map[raft.ServerAddress]raft.AppendEntriesRequest{}}
-	go t.forward()
+func newTransport(inner *raft.NetworkTransport, s *stableStore) *transport {
+	t := &transport{NetworkTransport: inner, stable: s, requests: make(chan raft.RPC), closed: make(chan struct{}), accepted: map[raft.ServerAddress]raft.AppendEntriesRequest{}}
+	go t.relay()
 	return t
-}
-
-// Consumer implements raft.Transport.
-func (t *transport) Consumer() <-chan raft.RPC { return t.calls }
-
-func (t *transport) forward() {
-	for {
-		select {
-		case rpc := <-t.NetworkTransport.Consumer():
-			t.call(rpc)
-		case <-t.dead:
-			return
-		}
-	}
-}
-
-func (t *transport) call(rpc raft.RPC) {
-	select {
-	case t.calls <- rpc:
-	case <-t.dead:
-	}
-}
-
-// SetHeartbeatHandler implements raft.Transport. raft answers heartbeats beside its main goroutine, so that a follower with a slow disk is heard of.
-// But one that makes it follow stores a term, while the main goroutine may be storing a later one: the term would go back, and the node could
-// vote in it a second time. So those go to the main goroutine, as every other request does.
-func (t *transport) SetHeartbeatHandler(beside func(raft.RPC)) {
-	t.NetworkTransport.SetHeartbeatHandler(func(rpc raft.RPC) { t.heartbeat(rpc, beside) })
-}
-
-func (t *transport) heartbeat(rpc raft.RPC, beside func(raft.RPC)) {
-	if q, ok := rpc.Command.(*raft.AppendEntriesRequest); ok && t.settled(q.Term) {
-		beside(rpc)
-		return
-	}
-	t.call(rpc)
 }
 
 // committedIs notes how far this node knows the log to be committed. Only a leader has pipelines.

@@ -62,17 +62,3 @@ func TestAFollowerIsToldOfNoCommitBeyondWhatItHoldsForCertain(t *testing.T) {
 	p.tell()
 	require.Len(t, inner.sent, 3)
 }
-
-func TestAHeartbeatThatChangesWhatRaftIsGoesToItsMainGoroutine(t *testing.T) {
-	tr := &transport{calls: make(chan raft.RPC, 1), settled: func(term uint64) bool { return term == 3 }}
-	beside := 0
-	beat := func(term uint64) {
-		tr.heartbeat(raft.RPC{Command: &raft.AppendEntriesRequest{Term: term}}, func(raft.RPC) { beside++ })
-	}
-	beat(3)
-	require.Equal(t, 1, beside)
-	require.Empty(t, tr.calls)
-	beat(4)
-	require.Equal(t, 1, beside)
-	require.Len(t, tr.calls, 1)
-}

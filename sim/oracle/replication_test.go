@@ -21,8 +21,9 @@ type three struct {
 	calm  clock.Time
 	epoch int32 // that logs know of all they hold
 
-	killed bool // what was before the present processes
-	s      *Suite
+	starting bool // the processes run, and none was unfenced yet
+	killed   bool // what was before the present processes
+	s        *Suite
 }
 
 var topicID = [16]byte{7}
@@ -60,6 +61,7 @@ func (v *three) Partition(n, _ int, p *Partition) { *p = v.parts[n] }
 func (v *three) Image() *metadata.Image           { return v.img }
 func (v *three) ImageOf(n int) *metadata.Image    { return v.own[n] }
 func (v *three) Calm() clock.Time                 { return v.calm }
+func (v *three) Serves(int) bool                  { return !v.starting }
 func (v *three) Unclean(int) bool                 { return v.killed }
 func (v *three) Registered(n int) *metadata.Broker {
 	if b := v.own[n].Broker(int32(n + 1)); b != nil && b.Incarnation[1] == byte(v.lives[n]) {
@@ -292,6 +294,12 @@ func TestASoundClusterBreaksNothing(t *testing.T) {
 	}
 }
 
+func TestTheSessionOfAProcessBeforeEndsInACalmCluster(t *testing.T) {
+	v := newThree()
+	v.calm, v.starting = v.Now().Add(-15*clock.Second), true
+	require.NoError(t, v.fence(2))
+}
+
 func TestARegistrationOfAnEarlierProcessIsNotTakenForThatOfTheOneThatReplaysIt(t *testing.T) {
 	v := newThree()
 	o := v.of("unclean-return")
@@ -317,7 +325,7 @@ func TestAnOracleOfReplicationThatDoesNotLookIsFoundDead(t *testing.T) {
 		v := newThree()
 		o := v.s.oracles[i]
 		d, ok := o.(Due)
-		if !ofClusters[o.Name()] || !ok {
+		if !OfClusters(o.Name()) || !ok {
 			continue
 		}
 		require.NoError(t, v.s.Step(v))
