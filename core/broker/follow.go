@@ -58,9 +58,7 @@ func (s *Shard) followPartition(t *metadata.Topic, number int32) {
 		s.throttle(p, t)
 		s.checkDirectory(t, p)
 		p.Apply(s.partitionState(t, number), s.env.Now.Mono)
-		if p.Log != nil {
-			p.Log.SetConfig(s.logConfig(t))
-		}
+		s.configure(p, t)
 		s.tellLogEnd(t, p)
 	}
 }
