@@ -61,7 +61,7 @@ func inChild(o *options, seed uint64) childRun {
 	ctx, cancel := context.WithTimeout(context.Background(), childTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "run", "-seed", strconv.FormatUint(seed, 10), "-flush", o.flush, "-mutant", o.mutant,
-		"-out", o.out, "-system", o.system, "-nodes", strconv.Itoa(o.nodes), "-faults", o.faults, "-safety", strconv.Itoa(o.safety), "-shrink", strconv.Itoa(o.shrink), "-plan", "")
+		"-out", o.out, "-system", o.system, "-nodes", strconv.Itoa(o.nodes), "-faults", o.faults, "-must", o.must, "-safety", strconv.Itoa(o.safety), "-shrink", strconv.Itoa(o.shrink), "-plan", "")
 	cmd.Env = append(os.Environ(), "PLAN=", "SEED=", "GOMAXPROCS=1")
 	var a, b bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &a, &b

@@ -41,6 +41,7 @@ type options struct {
 	only   string
 	nodes  int    // 0: as drawn
 	faults string // classes, separated by commas; "none", or "" for all
+	must   string // likewise
 	safety int    // seconds at most under faults; 0: as drawn
 	shrink int    // seconds
 	logs   bool
@@ -105,6 +106,7 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	f.StringVar(&o.only, "only", os.Getenv("ONLY"), "mutants: these alone, separated by commas")
 	f.IntVar(&o.nodes, "nodes", number("NODES", 0), "brokers in the plans of seeds; 0: 1, 3 or 5, as drawn")
 	f.StringVar(&o.faults, "faults", os.Getenv("FAULTS"), "fault classes that may be drawn, as N1,P2; none; empty: all")
+	f.StringVar(&o.must, "must", os.Getenv("MUST"), "fault classes that are on for certain, as D5")
 	f.IntVar(&o.safety, "safety", number("SAFETY", 0), "how long a plan's faults last at most, in virtual seconds; 0: as drawn")
 	f.IntVar(&o.shrink, "shrink", number("SHRINK", 60), "how long to shrink a failing plan, in seconds; 0: not at all")
 	f.BoolVar(&o.logs, "logs", os.Getenv("LOGS") != "", "the nodes' log lines on standard error")
@@ -127,8 +129,10 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	if o.page && (o.only != "" || o.nodes > 0 || o.system != defaultSystem) {
 		return nil, nil, fmt.Errorf("-page takes all mutants of the broker; leave out -only, -nodes and -system")
 	}
-	if _, err := classes(o.faults); err != nil {
-		return nil, nil, err
+	for _, flag := range [...]string{o.faults, o.must} {
+		if _, err := classes(flag); err != nil {
+			return nil, nil, err
+		}
 	}
 	o.jobs = min(max(1, o.jobs), 4*runtime.NumCPU())
 	return o, f.Args(), nil

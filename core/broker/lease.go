@@ -27,10 +27,12 @@ type lease struct {
 	busy        bool  // a request is under way
 	fenced      bool  // as the controller said last
 	leaving     bool
-	left        bool  // it may shut down
-	synced      int64 // the newest broker epoch that the directory has synced in an earlier life, -1 none
-	recorded    bool  // the directory has this life's epoch
-	truncated   bool  // a log has lost what was synced
+	left        bool                // it may shut down
+	synced      int64               // the newest broker epoch that the directory has synced in an earlier life, -1 none
+	recorded    bool                // the directory has this life's epoch
+	truncated   bool                // a log has lost what was synced
+	ends        []controller.LogEnd // of partitions that nobody leads, as far as this broker knows
+	urgent      bool                // there are new ones
 	since       clock.Time
 	heard       clock.Time // when the controller answered last
 	told        bool       // that there is no controller to register with
@@ -185,6 +187,7 @@ func (l *lease) heartbeat() {
 	if l.truncated && l.fenced {
 		controller.SetTruncated(req)
 	}
+	controller.SetLogEnds(req, l.logEnds())
 	req.OfflineLogDirs = m.s.directoryIDs(true)
 	l.busy = true
 	m.toController(req, 1, func(resp kmsg.Response) {
@@ -219,7 +222,7 @@ func (l *lease) beat(r *kmsg.BrokerHeartbeatResponse) {
 		m.leave()
 		return
 	}
-	if l.fenced || l.leaving || m.s.phase == booting {
+	if l.fenced || l.leaving || l.urgent || m.s.phase == booting {
 		l.again(leaseEach)
 		return
 	}

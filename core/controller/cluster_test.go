@@ -163,6 +163,12 @@ func (c *cluster) kill(id int32) {
 	c.settle()
 }
 
+// failover makes another term begin.
+func (c *cluster) failover() {
+	c.q.term++
+	c.store.LeaderChanged()
+}
+
 // topic makes a topic with one partition.
 func (c *cluster) topic(name string, replicas []int32, cfg ...string) {
 	c.t.Helper()

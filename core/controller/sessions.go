@@ -44,13 +44,14 @@ type sessions struct {
 // contact is the soft state of one broker.
 type contact struct {
 	id         int32
-	epoch      int64      // the registration that this is of
-	last       clock.Time // when it last beat
-	offset     int64      // metadata that it has; -1: it has not said
-	shutdownAt int64      // see Seen
-	lastMS     int64      // wall time of last; -1: never
-	caughtUpMS int64      // wall time at which it last had all; -1: never
-	fencing    bool       // asked already
+	epoch      int64           // the registration that this is of
+	last       clock.Time      // when it last beat
+	offset     int64           // metadata that it has; -1: it has not said
+	shutdownAt int64           // see Seen
+	lastMS     int64           // wall time of last; -1: never
+	caughtUpMS int64           // wall time at which it last had all; -1: never
+	fencing    bool            // asked already
+	ends       map[byID]LogEnd // what its last heartbeat told of orphaned partitions; nil: nothing. Lookups only
 }
 
 // internal is what the Machine asks of itself.
@@ -206,10 +207,26 @@ func (s *sessions) beat(req *kmsg.BrokerHeartbeatRequest) {
 		return
 	}
 	c.last, c.lastMS = s.env.Now.Mono, int64(s.env.Now.Wall)
-	c.offset = max(c.offset, req.CurrentMetadataOffset)
+	c.offset, c.ends = max(c.offset, req.CurrentMetadataOffset), nil
+	for _, e := range logEnds(req) {
+		if c.ends == nil {
+			c.ends = make(map[byID]LogEnd)
+		}
+		c.ends[byID{e.Topic, e.Partition}] = e
+	}
 	if c.offset >= s.m.img.Index() {
 		c.caughtUpMS = c.lastMS
 	}
+}
+
+// logEnd is Context.Ends. What an earlier life of a broker told is forgotten with its contact.
+func (s *sessions) logEnd(broker int32, topic [16]byte, partition int32) (LogEnd, bool) {
+	c := s.contact(broker)
+	if c == nil {
+		return LogEnd{}, false
+	}
+	e, ok := c.ends[byID{topic, partition}]
+	return e, ok
 }
 
 // seen gives what a heartbeat's decision needs.

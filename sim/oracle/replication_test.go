@@ -21,8 +21,9 @@ type three struct {
 	calm  clock.Time
 	epoch int32 // that logs know of all they hold
 
-	killed bool // what was before the present processes
-	s      *Suite
+	starting bool // the processes run, and none was unfenced yet
+	killed   bool // what was before the present processes
+	s        *Suite
 }
 
 var topicID = [16]byte{7}
@@ -60,6 +61,7 @@ func (v *three) Partition(n, _ int, p *Partition) { *p = v.parts[n] }
 func (v *three) Image() *metadata.Image           { return v.img }
 func (v *three) ImageOf(n int) *metadata.Image    { return v.own[n] }
 func (v *three) Calm() clock.Time                 { return v.calm }
+func (v *three) Serves(int) bool                  { return !v.starting }
 func (v *three) Unclean(int) bool                 { return v.killed }
 func (v *three) Session() clock.Duration          { return 9 * clock.Second }
 func (v *three) EpochAt(int, string, int32, int64) (int32, bool) {
@@ -282,6 +284,12 @@ func TestASoundClusterBreaksNothing(t *testing.T) {
 	for _, p := range []string{"I:I1", "I:I4", "I:I9", "I:I14"} {
 		require.Positive(t, checks[p], p)
 	}
+}
+
+func TestTheSessionOfAProcessBeforeEndsInACalmCluster(t *testing.T) {
+	v := newThree()
+	v.calm, v.starting = v.Now().Add(-15*clock.Second), true
+	require.NoError(t, v.fence(2))
 }
 
 func TestEveryOracleOfReplicationFindsItsStory(t *testing.T) {
