@@ -125,6 +125,7 @@ func (s *Shard) LeaderChanged(p *replica.Partition) {
 	}
 	s.unloadGroup(p, kerr.NotCoordinator)
 	if p.IsLeader() && p.Log != nil {
+		s.warnUnclean(p)
 		s.loadGroup(p)
 	}
 	leader, epoch, ok := p.Following()
@@ -141,6 +142,13 @@ func (s *Shard) LeaderChanged(p *replica.Partition) {
 	}
 	s.follow.of[partKey(p)] = leader
 	f.Add(fetcher.Key{ID: p.TopicID, Number: p.Number}, p.Topic, epoch, p)
+}
+
+// warnUnclean tells that a partition goes on with what this replica has, since nobody who is sure to have all can be had.
+func (s *Shard) warnUnclean(p *replica.Partition) {
+	if x := p.State(); x.Recovering {
+		s.env.Warnf("%s is led from here after an unclean election, in epoch %d: its log ends at offset %d, and what was acknowledged beyond that is lost", nameOf(p), x.LeaderEpoch, p.Log.End())
+	}
 }
 
 // FollowerReady is replica.Observer.

@@ -77,6 +77,9 @@ func (p *Partition) settle(now clock.Time) {
 	}
 	switch {
 	case p.Log == nil || p.truncating || p.failed || p.closed:
+		if was != idle { // whoever it followed has nothing to tell it any more
+			p.Observer.LeaderChanged(p)
+		}
 		return
 	case !p.isReplica():
 	case p.state.Leader == p.state.Me:
