@@ -46,9 +46,9 @@ func (j *Judge) mended(node int) {
 	j.repairs++
 }
 
-// sound says whether every log on the disk of a node that runs is whole.
+// sound says whether every log on the disk of a node that serves is whole. One that has just begun does not know yet which logs it has.
 func (j *Judge) sound(node int) bool {
-	if !j.c.Running(node) {
+	if !j.c.Ready(node) {
 		return false
 	}
 	var p oracle.Partition
