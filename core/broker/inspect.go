@@ -5,6 +5,14 @@ import "github.com/seedlog/seedlog/core/fetcher"
 // Inspect shows the shard to the simulator's oracles, which change nothing.
 func (s *Shard) Inspect() any { return s.state }
 
+// Registered gives the broker epoch that this process of a node of a cluster has, on shard 0; -1: it has not registered.
+func (s *Shard) Registered() int64 {
+	if s.member == nil {
+		return -1
+	}
+	return s.member.lease.epoch
+}
+
 // Fetchers counts the fetchers that a partition has here, and gives the leader of the last one, -1 without any.
 func (s *Shard) Fetchers(id [16]byte, number int32) (n int, leader int32) {
 	leader = -1

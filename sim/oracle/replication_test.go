@@ -21,8 +21,9 @@ type three struct {
 	calm  clock.Time
 	epoch int32 // that logs know of all they hold
 
-	killed bool // what was before the present processes
-	s      *Suite
+	killed     bool     // what was before the present processes
+	registered [3]int64 // broker epochs of the present processes
+	s          *Suite
 }
 
 var topicID = [16]byte{7}
@@ -39,7 +40,7 @@ func newThree() *three {
 		Dirs: make([][16]byte, 3)})
 	v.img, _ = v.img.Apply(1, 1, metadata.Entry{Term: 1, Records: records})
 	for n := range v.parts {
-		v.own[n] = v.img
+		v.own[n], v.registered[n] = v.img, v.img.Broker(int32(n+1)).Epoch
 		v.parts[n] = Partition{Topic: "t", TopicID: topicID, Online: true, HW: 2, Synced: 2, Written: 2, End: 2, Leader: n == 0}
 		v.parts[n].Role, v.parts[n].Fetchers, v.parts[n].FetchedFrom = replica.Role{Follows: 1}, 1, 1
 		v.logs[n] = [][]byte{batch(0, val(0)), batch(1, val(1))}
@@ -61,6 +62,7 @@ func (v *three) Image() *metadata.Image           { return v.img }
 func (v *three) ImageOf(n int) *metadata.Image    { return v.own[n] }
 func (v *three) Calm() clock.Time                 { return v.calm }
 func (v *three) Unclean(int) bool                 { return v.killed }
+func (v *three) Registered(n int) int64           { return v.registered[n] }
 func (v *three) Session() clock.Duration          { return 9 * clock.Second }
 func (v *three) EpochAt(int, string, int32, int64) (int32, bool) {
 	return v.epoch, true
@@ -139,13 +141,14 @@ var clusterStories = map[string]func(*three) error{
 			return err
 		}
 		v.change(metadata.PartitionChangeRecord{Leader: metadata.Unchanged, ISR: []int32{1}, ELR: []int32{2}})
-		v.lives[1], v.killed = 2, true
-		if err := v.s.Step(v); err != nil {
-			return nil // it has not registered yet
-		}
+		v.lives[1], v.killed, v.registered[1] = 2, true, -1
 		b := v.img.Broker(2)
 		v.own[1], _ = v.img.Apply(v.img.Index()+1, 1, metadata.Entry{Term: 1, Records: []metadata.Record{&metadata.RegisterBrokerRecord{NodeID: 2,
 			Incarnation: [16]byte{9}, BrokerEpoch: -1, Listeners: b.Listeners, LogDirs: b.LogDirs, Fenced: true}}})
+		if err := v.s.Step(v); err != nil {
+			return nil // it is of a process before, which had not seen it
+		}
+		v.registered[1] = v.own[1].Broker(2).Epoch
 		return v.s.Step(v)
 	},
 	"I:I6 a member of the ISR lacks what a presumed leader takes for committed": func(v *three) error {

@@ -38,7 +38,6 @@ type Judge struct {
 	wiped  []bool             // by node: its disk, with what it was as a voter, was taken away
 	rotten []bool             // by node: records on its disk are
 	whole  *metadata.Image    // one that owes nothing
-	began  []int64            // by node: its newest registration when its process began, -1 none
 }
 
 func newJudge(p *plan.Plan) *Judge {
@@ -51,7 +50,7 @@ func (j *Judge) begin(c *cluster.Cluster) {
 	j.c, j.view = c, newView(c)
 	j.view.rotten = j.Rotten
 	for range c.Nodes() {
-		j.synced, j.began = append(j.synced, map[string]int64{}), append(j.began, -1)
+		j.synced = append(j.synced, map[string]int64{})
 		j.lied, j.gone, j.wiped, j.rotten = append(j.lied, false), append(j.gone, false), append(j.wiped, false), append(j.rotten, false)
 	}
 	on := func(cs fault.Class) int {
@@ -208,17 +207,9 @@ func (j *Judge) Stopped(node int) {
 	case j.copies == nil:
 	case j.c.Ready(node):
 		clear(j.synced[node])
-	case j.registration(node) > j.began[node]:
+	case j.view.Registered(node) >= 0:
 		j.copies.crashing(node, false, j.synced[node])
 	}
-}
-
-// registration is the broker epoch of a node in the newest image, -1 if it has none.
-func (j *Judge) registration(node int) int64 {
-	if img := j.view.Image(); img != nil && img.Broker(int32(node+1)) != nil {
-		return img.Broker(int32(node + 1)).Epoch
-	}
-	return -1
 }
 
 // Replacing notes that the disk of a node is about to be taken away with its process: all of its copies are, and a wiped voter is another one,

@@ -292,6 +292,14 @@ func (v *view) Unclean(node int) bool {
 	return v.killed[node] == v.c.Incarnation(node)-1 && !v.c.Ledger().Any(node, fault.D2, fault.D4, fault.D5, fault.D8)
 }
 
+// Registered implements oracle.Returns.
+func (v *view) Registered(node int) int64 {
+	if s, ok := v.c.Stepper(node, 0).(interface{ Registered() int64 }); ok {
+		return s.Registered()
+	}
+	return -1
+}
+
 // find gives a node's partition by its name, or nil.
 func (v *view) find(node int, topic string, partition int32) (r *replica.Partition) {
 	for s := range v.c.Plan().Shards {
