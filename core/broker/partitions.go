@@ -76,9 +76,7 @@ func (s *Shard) refreshConfigs() {
 		if t == nil {
 			continue
 		}
-		if p.Log != nil {
-			p.Log.SetConfig(s.logConfig(t))
-		}
+		s.configure(p, t)
 		if s.static.Clustered && t.Partition(p.Number) != nil {
 			p.Apply(s.partitionState(t, p.Number), s.env.Now.Mono) // min.insync.replicas
 		}
@@ -106,9 +104,15 @@ func (s *Shard) followTopic(t *metadata.Topic) {
 		}
 		s.checkDirectory(t, r)
 		r.LeaderEpoch = p.LeaderEpoch
-		if r.Log != nil {
-			r.Log.SetConfig(s.logConfig(t))
-		}
+		s.configure(r, t)
+	}
+}
+
+// configure hands a topic's settings to a partition and its log.
+func (s *Shard) configure(p *replica.Partition, t *metadata.Topic) {
+	p.Compacted = s.state.Settings(t).Compact
+	if p.Log != nil {
+		p.Log.SetConfig(s.logConfig(t))
 	}
 }
 
@@ -118,6 +122,7 @@ func (s *Shard) newPartition(t *metadata.Topic, number int32) *replica.Partition
 	p.Observer = s
 	p.LagMax = clock.MS(s.node.ReplicaLagTimeMaxMS)
 	s.throttle(p, t)
+	s.configure(p, t)
 	here := s.place(p, &t.Partitions[number])
 	if b := s.bootOf(p); b != nil {
 		p.HWCheckpoint = b.hws[nameOf(p)]
@@ -211,6 +216,8 @@ func (s *Shard) open(t *task.Task, p *replica.Partition) {
 		p.Opened(l)
 		if !s.static.Clustered {
 			s.loadGroup(p)
+		} else if t := s.applied.TopicByID(p.TopicID); t != nil {
+			s.tellLogEnd(t, p)
 		}
 	}
 	s.opening.next()

@@ -165,25 +165,35 @@ func (p *part) take(x *wire.FetchedPart, lease *buf.Lease) {
 	p.look()
 }
 
-// check gives the whole batches of b that this follower may append in its present epoch, or what is wrong with them. A batch at the end
-// may be cut off, and the first may begin below what was asked for: the follower says whether it can. Batches of a later epoch come from a leader whose election this broker has not heard of (KAFKA-18723).
+// check gives the whole batches of b that this follower may append in its present epoch, or what is wrong with the first of them. What is
+// good before a bad one is taken, so that the next fetch begins at that. A batch at the end may be cut off, and the first may begin below
+// what was asked for: the follower says whether it can. Batches of a later epoch come from a leader whose election this broker has not heard of (KAFKA-18723).
 func (p *part) check(b []byte) (good []byte, fault string) {
 	next, n := p.asked.offset, 0
+	sparse := p.follower.Sparse()
 	for rest := b; len(rest) > 0; {
 		v, more, ok := records.Split(rest)
 		switch {
-		case !ok && n == 0 && len(rest) >= records.HeaderSize && records.View(rest).Magic() != 2:
-			return nil, "is not of format 2"
+		case !ok && len(rest) >= records.HeaderSize && records.View(rest).Magic() != 2:
+			fault = "is not of format 2"
 		case !ok && n == 0:
-			return nil, "is cut off"
+			fault = "is cut off"
 		case !ok:
 			return b[:n], ""
 		case v.ComputeCRC() != v.CRC():
-			return nil, "does not match its checksum"
+			fault = "does not match its checksum"
 		case v.LastOffsetDelta() < 0 || v.LastOffset() < max(next, v.BaseOffset()) || v.BaseOffset() < next && n > 0:
-			return nil, "is out of order"
+			fault = "is out of order"
+		case v.BaseOffset() > next && !sparse:
+			fault = "leaves a gap"
 		case v.LeaderEpoch() > p.epoch:
 			return b[:n], ""
+		}
+		if fault != "" && n > 0 {
+			return b[:n], ""
+		}
+		if fault != "" {
+			return nil, fault
 		}
 		next = v.NextOffset()
 		n += len(v)

@@ -20,6 +20,9 @@ type Follower interface {
 	FetchPoint() (offset int64, lastEpoch int32, logStart int64, ready bool)
 	// Throttled says whether what is fetched counts for the rate, and whether the partition waits while that is exceeded.
 	Throttled() (counts, waits bool)
+	// Sparse says that batches may leave gaps between them: a log that is compacted has them. In any other, a gap is what the leader's disk
+	// has lost.
+	Sparse() bool
 	// Received hands over whole batches whose CRC is right, or nil, with what the leader said beside them. The follower retains the lease if it
 	// keeps the batches.
 	Received(batches []byte, lease *buf.Lease, leaderHW, leaderStart int64, leaderEpoch int32) kerr.Code

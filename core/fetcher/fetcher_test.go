@@ -147,6 +147,33 @@ func TestADamagedBatchIsFetchedAgain(t *testing.T) {
 	}
 }
 
+func TestAGapThatIsNoCompactionsIsNotTakenAndWhatStandsBeforeItIs(t *testing.T) {
+	for _, sparse := range []bool{false, true} {
+		w := newWorld(t, 1, true)
+		k := w.keys[0]
+		w.followers[k].sparse = sparse
+		for range 3 {
+			w.append(k, 1)
+		}
+		l := w.leaders[k]
+		l.batches = append(l.batches[:1], l.batches[2])
+		w.addAll()
+		for range 3 {
+			w.trip()
+		}
+		want := int64(1)
+		if sparse {
+			want = 3
+		}
+		if p := w.followers[k]; p.end() != want {
+			t.Fatalf("sparse %v: up to %d of %d", sparse, p.end(), want)
+		}
+		if w.f.n[resting] != int(3-want)/2 {
+			t.Fatalf("sparse %v: %v", sparse, w.f.n)
+		}
+	}
+}
+
 func TestErrorsOfOnePartitionLeaveTheOthersAlone(t *testing.T) {
 	w := newWorld(t, 2, false)
 	bad, good := w.keys[0], w.keys[1]

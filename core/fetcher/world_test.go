@@ -102,6 +102,7 @@ type follows struct {
 	busy    bool // a truncation is under way
 	listed  bool // its fetches are throttled
 	inSync  bool
+	sparse  bool // gaps are taken
 	hw      int64
 	leases  []*buf.Lease
 	refuse  kerr.Code
@@ -113,6 +114,8 @@ type follows struct {
 func (p *follows) FetchPoint() (int64, int32, int64, bool) {
 	return p.end(), p.lastEpoch(), p.start, !p.busy && (!p.flush || p.synced == p.end())
 }
+
+func (p *follows) Sparse() bool { return p.sparse }
 
 func (p *follows) Throttled() (bool, bool) { return p.listed, p.listed && !p.inSync }
 
@@ -129,7 +132,7 @@ func (p *follows) Received(b []byte, lease *buf.Lease, hw, start int64, epoch in
 	}
 	for len(b) > 0 {
 		v, rest, ok := records.Split(b)
-		if !ok || v.BaseOffset() != p.end() || v.LeaderEpoch() > epoch || v.ComputeCRC() != v.CRC() {
+		if !ok || v.BaseOffset() != p.end() && !p.sparse || v.LeaderEpoch() > epoch || v.ComputeCRC() != v.CRC() {
 			p.w.t.Fatalf("a bad batch at %d of epoch %d for end %d in epoch %d", v.BaseOffset(), v.LeaderEpoch(), p.end(), epoch)
 		}
 		p.batches = append(p.batches, bytes.Clone(v))

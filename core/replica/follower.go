@@ -27,6 +27,9 @@ func (p *Partition) Throttled() (counts, waits bool) {
 	return p.FollowerThrottled, p.FollowerThrottled && !slices.Contains(p.state.ISR, p.state.Me)
 }
 
+// Sparse says whether the leader's log may have gaps between its batches: where compaction takes whole ones out.
+func (p *Partition) Sparse() bool { return p.Compacted }
+
 // maybeReady tells that FetchPoint is ready.
 func (p *Partition) maybeReady() {
 	if p.role == following && !p.truncating && !p.failed && !p.closed && !p.retry.IsSet() && p.ownEnd() >= p.Log.End() {

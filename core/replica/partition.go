@@ -61,6 +61,7 @@ type Partition struct {
 	Observer    Observer
 	Stats       Stats
 	LagMax      clock.Duration // replica.lag.time.max.ms
+	Compacted   bool           // cleanup.policy holds compact
 	// LeaderThrottled and FollowerThrottled say that what this replica sends to others as leader, and fetches as follower, counts for the
 	// broker's rates (KIP-73).
 	LeaderThrottled, FollowerThrottled bool

@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"github.com/seedlog/seedlog/core/metadata"
-	"github.com/seedlog/seedlog/sim/fault"
 	"github.com/seedlog/seedlog/sim/history"
 	"github.com/seedlog/seedlog/sim/oracle"
 )
@@ -141,7 +140,7 @@ func (c *copies) crashing(node int, power bool, known map[string]int64) {
 		return
 	}
 	// After a lying sync there may be holes anywhere.
-	all := rotten || c.j.lied[node] || c.j.gone[node] || c.j.c.Ledger().Any(node, fault.D5)
+	all := rotten || c.j.lied[node] || c.j.gone[node]
 	if !all && !os {
 		return
 	}
