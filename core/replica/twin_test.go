@@ -32,6 +32,7 @@ type world struct {
 	moved     int
 	proposals []Proposal
 	readied   int
+	changed   int
 	made      map[string]bool // files that there are
 }
 
@@ -99,7 +100,7 @@ func (w *world) TakenBack(_ *Partition, from int64) {
 func (w *world) AlterPartition(_ *Partition, x Proposal) { w.proposals = append(w.proposals, x) }
 func (w *world) FollowerReady(*Partition)                { w.readied++ }
 func (w *world) StartUnsaved(*Partition)                 {}
-func (w *world) LeaderChanged(*Partition)                {}
+func (w *world) LeaderChanged(*Partition)                { w.changed++ }
 
 func newWorld(t *rapid.T) *world {
 	w := &world{t: t, flush: rapid.Bool().Draw(t, "ack")}
