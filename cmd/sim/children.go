@@ -16,24 +16,23 @@ const childTime = 10 * time.Minute
 
 // inChildren runs each seed in a process of its own, jobs at a time. What a plan's crashes leave, tasks that nobody will resume with all that
 // they hold, ends with the process.
-func inChildren(o *options, until time.Time, done func(*line, int)) {
+func inChildren(o *options, next func() (seed uint64, more bool), done func(*line, int)) {
 	results := make(chan childRun)
 	running := 0
 	launch := func() {
-		running++
-		seed := newSeed()
-		go func() { results <- inChild(o, seed) }()
+		if seed, more := next(); more {
+			running++
+			go func() { results <- inChild(o, seed) }()
+		}
 	}
-	for running < o.jobs {
+	for range o.jobs {
 		launch()
 	}
 	for running > 0 {
 		r := <-results
 		running--
 		done(r.show())
-		if time.Now().Before(until) {
-			launch()
-		}
+		launch()
 	}
 }
 

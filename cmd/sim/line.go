@@ -71,8 +71,11 @@ func buildRevision() string {
 // replay is the command that repeats a run.
 func (o *options) replay(seed uint64) string {
 	s := fmt.Sprintf("make sim SEED=%d", seed)
-	if o.plan != "" {
+	switch {
+	case o.plan != "":
 		s = "make sim PLAN=" + o.plan
+	default:
+		s += o.drawn()
 	}
 	if o.flush != "" {
 		s += " FLUSH=" + o.flush
@@ -82,6 +85,20 @@ func (o *options) replay(seed uint64) string {
 	}
 	if o.system != defaultSystem {
 		s += " SYSTEM=" + o.system
+	}
+	return s
+}
+
+// drawn is what a seed's plan hangs on beside the seed.
+func (o *options) drawn() (s string) {
+	if o.nodes > 0 {
+		s += fmt.Sprintf(" NODES=%d", o.nodes)
+	}
+	if o.faults != "" {
+		s += " FAULTS=" + o.faults
+	}
+	if o.safety > 0 {
+		s += fmt.Sprintf(" SAFETY=%d", o.safety)
 	}
 	return s
 }

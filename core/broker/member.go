@@ -135,7 +135,8 @@ func (m *member) found(st *link.State) {
 	if !s.node.AutoLeaderRebalance {
 		rebalance = 0
 	}
-	c.machine.Cluster(s.env, controller.Options{SessionMS: int64(s.node.BrokerSessionTimeoutMS), RebalanceMS: rebalance, UncleanMS: s.node.UncleanElectionMS})
+	c.machine.Cluster(s.env, controller.Options{SessionMS: int64(s.node.BrokerSessionTimeoutMS), GraceMS: controller.Grace(int64(s.node.BrokerHeartbeatIntervalMS)),
+		RebalanceMS: rebalance, UncleanMS: s.node.UncleanElectionMS})
 	c.store.Watchers = []metadata.Watcher{c.machine, c}
 	s.state.Control = c
 	s.state.SetImage(img)
@@ -221,8 +222,10 @@ func (m *member) follow() {
 		}
 		m.sorted = true
 		task.Go(s.env, func(t *task.Task) {
-			s.sortDirectories(t, m.boot, img)
-			if t.Stopped() {
+			if s.dropMarkers(t, m.boot); t.Stopped() {
+				return
+			}
+			if s.sortDirectories(t, m.boot, img); t.Stopped() {
 				return
 			}
 			m.following = true
@@ -276,7 +279,7 @@ func (m *member) leaderChanged() {
 	m.watch.leaderChanged()
 	m.leftBehind.changed(m)
 	if m.lease.m != nil && m.s.static.Broker {
-		m.lease.act()
+		m.lease.leaderChanged()
 	}
 	m.retryForwards()
 	m.maybeServe()

@@ -214,6 +214,8 @@ func (s *Shard) open(t *task.Task, p *replica.Partition) {
 		p.Opened(l)
 		if !s.static.Clustered {
 			s.loadGroup(p)
+		} else if t := s.applied.TopicByID(p.TopicID); t != nil {
+			s.tellLogEnd(t, p)
 		}
 	}
 	s.opening.next()

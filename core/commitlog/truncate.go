@@ -35,7 +35,7 @@ func (l *Log) TruncateTo(t *task.Task, to int64) bool {
 		return l.TruncateFully(t, to)
 	}
 	l.cutting = true
-	defer func() { l.cutting = false }()
+	defer l.whole()
 	if !l.quiet(t, to) {
 		return false
 	}
@@ -62,6 +62,12 @@ func (l *Log) TruncateTo(t *task.Task, to int64) bool {
 	return true
 }
 
+// whole ends a truncation. What asked for a sync meanwhile gets it, if there is still something to sync.
+func (l *Log) whole() {
+	l.cutting = false
+	l.mark()
+}
+
 // boundaryBelow gives a place at or below an offset at which a batch begins, the nearest that is known without reading.
 func (l *Log) boundaryBelow(offset int64) mark {
 	for _, r := range [...]*marks{&l.recent, &l.coarse} {
@@ -77,7 +83,7 @@ func (l *Log) boundaryBelow(offset int64) mark {
 func (l *Log) TruncateFully(t *task.Task, start int64) bool {
 	assert.That(!l.cutting, "commitlog: two truncations at a time")
 	l.cutting = true
-	defer func() { l.cutting = false }()
+	defer l.whole()
 	c := lowered{start: noCap}
 	if start < l.start {
 		c.start = start

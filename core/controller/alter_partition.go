@@ -133,7 +133,7 @@ func (c *Context) checkAlter(req *kmsg.AlterPartitionRequest, p *metadata.Partit
 	}
 	for i := range isr {
 		b := c.Image.Broker(isr[i].BrokerID)
-		if !b.Active() || isr[i].BrokerEpoch != -1 && isr[i].BrokerEpoch != b.Epoch {
+		if !b.Active() || isr[i].BrokerEpoch != -1 && isr[i].BrokerEpoch != b.Epoch && !plant.On(plant.R6) {
 			return kerr.IneligibleReplica
 		}
 	}

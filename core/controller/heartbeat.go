@@ -45,6 +45,7 @@ func BrokerHeartbeat(c *Context, req *kmsg.BrokerHeartbeatRequest, seen Seen) (*
 		records = c.beginShutdown(b, resp)
 	default:
 		resp.IsFenced = false
+		records = c.told(logEnds(req))
 	}
 	return resp, append(records, c.after(records).offline(req.BrokerID, req.OfflineLogDirs)...)
 }

@@ -142,7 +142,7 @@ func (n *Node) launch(s *link.Start) error {
 	n.streams.local = addressOf(s.ID, s.Address)
 	n.streams.mu.Unlock()
 	l := newLogger(n)
-	trans := newTransport(raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: n.streams, MaxPool: 3, Timeout: rpcTimeout, Logger: l}))
+	trans := newTransport(raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: n.streams, MaxPool: 3, Timeout: rpcTimeout, Logger: l}), n.stable)
 	n.mu.Lock()
 	n.trans = trans
 	n.mu.Unlock()

@@ -10,7 +10,6 @@ import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata/memdisk"
 	"github.com/seedlog/seedlog/core/records"
-	"github.com/seedlog/seedlog/io/disk"
 )
 
 // wipe gives a broker a new disk, with which it is in neither ISR nor ELR.
@@ -130,29 +129,6 @@ func TestAMemberOfTheISRThatHasLostWhatIsCommittedLeavesItAtOnce(t *testing.T) {
 		w.p.Fetched(1, 7, 2, 0, w.e.Now.Mono)
 		if len(w.proposals) != 1 || w.proposals[0].Damaged || len(w.proposals[0].ISR) != 2 || w.proposals[0].ISR[0].Node != 0 || w.proposals[0].ISR[1].Node != 2 {
 			t.Fatalf("%+v", w.proposals)
-		}
-	})
-}
-
-
-func TestALeaderThatIsLostDuringATruncationIsToldOf(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := inGroup(t, 1)
-		at, _, _, _ := w.p.FetchPoint()
-		w.p.Received(w.batch(at, 1), nil, 0, 0, 1)
-		w.round()
-		w.drain()
-		w.p.FetchPoint()
-		if c := w.p.Truncate(0, 0, 1); c != kerr.None || !w.p.Truncating() {
-			t.Fatalf("%v", c)
-		}
-		w.changed = 0
-		w.apply(-1, 2)
-		if _, _, ok := w.p.Following(); ok || w.changed != 1 {
-			t.Fatalf("follows %v, told %d times", ok, w.changed)
-		}
-		for len(w.disk) > 0 {
-			w.complete(0, disk.OK)
 		}
 	})
 }

@@ -79,11 +79,9 @@ func (p *Partition) settle(now clock.Time) {
 		p.end(kerr.NotLeaderForPartition)
 	}
 	switch {
-	case p.Log == nil || p.failed || p.closed:
-		return
-	case p.truncating:
-		if was != idle {
-			p.Observer.LeaderChanged(p) // it follows nobody until the truncation ends
+	case p.Log == nil || p.truncating || p.failed || p.closed:
+		if was != idle { // whoever it followed has nothing to tell it any more
+			p.Observer.LeaderChanged(p)
 		}
 		return
 	case !p.isReplica():

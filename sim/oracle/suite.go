@@ -158,3 +158,12 @@ func fail(property, what string, event int64, was, is any) error {
 
 // facts are shared by all through the ghosts.
 type facts = anomaly.Facts
+
+// OfClusters says whether a property is one of several brokers: a run of one gives it nothing to look at.
+func OfClusters(name string) bool {
+	switch name {
+	case "I:I1", "I:I4", "I:I6", "I:I7", "I:I8", "I:I9", "I:I11", "I:I12", "I:I14", "leader-epochs", "fenced-in-vain", "unclean-return":
+		return true
+	}
+	return strings.HasPrefix(name, "I:K") || strings.HasSuffix(name, " weak reads") // nobody deposes a broker alone
+}

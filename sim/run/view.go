@@ -296,6 +296,14 @@ func (v *view) Unclean(node int) bool {
 	return v.killed[node] == v.c.Incarnation(node)-1 && !v.c.Ledger().Any(node, fault.D2, fault.D4, fault.D5, fault.D8)
 }
 
+// Registered implements oracle.Returns.
+func (v *view) Registered(node int) *metadata.Broker {
+	if s, ok := v.c.Stepper(node, 0).(interface{ Registered() *metadata.Broker }); ok {
+		return s.Registered()
+	}
+	return nil
+}
+
 // find gives a node's partition by its name, or nil.
 func (v *view) find(node int, topic string, partition int32) (r *replica.Partition) {
 	for s := range v.c.Plan().Shards {
