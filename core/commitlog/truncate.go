@@ -35,7 +35,7 @@ func (l *Log) TruncateTo(t *task.Task, to int64) bool {
 		return l.TruncateFully(t, to)
 	}
 	l.cutting = true
-	defer func() { l.cutting = false }()
+	defer l.whole()
 	if !l.quiet(t, to) {
 		return false
 	}
@@ -62,6 +62,12 @@ func (l *Log) TruncateTo(t *task.Task, to int64) bool {
 	return true
 }
 
+// whole ends a truncation. What asked for a sync meanwhile gets it, if there is still something to sync.
+func (l *Log) whole() {
+	l.cutting = false
+	l.mark()
+}
+
 // boundaryBelow gives a place at or below an offset at which a batch begins, the nearest that is known without reading.
 func (l *Log) boundaryBelow(offset int64) mark {
 	for _, r := range [...]*marks{&l.recent, &l.coarse} {
@@ -77,7 +83,7 @@ func (l *Log) boundaryBelow(offset int64) mark {
 func (l *Log) TruncateFully(t *task.Task, start int64) bool {
 	assert.That(!l.cutting, "commitlog: two truncations at a time")
 	l.cutting = true
-	defer func() { l.cutting = false }()
+	defer l.whole()
 	c := lowered{start: noCap}
 	if start < l.start {
 		c.start = start
@@ -207,7 +213,18 @@ func (l *Log) recoverAgain(t *task.Task, r *recovery) bool {
 	if c.Err != disk.OK {
 		return l.survived(t, wrap("list "+l.dir, &c))
 	}
-	return l.survived(t, r.run(c.Names))
+	err := r.run(c.Names)
+	if bad := (*Corrupt)(nil); errors.As(err, &bad) && !t.Stopped() {
+		l.env.Errorf("%s has lost records: offsets %d to %d were synced and are gone or damaged; what its leader has is fetched again", l.dir, bad.End, bad.RecoveryPoint-1)
+		again := recovery{Log: l, t: t, limited: true, limit: r.limit, opt: r.opt}
+		again.opt.RecoveryPoint = 0
+		l.leave(t)
+		if c = t.Disk(disk.Request{Kind: disk.List, Path: l.dir}); c.Err != disk.OK {
+			return l.survived(t, wrap("list "+l.dir, &c))
+		}
+		err = again.run(c.Names)
+	}
+	return l.survived(t, err)
 }
 
 // survived takes the log offline if a truncation has ended with an error.

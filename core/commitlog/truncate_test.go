@@ -201,3 +201,28 @@ func TestATruncationWaitsForAResponseThatHoldsWhatItCuts(t *testing.T) {
 		t.Fatalf("ends at %d", m.l.End())
 	}
 }
+
+// A clean stop asks for syncs while a follower's log is cut.
+func TestATruncationIsNotDisturbedByASyncThatAStopAsksFor(t *testing.T) {
+	cfg := smallConfig()
+	cfg.FlushAck = false
+	for seed := range uint64(100) {
+		m := &twin{cfg: cfg, seq: map[int64]int32{}, w: newWorld(newMemDisk(prng.New(seed)))}
+		if err := m.open(Options{}); err != nil {
+			t.Fatal(err)
+		}
+		for range 4 {
+			m.add(1, 100)
+		}
+		for m.l.WrittenEnd() < 4 {
+			m.w.step()
+		}
+		cut, closed := false, disk.ErrIO
+		task.Go(m.w.env, func(t *task.Task) { cut = m.l.TruncateTo(t, 2) })
+		task.Go(m.w.env, func(t *task.Task) { closed = m.l.Close(t, true) })
+		m.w.settle()
+		if !cut || closed != disk.OK || m.l.End() != 2 || m.l.SyncedEnd() != 2 {
+			t.Fatalf("seed %d: cut %v, closed %v, end %d, synced %d", seed, cut, closed, m.l.End(), m.l.SyncedEnd())
+		}
+	}
+}

@@ -37,16 +37,26 @@ were shared.
 A try: ` + "`make sim MUTANT=R5 PLAN=sim/testdata/plans/m-R5.json`" + `, ` + "`make mutants ONLY=R5`" + `.
 `
 
-const pageOpen = `
-## Not killed yet, if the table says so
+const pageRare = `
+## What it takes
 
-R6 needs an answer to AlterPartition that is lost, and a follower that loses its tail with its power before the proposal is repeated. A test of
-core/replica does that (TestAProposalThatIsRepeatedNamesTheLifeThatHadCaughtUp fails with MUTANT=R6); few plans do.
+Seeds hardly ever draw what these need; sim/run/stories.go has faults that hang together.
 
-R14 needs a leader's answer that is held up while leadership goes to another broker and back, and between the two a follower that had diverged
-has committed more. Records of such an answer do no harm: the next Fetch finds where epochs part. A truncation would. Three places stand
-against it: fetchers are of one leader and forget a partition that goes elsewhere (core/fetcher Remove), a request that is in flight for
-longer than its wait and a second is given up when a partition comes back (Fetcher.hung), and part.answered, where the mutant is.
+R6: a leader's proposal to take a replica in lies in a connection that is held up, and meanwhile the replica's machine loses power, comes back without
+its tail and registers anew. KIP-903's broker epochs make the controller refuse the proposal when it arrives; the mutant takes a copy into
+the ISR that lacks what is committed (rebirths).
+
+R14: a leader's answer is held up while leadership goes to another broker and back, and between the two a follower that had diverged has
+committed more. Records of such an answer do no harm, since the next Fetch finds where epochs part; what it says of where to cut the log
+does (relays). Three places stand against it: fetchers are of one leader and forget a partition that goes elsewhere (core/fetcher Remove), a
+request that is in flight for longer than its wait and a second is given up when a partition comes back (Fetcher.hung), and part.answered,
+where the mutant is. So the plans let fetches wait for six seconds.
+
+S1: a stop, a start, a kill, a start, and a loss of power, all within seconds: the second start takes for synced what the kill has left in pages.
+
+S2: a loss of power that leaves of the checkpoint a prefix which reads well, since all that is missing are digits of the last number; or one that
+keeps the name of a snapshot and not that of the checkpoint renamed before it. A checkpoint that does not read well does no harm: recovery
+then reads the whole log.
 `
 
 const pageThree = `
@@ -75,7 +85,7 @@ func Page(own, three []Result) string {
 	}
 	fmt.Fprintf(&b, "\n%d of %d are killed.\n\n", killed, len(own))
 	table(&b, own)
-	b.WriteString(pageOpen)
+	b.WriteString(pageRare)
 	b.WriteString(pageThree + "\n")
 	table(&b, three)
 	b.WriteString(pageEnd)

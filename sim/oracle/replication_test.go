@@ -311,6 +311,14 @@ func TestARegistrationOfAnEarlierProcessIsNotTakenForThatOfTheOneThatReplaysIt(t
 	require.Zero(t, o.Checks())
 }
 
+func TestALogThatIsBeingCutHasNoRoleInANewEpochYet(t *testing.T) {
+	v := newThree()
+	v.parts[1].Role.Follows, v.parts[1].Cutting = -1, true
+	require.NoError(t, v.alone("I:I11"))
+	v.parts[1].Cutting = false
+	require.Error(t, v.alone("I:I11"))
+}
+
 func TestEveryOracleOfReplicationFindsItsStory(t *testing.T) {
 	for name, story := range clusterStories {
 		err := story(newThree())

@@ -165,5 +165,5 @@ func OfClusters(name string) bool {
 	case "I:I1", "I:I4", "I:I6", "I:I7", "I:I8", "I:I9", "I:I11", "I:I12", "I:I14", "leader-epochs", "fenced-in-vain", "unclean-return":
 		return true
 	}
-	return strings.HasPrefix(name, "I:K")
+	return strings.HasPrefix(name, "I:K") || strings.HasSuffix(name, " weak reads") // nobody deposes a broker alone
 }
