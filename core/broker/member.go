@@ -41,6 +41,7 @@ type member struct {
 	foundingPeers *peer.Pool
 	lease         lease
 	watch         watch
+	leaderWatch   leaderWatch
 	alters        alters
 	changes       flight.Table[func(why string)]
 	sorted        bool  // directories that nobody knows were looked after
@@ -55,10 +56,11 @@ type member struct {
 func newMember(s *Shard) *member {
 	m := &member{s: s}
 	m.remote.s = s
-	m.streams = streams{m: m, dials: map[disk.Token]pendingStream{}, open: map[network.Conn]bool{}}
+	m.streams = streams{m: m, dials: map[disk.Token]pendingStream{}, open: map[network.Conn]string{}}
 	m.foundingPeers = peer.NewPool(s.env, peer.Config{ClientID: "founding"})
 	m.lease.epoch = -1
 	m.watch.begin(m)
+	m.leaderWatch.begin(m)
 	m.alters.m = m
 	m.alters.begin(s.env, maxAlters, m.alters.request)
 	return m
