@@ -175,6 +175,11 @@ func kill(o *options, m catalogued) (*mutantLine, *mutant.Result, error) {
 		}
 		if k.line.CleanPasses {
 			k.line.Kept = keptPlan(m.name)
+			if o.keep {
+				if err := k.keep(kept); err != nil {
+					return nil, nil, err
+				}
+			}
 		} else {
 			fmt.Fprintf(os.Stderr, "m:%s: %s does not kill it any more; build/sim-mutants mutants -keep -only %s looks for another\n", m.name, keptPlan(m.name), m.name)
 		}
