@@ -54,6 +54,10 @@ func (s *Shard) replay(t *task.Task, p *replica.Partition, g *group.Coordinator)
 			}
 			continue
 		}
+		if _, rotten := p.Rotten(); err == disk.OK && len(b) == 0 && rotten {
+			s.unreadable(p, at, "the disk does not hold what was written")
+			return
+		}
 		if err != disk.OK || len(b) == 0 {
 			s.directoryFailed(p.Dir, "cannot load groups from "+p.Log.Dir()+": "+err.Error())
 			return
@@ -63,10 +67,14 @@ func (s *Shard) replay(t *task.Task, p *replica.Partition, g *group.Coordinator)
 			if !ok {
 				break
 			}
+			if v.ComputeCRC() != v.CRC() {
+				p.LogDamaged(p.Log, at)
+				s.unreadable(p, at, "the disk does not hold what was written")
+				return
+			}
 			if v.LastOffset() >= at {
 				if err := g.Load(v); err != nil {
-					s.env.Errorf("%s: the batch at offset %d cannot be read (%v); its groups are not served. A newer broker may have written it: run that version, or delete the groups' offsets there", p.Log.Dir(), v.BaseOffset(), err)
-					s.unloadGroup(p, kerr.NotCoordinator)
+					s.unreadable(p, v.BaseOffset(), err.Error()+"; a newer broker may have written it: run that version, or delete the groups' offsets there")
 					return
 				}
 			}
@@ -75,6 +83,12 @@ func (s *Shard) replay(t *task.Task, p *replica.Partition, g *group.Coordinator)
 	}
 	g.Loaded()
 	g.HighWatermarkMoved(p.HighWatermark())
+}
+
+// unreadable gives up loading the groups of a partition.
+func (s *Shard) unreadable(p *replica.Partition, at int64, why string) {
+	s.env.Errorf("%s: the batch at offset %d cannot be read, so its groups are not served: %s", p.Log.Dir(), at, why)
+	s.unloadGroup(p, kerr.NotCoordinator)
 }
 
 func (s *Shard) unloadGroup(p *replica.Partition, c kerr.Code) {

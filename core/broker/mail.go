@@ -34,7 +34,7 @@ const (
 	mailController                         // to all: A = node id of the active controller, -1 none
 	mailTruncated                          // to shard 0: a log of the sender's has lost synced records
 	mailLogEnd                             // to shard 0: Body controller.LogEnd, of a log of the sender's that nobody leads
-	mailDrain                              // to all, of a node of a cluster: its leaderships are handed over; drain
+	mailDrain                              // to all, of a node of a cluster: drain. A = an image that all shards follow, -1: some log is not open yet
 	MailStats                              // from outside: answered with Body *stats.Snapshot
 	MailStatus                             // from outside: answered with Body string, as admin shows it
 	MailTimes                              // from outside: Body []TimeQuery, answered with Body []TimeQuery
@@ -177,7 +177,7 @@ func (s *Shard) mailArrived(m *step.Mail) {
 	case mailLogEnd:
 		s.member.lease.tell(m.Body.(controller.LogEnd))
 	case mailDrain:
-		s.beginDrain()
+		s.beginDrain(m.A >= 0)
 	case mailClose:
 		s.close()
 	case mailClosed:

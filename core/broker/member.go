@@ -222,8 +222,10 @@ func (m *member) follow() {
 		}
 		m.sorted = true
 		task.Go(s.env, func(t *task.Task) {
-			s.sortDirectories(t, m.boot, img)
-			if t.Stopped() {
+			if s.dropMarkers(t, m.boot); t.Stopped() {
+				return
+			}
+			if s.sortDirectories(t, m.boot, img); t.Stopped() {
 				return
 			}
 			m.following = true

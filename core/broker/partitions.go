@@ -108,9 +108,8 @@ func (s *Shard) followTopic(t *metadata.Topic) {
 	}
 }
 
-// configure hands a topic's settings to a partition and its log.
+// configure hands a topic's settings to a partition's log, if it is open.
 func (s *Shard) configure(p *replica.Partition, t *metadata.Topic) {
-	p.Compacted = s.state.Settings(t).Compact
 	if p.Log != nil {
 		p.Log.SetConfig(s.logConfig(t))
 	}
@@ -122,7 +121,6 @@ func (s *Shard) newPartition(t *metadata.Topic, number int32) *replica.Partition
 	p.Observer = s
 	p.LagMax = clock.MS(s.node.ReplicaLagTimeMaxMS)
 	s.throttle(p, t)
-	s.configure(p, t)
 	here := s.place(p, &t.Partitions[number])
 	if b := s.bootOf(p); b != nil {
 		p.HWCheckpoint = b.hws[nameOf(p)]

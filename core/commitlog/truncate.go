@@ -213,7 +213,18 @@ func (l *Log) recoverAgain(t *task.Task, r *recovery) bool {
 	if c.Err != disk.OK {
 		return l.survived(t, wrap("list "+l.dir, &c))
 	}
-	return l.survived(t, r.run(c.Names))
+	err := r.run(c.Names)
+	if bad := (*Corrupt)(nil); errors.As(err, &bad) && !t.Stopped() {
+		l.env.Errorf("%s has lost records: offsets %d to %d were synced and are gone or damaged; what its leader has is fetched again", l.dir, bad.End, bad.RecoveryPoint-1)
+		again := recovery{Log: l, t: t, limited: true, limit: r.limit, opt: r.opt}
+		again.opt.RecoveryPoint = 0
+		l.leave(t)
+		if c = t.Disk(disk.Request{Kind: disk.List, Path: l.dir}); c.Err != disk.OK {
+			return l.survived(t, wrap("list "+l.dir, &c))
+		}
+		err = again.run(c.Names)
+	}
+	return l.survived(t, err)
 }
 
 // survived takes the log offline if a truncation has ended with an error.

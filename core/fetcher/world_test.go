@@ -80,8 +80,11 @@ func (l *log) bytesFrom(offset int64) (b []byte) {
 // leads is the leader's side of one partition.
 type leads struct {
 	log
-	epoch int32
-	hw    int64
+	epoch   int32
+	hw      int64
+	compact bool    // looks at what is refused, and tells of its gaps
+	refused []int64 // by the follower
+	sparse  int64
 }
 
 // session is the leader's memory of one follower.
@@ -102,7 +105,7 @@ type follows struct {
 	busy    bool // a truncation is under way
 	listed  bool // its fetches are throttled
 	inSync  bool
-	sparse  bool // gaps are taken
+	sparse  bool // gaps may come
 	hw      int64
 	leases  []*buf.Lease
 	refuse  kerr.Code
@@ -114,8 +117,6 @@ type follows struct {
 func (p *follows) FetchPoint() (int64, int32, int64, bool) {
 	return p.end(), p.lastEpoch(), p.start, !p.busy && (!p.flush || p.synced == p.end())
 }
-
-func (p *follows) Sparse() bool { return p.sparse }
 
 func (p *follows) Throttled() (bool, bool) { return p.listed, p.listed && !p.inSync }
 
@@ -411,6 +412,13 @@ func (w *world) read(k Key, q wire.FetchPart) (r wire.FetchPartResult, b []byte)
 		return r, nil
 	}
 	r.HighWatermark, r.LastStableOffset, r.LogStartOffset = l.hw, l.hw, l.start
+	if q.Refused {
+		l.refused = append(l.refused, q.FetchOffset)
+		if l.compact {
+			l.sparse = l.end()
+		}
+	}
+	r.Sparse = l.sparse
 	b = l.bytesFrom(q.FetchOffset)
 	return r, b[:min(len(b), 400)] // the last batch may be cut off
 }

@@ -27,9 +27,6 @@ func (p *Partition) Throttled() (counts, waits bool) {
 	return p.FollowerThrottled, p.FollowerThrottled && !slices.Contains(p.state.ISR, p.state.Me)
 }
 
-// Sparse says whether the leader's log may have gaps between its batches: where compaction takes whole ones out.
-func (p *Partition) Sparse() bool { return p.Compacted }
-
 // maybeReady tells that FetchPoint is ready.
 func (p *Partition) maybeReady() {
 	if p.role == following && !p.truncating && !p.failed && !p.closed && !p.retry.IsSet() && p.ownEnd() >= p.Log.End() {
@@ -181,7 +178,8 @@ func (p *Partition) truncate(to int64, all bool) { p.cut(to, all, func(bool) {})
 // cut truncates, and calls then once it counts, or with false if the log has failed.
 func (p *Partition) cut(to int64, all bool, then func(ok bool)) {
 	p.truncating, p.fetchAt = true, -1
-	if to < p.hw && p.Log.Start() < p.hw {
+	damaged := p.rot.cut(to)
+	if to < p.hw && p.Log.Start() < p.hw && !damaged {
 		p.env.Warnf("%s-%d is cut at %d, below its high watermark %d: its leader was elected without all that was committed", p.Topic, p.Number, to, p.hw)
 	}
 	if all { // a save that is under way may have the start before

@@ -81,6 +81,7 @@ func (p *Partition) Fetched(node int32, brokerEpoch, fetchOffset, logStart int64
 	f.epoch, f.end, f.start, f.fetched, f.leaderEnd = brokerEpoch, fetchOffset, logStart, now, end
 	p.repeatProposal()
 	p.maybeExpand(f)
+	p.maybeExpel(f)
 	p.maybeAdvance(now)
 	return kerr.None
 }

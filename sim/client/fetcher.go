@@ -334,6 +334,9 @@ func (l *lane) partError(p *position, c kerr.Code) {
 		f.b.retry = f.link.onOpen
 	case c == kerr.NotLeaderForPartition || c == kerr.FencedLeaderEpoch || c == kerr.UnknownLeaderEpoch || c == kerr.UnknownTopicOrPartition || c == kerr.KafkaStorageError:
 		f.b.stale()
+	case c == kerr.CorruptMessage:
+		f.b.caught(0, p.key, history.BadBatch, c.String())
+		f.b.stale()
 	case !retriable(c):
 		f.b.caught(0, p.key, "Fetch answers an error of no use", c.String())
 	}

@@ -117,11 +117,10 @@ var draw = [fault.Count]func(*Plan, Source){
 			p.Faults = append(p.Faults, f)
 		}
 	},
-	// Of what a check finds and something else makes again; the records of a log themselves are repaired by nobody yet.
 	fault.D4: func(p *Plan, s Source) {
 		for n := s.Between(1, 3); n > 0; n-- {
 			f := at(p, s, fault.D4)
-			f.Verb, f.A = []string{".index", ".timeindex", ".snapshot", "checkpoint"}[s.Between(0, 3)], s.Between(0, 1<<40)
+			f.Verb, f.A = []string{".index", ".timeindex", ".snapshot", "checkpoint", ".log"}[s.Between(0, 4)], s.Between(0, 1<<40)
 			p.Faults = append(p.Faults, f)
 		}
 	},

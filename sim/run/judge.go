@@ -206,6 +206,18 @@ func (j *Judge) Crashing(node int, power bool) {
 	}
 }
 
+// Stopped notes the end of a process that was told to stop: one that has served leaves nothing unsynced. One that has registered and did not come
+// to serve may have begun to load, and has ended uncleanly; one that has not registered has touched nothing.
+func (j *Judge) Stopped(node int) {
+	switch {
+	case j.copies == nil:
+	case j.c.Ready(node):
+		clear(j.synced[node])
+	case j.view.Registered(node) != nil:
+		j.copies.crashing(node, false, j.synced[node])
+	}
+}
+
 // Replacing notes that the disk of a node is about to be taken away with its process: all of its copies are, and a wiped voter is another one,
 // which is no voter. False: with one more voter gone the others might be no majority, so the disk stays. While an operator moves voters (F:M3)
 // nobody may be missing.

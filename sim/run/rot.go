@@ -46,33 +46,43 @@ func (j *Judge) mended(node int) {
 	j.repairs++
 }
 
-// sound says whether every log on the disk of a node that runs is whole.
+// sound says whether every log on the disk of a node that runs is whole, up to what is written of it.
 func (j *Judge) sound(node int) bool {
 	if !j.c.Running(node) {
 		return false
 	}
+	ends := map[string]int64{}
+	d := j.c.Disk(node)
+	for _, path := range d.Files() {
+		dir, name := path[:strings.LastIndexByte(path, '/')+1], path[strings.LastIndexByte(path, '/')+1:]
+		if !strings.HasSuffix(name, ".log") || strings.Contains(dir, "__cluster_metadata") {
+			continue
+		}
+		b, _ := d.ReadFile(path)
+		next, ok := intact(b, ends[dir])
+		if !ok {
+			return false
+		}
+		ends[dir] = next
+	}
 	var p oracle.Partition
 	for i := range j.view.Partitions(node) {
-		if j.view.Partition(node, i, &p); !p.Online || p.Cutting || !j.intact(node, &p) {
+		if j.view.Partition(node, i, &p); !p.Online || p.Cutting || ends[p.Dir+"/"] < p.Written {
 			return false
 		}
 	}
 	return true
 }
 
-// intact says whether a log's files hold nothing but whole batches that follow on each other, up to its written end. What lies below its start
-// may have rotted. A misdirected write leaves a hole at its own place, if nothing else.
-func (j *Judge) intact(node int, p *oracle.Partition) bool {
-	next := int64(0)
-	for _, path := range j.view.segmentsOf(node, p.Dir) {
-		b, _ := j.c.Disk(node).ReadFile(path)
-		for len(b) > 0 {
-			v, rest, ok := records.Split(b)
-			if !ok || v.BaseOffset() < next || v.LastOffset() < v.BaseOffset() || v.LastOffset() >= p.Start && v.ComputeCRC() != v.CRC() {
-				return false
-			}
-			next, b = v.NextOffset(), rest
+// intact says whether a segment holds nothing but whole batches that follow on each other, from an offset on, and gives where they end. A misdirected
+// write leaves a hole at its own place, if nothing else.
+func intact(b []byte, next int64) (int64, bool) {
+	for len(b) > 0 {
+		v, rest, ok := records.Split(b)
+		if !ok || v.BaseOffset() < next || v.LastOffset() < v.BaseOffset() || v.ComputeCRC() != v.CRC() {
+			return next, false
 		}
+		next, b = v.NextOffset(), rest
 	}
-	return next >= p.Written
+	return next, true
 }
