@@ -36,6 +36,7 @@ type State struct {
 	Image        *metadata.Image
 	Replier      Replier
 	Control      Control  // the controller; only shard 0 has one
+	Txn          Txn      // the transaction coordinators, here and on other brokers
 	ControllerID int32    // the active controller's node id, -1 none known
 	Closed       bool     // the logs are closed or being closed: nothing is served
 	Dirs         []LogDir // in the order of log.dirs
