@@ -113,6 +113,13 @@ func (m *twin) checkStable() {
 			most = min(most, v.BaseOffset())
 		}
 	}
+	for _, s := range m.l.segs {
+		last := s.base - 1
+		for _, a := range s.aborted.list {
+			m.check(last < a.Last && a.Last < s.end, "the segment from %d to %d lists %v", s.base, s.end, s.aborted.list)
+			last = a.Last
+		}
+	}
 	lso := m.stable()
 	m.check(least <= lso && lso <= most, "stable to %d, want %d to %d", lso, least, most)
 }

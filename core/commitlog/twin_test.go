@@ -327,6 +327,7 @@ func TestALogAgreesWithItsTwinThroughRollsReadsCrashesAndFullDisks(t *testing.T)
 				if m.cfg.FlushAck {
 					m.w.disk.space = rapid.Int64Range(0, 500).Draw(m.t, "space")
 					m.append()
+					m.transact()
 					for i := 0; i < 400 && m.w.step(); i++ {
 					}
 					m.w.disk.space = -1
