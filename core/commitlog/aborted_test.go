@@ -231,6 +231,7 @@ func TestAbortedTransactionsAreFoundAcrossSegments(t *testing.T) {
 				}
 			},
 			"append":     func(*rapid.T) { m.append() },
+			"later":      func(*rapid.T) { m.w.env.Now.Mono = m.w.env.Now.Mono.Add(2 * persistGap) }, // so that there are snapshots in the midst of segments
 			"step":       func(*rapid.T) { m.w.step() },
 			"settle":     func(*rapid.T) { m.w.settle() },
 			"checkpoint": func(*rapid.T) { m.point = m.l.RecoveryPoint() },
