@@ -65,7 +65,7 @@ func (n *node) stable() {
 			open[id] = append(open[id], v.BaseOffset())
 		}
 	}
-	if o, ok := p.Log.Producers().FirstOpen(); ok && o < start {
+	if o, ok := p.Log.Producers().FirstUnstable(); ok && o < start {
 		least = start
 	}
 	for id := int64(0); id < 3; id++ {
