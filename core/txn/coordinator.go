@@ -49,7 +49,7 @@ type Coordinator struct {
 type entry struct {
 	Metadata
 	id     string
-	at     int64           // offset of the record that gave the metadata
+	at     int64            // offset of the record that gave the metadata
 	inOpen list.Elem[entry] // place in open
 	held   list.List[call]
 	ending *ending // markers are being written

@@ -115,7 +115,9 @@ func (m *Metadata) mayInit(e expected) bool {
 }
 
 // mustRotate says that InitProducerId needs another producer id: no epoch is left.
-func (m *Metadata) mustRotate(e expected) bool { return exhausted(m.Epoch) && (!e.given || e.epoch == m.Epoch) }
+func (m *Metadata) mustRotate(e expected) bool {
+	return exhausted(m.Epoch) && (!e.given || e.epoch == m.Epoch)
+}
 
 // init begins anew under the same producer id. Source: prepareIncrementProducerEpoch.
 func (m Metadata) init(e expected, timeoutMS int32, nowMS int64) (Metadata, kerr.Code) {

@@ -2,17 +2,17 @@ package txn
 
 // State is where a transactional id stands. Source: Kafka's TransactionState; the numbers are on the log.
 //
-//	                         InitProducerId (any but Ongoing, Prepare*)
-//	                       ┌──────────────┐
-//	                       ▼              │
-//	                     Empty ───────────┼──── add partitions ───▶ Ongoing ──┐ add partitions
-//	                       ▲              │                          │  │  ▲───┘
-//	        InitProducerId │              │        end: commit ◀─────┘  └─────▶ end: abort, time-out, InitProducerId
-//	                       │              │              ▼                          ▼
-//	                       │              │        PrepareCommit              PrepareAbort ◀─ end: abort of an empty transaction (version 2)
-//	                       │              │              │ all markers written     │
-//	                       │              │              ▼                         ▼
-//	                       └──────────────┴─────── CompleteCommit            CompleteAbort ── add partitions ──▶ Ongoing
+//	                 InitProducerId (any but Ongoing, Prepare*)
+//	               ┌──────────────┐
+//	               ▼              │
+//	             Empty ───────────┼──── add partitions ───▶ Ongoing ──┐ add partitions
+//	               ▲              │                          │  │  ▲───┘
+//	InitProducerId │              │        end: commit ◀─────┘  └─────▶ end: abort, time-out, InitProducerId
+//	               │              │              ▼                          ▼
+//	               │              │        PrepareCommit              PrepareAbort ◀─ end: abort of an empty transaction (version 2)
+//	               │              │              │ all markers written     │
+//	               │              │              ▼                         ▼
+//	               └──────────────┴─────── CompleteCommit            CompleteAbort ── add partitions ──▶ Ongoing
 //
 // Dead and PrepareEpochFence never stand in a record.
 type State int8
