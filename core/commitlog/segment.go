@@ -32,6 +32,7 @@ type segment struct {
 	nameless                   bool   // doomed by a truncation: its name is not its own any more
 	sealing                    bool   // its indexes are being completed, or are
 	jitterMS                   int64  // of segment.jitter.ms
+	aborted                    aborted
 	snapshot                   []byte // producer state at its end, from the roll until it is written
 }
 

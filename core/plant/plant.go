@@ -33,9 +33,11 @@ const (
 	R14     // an answer accepted after the leader epoch changed (KAFKA-7786)
 	R15     // a controller that was deposed answers AlterPartition as if it had happened (KAFKA-14154)
 	R16     // a fetch of what is no replica counts (KAFKA-13837)
+	R7      // the last stable offset read twice in one fetch (KAFKA-9807)
 	R18     // data read before it is committed (Redpanda #14794)
 	R19     // offsets listed before the high watermark is known (KIP-207)
 	I1      // no duplicate detection; OUT_OF_ORDER to a retry (Redpanda #3039)
+	I2      // the cached batches kept over an abort in the same epoch (Redpanda #5026)
 	I3      // a duplicate after segment eviction is an error (KAFKA-14034)
 	I5      // only the last batch cached (Redpanda #3077)
 	I6      // sequence compared without wrap
@@ -48,6 +50,10 @@ const (
 	S2      // the leader-epoch checkpoint is renamed before it is synced (KAFKA-16541)
 	S3      // appends accepted after an I/O error (KAFKA-10778)
 	S7      // recovery keeps a batch with a bad CRC
+	T2      // a transactional batch appended without verification (KIP-890)
+	T3      // producers expire by their data alone (KAFKA-9144)
+	T8      // a marker ends a transaction whatever its epoch (Redpanda #3232)
+	T12     // a verification forgets the lowest sequence number (KAFKA-14920)
 	B1      // lost wake-up on fetch (Bufstream)
 	B2      // an offset that defaults to 0 (Bufstream)
 	B3      // acknowledged before it is written (Bufstream)
@@ -81,9 +87,11 @@ var Names = [Count]string{
 	R14: "R14",
 	R15: "R15",
 	R16: "R16",
+	R7:  "R7",
 	R18: "R18",
 	R19: "R19",
 	I1:  "I1",
+	I2:  "I2",
 	I3:  "I3",
 	I5:  "I5",
 	I6:  "I6",
@@ -96,6 +104,10 @@ var Names = [Count]string{
 	S2:  "S2",
 	S3:  "S3",
 	S7:  "S7",
+	T2:  "T2",
+	T3:  "T3",
+	T8:  "T8",
+	T12: "T12",
 	B1:  "B1",
 	B2:  "B2",
 	B3:  "B3",
