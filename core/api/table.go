@@ -80,6 +80,7 @@ func init() {
 		{Key: 24, Min: 0, Max: 5, Name: "AddPartitionsToTxn", cold: addPartitionsToTxn, where: nobody},
 		{Key: 25, Min: 0, Max: 4, Name: "AddOffsetsToTxn", cold: addOffsetsToTxn, where: nobody},
 		{Key: 26, Min: 0, Max: 5, Name: "EndTxn", cold: endTxn, where: nobody},
+		{Key: 28, Min: 0, Max: 5, Name: "TxnOffsetCommit", cold: oneGroup, where: nobody},
 		{Key: 32, Min: 1, Max: 4, Name: "DescribeConfigs", cold: describeConfigs, where: both},
 		{Key: 33, Min: 0, Max: 2, Name: "AlterConfigs", cold: alterConfigs, where: both, controllers: true},
 		{Key: 35, Min: 1, Max: 5, Name: "DescribeLogDirs", cold: describeLogDirs},

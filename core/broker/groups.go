@@ -57,7 +57,9 @@ func (s *Shard) coordinatorOf(p *replica.Partition) coordinated {
 func (s *Shard) loadCoordinator(p *replica.Partition) {
 	switch p.Topic {
 	case offsetsTopic:
-		s.state.Groups[p.Number] = group.New(s.env, groupLog{p}, s.groupConfig(p), topicNames{s})
+		g := group.New(s.env, groupLog{p}, s.groupConfig(p), topicNames{s})
+		g.Txn = &s.txns
+		s.state.Groups[p.Number] = g
 	case transactionTopic:
 		s.state.Txns[p.Number] = s.txns.coordinator(p)
 	default:

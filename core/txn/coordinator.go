@@ -9,6 +9,7 @@ import (
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/list"
+	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/io/clock"
@@ -186,7 +187,11 @@ func (c *Coordinator) reply(x *call, resp kmsg.Response) { c.park(x.id, x.w, res
 
 // park is reply for whoever asks. That an id is not known may rest on any batch of tombstones.
 func (c *Coordinator) park(id string, w coordinator.Waiter, resp kmsg.Response) {
-	if c.ids[id] == nil {
+	switch _, added := resp.(*kmsg.AddPartitionsToTxnResponse); {
+	case added && plant.On(plant.T6):
+		coordinator.Reply(w, resp)
+		return
+	case c.ids[id] == nil:
 		c.shard.ParkAll(w, resp)
 		return
 	}

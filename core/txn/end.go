@@ -7,6 +7,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/plant"
 )
 
 // EndTxn handles EndTxn v0 to v5. From v5 on (KIP-890) each end bumps the epoch, and the answer says what the next transaction is to use.
@@ -85,6 +86,7 @@ func (e *entry) retryOf(commit bool) kerr.Code {
 	switch {
 	case e.State == PrepareCommit && commit, e.State == PrepareAbort && !commit:
 		return kerr.ConcurrentTransactions
+	case plant.On(plant.T7):
 	case e.State == CompleteCommit && commit, e.State == CompleteAbort && !commit:
 		return kerr.None
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/assert"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/plant"
 )
 
 // Versions of the protocol that a client, or the cluster, speaks (feature transaction.version).
@@ -174,7 +175,7 @@ func (m Metadata) end(commit bool, version int16, nextID, nowMS int64) Metadata 
 	next := m.to(s, nowMS)
 	if version >= Version2 {
 		next.lastEpoch = m.Epoch
-		if m.Epoch < math.MaxInt16 {
+		if m.Epoch < math.MaxInt16 && !plant.On(plant.T1) {
 			next.Epoch = m.Epoch + 1
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/list"
+	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/io/clock"
 )
@@ -203,7 +204,7 @@ func (b *batch) MarkersWritten(resp *kmsg.WriteTxnMarkersResponse) {
 			x.written(done)
 		}
 	}
-	if len(b.q.waiting) > 0 {
+	if len(b.q.waiting) > 0 && !plant.On(plant.T5) {
 		s.mark()
 	}
 }

@@ -3,6 +3,7 @@ package txn
 import (
 	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/plant"
 )
 
 // abortTimedOut aborts the transactions that have been open for longer than their producers asked for, and fences those.
@@ -29,7 +30,7 @@ func (c *Coordinator) expire() {
 	before := c.nowMS() - c.cfg.ExpirationMS
 	var recs []coordinator.Record
 	for _, id := range sortedKeys(c.ids) {
-		if e := c.ids[id]; e.State.Idle() && e.UpdatedMS <= before {
+		if e := c.ids[id]; e.State.Idle() && (e.UpdatedMS <= before || plant.On(plant.T9) && e.StartMS <= before) {
 			recs = append(recs, record(id, nil, c.cfg.Version))
 		}
 	}
