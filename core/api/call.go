@@ -202,12 +202,13 @@ func (s *State) replicaOf(it *Item) *replica.Partition {
 	return p
 }
 
-// ColdCall is a request for a group's coordinator or for the controller, decoded.
+// ColdCall is a request for a coordinator or for the controller, decoded.
 type ColdCall struct {
 	Req      kmsg.Request
 	ClientID string
 	Host     string
 	Group    int32 // partition of __consumer_offsets, or -1: the controller
+	Txn      bool  // it is one of __transaction_state
 }
 
 // cold has the shard that owns it answer part slot of r.
@@ -247,6 +248,10 @@ func (s *State) handleCold(c *ColdCall, w *coldWaiter) {
 	if c.Group < 0 {
 		assert.That(s.Control != nil, "api: a controller request on a shard without controller")
 		s.Control.Submit(c.Req, w)
+		return
+	}
+	if c.Txn {
+		s.txnCall(c, w)
 		return
 	}
 	s.groupCall(c, w)

@@ -16,6 +16,7 @@ import (
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/stats"
 	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/core/txn"
 	"github.com/seedlog/seedlog/core/wire"
 	"github.com/seedlog/seedlog/io/disk"
 	"github.com/seedlog/seedlog/io/network"
@@ -48,6 +49,7 @@ type State struct {
 	parts    map[PartKey]*replica.Partition
 	Parts    []*replica.Partition         // in the order in which they were opened
 	Groups   map[int32]*group.Coordinator // by partition of __consumer_offsets
+	Txns     map[int32]*txn.Coordinator   // by partition of __transaction_state
 	configs  map[[16]byte]*config.Topic   // of the present image
 	flights  flight.Table[*Request]       // mail that this shard waits for
 	watching map[watchKey]*call           // other shards' watches here
@@ -74,7 +76,7 @@ type Control interface {
 func NewState(e *env.Env, node *config.Node, shards int) *State {
 	return &State{
 		Env: e, Node: node, Shard: e.Shard, Shards: shards, Scratch: &records.Scratch{},
-		parts: map[PartKey]*replica.Partition{}, Groups: map[int32]*group.Coordinator{},
+		parts: map[PartKey]*replica.Partition{}, Groups: map[int32]*group.Coordinator{}, Txns: map[int32]*txn.Coordinator{},
 		configs: map[[16]byte]*config.Topic{}, watching: map[watchKey]*call{},
 		sessions: newSessions(node), Dirs: newLogDirs(node), ControllerID: node.NodeID,
 	}

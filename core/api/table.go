@@ -24,6 +24,7 @@ const (
 	clients listener = 1 << iota // and brokers
 	inner                        // controllers, and brokers that ask them
 	both    = clients | inner
+	nobody  = inner << 1 // the broker asks itself
 )
 
 // servedAt says whether an API is served to a client.
@@ -76,6 +77,10 @@ func init() {
 		{Key: 21, Min: 0, Max: 2, Name: "DeleteRecords", cold: deleteRecords},
 		{Key: 22, Min: 0, Max: 5, Name: "InitProducerId", cold: initProducerID},
 		{Key: 23, Min: 2, Max: 4, Name: "OffsetForLeaderEpoch", cold: offsetForLeaderEpoch},
+		{Key: 24, Min: 0, Max: 5, Name: "AddPartitionsToTxn", cold: addPartitionsToTxn, where: nobody},
+		{Key: 25, Min: 0, Max: 4, Name: "AddOffsetsToTxn", cold: addOffsetsToTxn, where: nobody},
+		{Key: 26, Min: 0, Max: 5, Name: "EndTxn", cold: endTxn, where: nobody},
+		{Key: 28, Min: 0, Max: 5, Name: "TxnOffsetCommit", cold: oneGroup, where: nobody},
 		{Key: 32, Min: 1, Max: 4, Name: "DescribeConfigs", cold: describeConfigs, where: both},
 		{Key: 33, Min: 0, Max: 2, Name: "AlterConfigs", cold: alterConfigs, where: both, controllers: true},
 		{Key: 35, Min: 1, Max: 5, Name: "DescribeLogDirs", cold: describeLogDirs},
@@ -93,6 +98,8 @@ func init() {
 		{Key: 62, Min: 0, Max: 4, Name: "BrokerRegistration", cold: toController, where: inner, controllers: true},
 		{Key: 63, Min: 0, Max: 1, Name: "BrokerHeartbeat", cold: toController, where: inner, controllers: true},
 		{Key: 64, Min: 0, Max: 0, Name: "UnregisterBroker", cold: toController, where: both, controllers: true},
+		{Key: 65, Min: 0, Max: 0, Name: "DescribeTransactions", cold: describeTransactions, where: nobody},
+		{Key: 66, Min: 0, Max: 2, Name: "ListTransactions", cold: listTransactions, where: nobody},
 		{Key: 67, Min: 0, Max: 0, Name: "AllocateProducerIds", cold: toController, where: inner, controllers: true},
 		{Key: 73, Min: 0, Max: 0, Name: "AssignReplicasToDirs", cold: toController, where: inner, controllers: true},
 		{Key: 75, Min: 0, Max: 0, Name: "DescribeTopicPartitions", cold: describeTopicPartitions},

@@ -111,7 +111,7 @@ func (s *Shard) partitionGone(p *replica.Partition) {
 func (s *Shard) forget(p *replica.Partition, code kerr.Code) {
 	s.unfetch(p)
 	delete(s.follow.after, partKey(p)) // it waits no more, if it did
-	s.unloadGroup(p, kerr.NotCoordinator)
+	s.unloadCoordinator(p, kerr.NotCoordinator)
 	p.Close(code)
 	s.state.DropPartition(p)
 	s.dropped = true
@@ -122,9 +122,9 @@ func (s *Shard) LeaderChanged(p *replica.Partition) {
 	if s.state.Partition(p.TopicID, p.Number) != p || s.phase >= closing {
 		return
 	}
-	s.unloadGroup(p, kerr.NotCoordinator)
+	s.unloadCoordinator(p, kerr.NotCoordinator)
 	if p.IsLeader() && p.Log != nil {
-		s.loadGroup(p)
+		s.loadCoordinator(p)
 	}
 	leader, epoch, ok := p.Following()
 	if !ok {
