@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/io/clock"
 )
 
@@ -20,14 +21,12 @@ type twin struct {
 }
 
 type known struct {
-	pid, prev, after   int64
-	epoch, last        int
-	state              string
-	parts              []string
-	version            int
-	waiting            []func() // what is held until the transaction is complete
-	startedMS, usedMS  int64
-	expected, deadline string
+	pid, prev, after int64
+	epoch, last      int
+	state            string
+	parts            []string
+	version          int
+	waiting          []func() // what is held until the transaction is complete
 }
 
 func (k *known) begins(p string) {
@@ -37,10 +36,10 @@ func (k *known) begins(p string) {
 }
 
 // init gives the answer, or "held".
-func (w *twin) init(id string, given bool, pid int64, epoch int, now int64) string {
+func (w *twin) init(id string, given bool, pid int64, epoch int) string {
 	k := w.ids[id]
 	if k == nil {
-		k = &known{pid: w.next, prev: w.next, after: -1, epoch: 0, last: -1, state: "Empty", usedMS: now}
+		k = &known{pid: w.next, prev: w.next, after: -1, epoch: 0, last: -1, state: "Empty"}
 		w.next++
 		w.ids[id] = k
 		return fmt.Sprintf("NONE %d/0", k.pid)
@@ -52,7 +51,7 @@ func (w *twin) init(id string, given bool, pid int64, epoch int, now int64) stri
 	case strings.HasPrefix(k.state, "Prepare"):
 		return "held"
 	case k.state == "Ongoing":
-		w.abort(k, now)
+		w.abort(k)
 		return "held"
 	case k.epoch >= 32766 && (!given || epoch == k.epoch):
 		k.last = -1
@@ -70,12 +69,12 @@ func (w *twin) init(id string, given bool, pid int64, epoch int, now int64) stri
 	default:
 		k.prev, k.last, k.epoch = k.pid, -1, k.epoch+1
 	}
-	k.state, k.parts, k.after, k.usedMS = "Empty", nil, -1, now
+	k.state, k.parts, k.after = "Empty", nil, -1
 	return fmt.Sprintf("NONE %d/%d", k.pid, k.epoch)
 }
 
 // abort fences and aborts an open transaction, as a cluster of the second version does.
-func (w *twin) abort(k *known, now int64) {
+func (w *twin) abort(k *known) {
 	if k.epoch < 32767 {
 		k.epoch++
 	}
@@ -83,10 +82,10 @@ func (w *twin) abort(k *known, now int64) {
 	if k.epoch < 32767 {
 		k.epoch++
 	}
-	k.state, k.version, k.prev, k.after, k.usedMS = "PrepareAbort", 2, k.pid, -1, now
+	k.state, k.version, k.prev, k.after = "PrepareAbort", 2, k.pid, -1
 }
 
-func (w *twin) add(id string, second bool, pid int64, epoch int, p string, now int64) string {
+func (w *twin) add(id string, second bool, pid int64, epoch int, p string) string {
 	k := w.ids[id]
 	switch {
 	case k == nil:
@@ -102,10 +101,7 @@ func (w *twin) add(id string, second bool, pid int64, epoch int, p string, now i
 	case k.state == "Ongoing" && slices.Contains(k.parts, p):
 		return "NONE"
 	}
-	if k.state != "Ongoing" {
-		k.startedMS = now
-	}
-	k.state, k.prev, k.usedMS, k.version = "Ongoing", k.pid, now, 0
+	k.state, k.prev, k.version = "Ongoing", k.pid, 0
 	if second {
 		k.version = 2
 	}
@@ -128,7 +124,7 @@ func (w *twin) look(id string, pid int64, epoch int, p string) string {
 	return "TRANSACTION_ABORTABLE"
 }
 
-func (w *twin) end1(id string, pid int64, epoch int, commit bool, now int64) string {
+func (w *twin) end1(id string, pid int64, epoch int, commit bool) string {
 	k := w.ids[id]
 	want := map[bool]string{true: "Commit", false: "Abort"}[commit]
 	switch {
@@ -137,7 +133,7 @@ func (w *twin) end1(id string, pid int64, epoch int, commit bool, now int64) str
 	case k.epoch != epoch:
 		return "PRODUCER_FENCED"
 	case k.state == "Ongoing":
-		k.state, k.version, k.prev, k.after, k.usedMS = "Prepare"+want, 0, k.pid, -1, now
+		k.state, k.version, k.prev, k.after = "Prepare"+want, 0, k.pid, -1
 		return "NONE"
 	case k.state == "Prepare"+want:
 		return "CONCURRENT_TRANSACTIONS"
@@ -147,7 +143,7 @@ func (w *twin) end1(id string, pid int64, epoch int, commit bool, now int64) str
 	return "INVALID_TXN_STATE"
 }
 
-func (w *twin) end2(id string, pid int64, epoch int, commit bool, now int64) string {
+func (w *twin) end2(id string, pid int64, epoch int, commit bool) string {
 	k := w.ids[id]
 	if k == nil {
 		return "INVALID_PRODUCER_ID_MAPPING -1/-1"
@@ -176,9 +172,6 @@ func (w *twin) end2(id string, pid int64, epoch int, commit bool, now int64) str
 	case commit || retry || strings.HasPrefix(k.state, "Prepare"):
 		return "INVALID_TXN_STATE -1/-1"
 	}
-	if k.state != "Ongoing" {
-		k.startedMS = now
-	}
 	k.after = -1
 	if k.epoch >= 32766 {
 		k.after = w.next
@@ -188,7 +181,7 @@ func (w *twin) end2(id string, pid int64, epoch int, commit bool, now int64) str
 	if k.epoch < 32767 {
 		k.epoch++
 	}
-	k.state, k.version, k.prev, k.usedMS = "Prepare"+want, 2, k.pid, now
+	k.state, k.version, k.prev = "Prepare"+want, 2, k.pid
 	if k.after >= 0 {
 		return fmt.Sprintf("NONE %d/0", k.after)
 	}
@@ -196,7 +189,7 @@ func (w *twin) end2(id string, pid int64, epoch int, commit bool, now int64) str
 }
 
 // complete ends what is decided, and says for what it was held.
-func (w *twin) complete(k *known, now int64) {
+func (w *twin) complete(k *known) {
 	if !strings.HasPrefix(k.state, "Prepare") {
 		return
 	}
@@ -204,12 +197,21 @@ func (w *twin) complete(k *known, now int64) {
 	if k.version == 2 && k.after >= 0 {
 		k.pid, k.epoch = k.after, 0
 	}
-	k.state, k.after, k.parts, k.usedMS = strings.Replace(k.state, "Prepare", "Complete", 1), -1, nil, now
+	k.state, k.after, k.parts = strings.Replace(k.state, "Prepare", "Complete", 1), -1, nil
 	held := k.waiting
 	k.waiting = nil
 	for _, f := range held {
 		f()
 	}
+}
+
+// only reads the one record of a batch.
+func only(b records.View) (string, Metadata) {
+	r := records.NewReader(b, &records.Scratch{})
+	rec, _, _ := r.Next()
+	id, _, _ := readKey(rec.Key)
+	m, _ := readValue(rec.Value)
+	return id, m
 }
 
 func TestTheCoordinatorAnswersAsItsTwin(t *testing.T) {
@@ -236,7 +238,6 @@ func TestTheCoordinatorAnswersAsItsTwin(t *testing.T) {
 			does(name)
 			// A decision about nothing is carried out as soon as it is committed.
 		}
-		now := func() int64 { return int64(w.env.Now.Wall) }
 		id := func(t *rapid.T) string { return rapid.SampledFrom([]string{"x", "y"}).Draw(t, "id") }
 		// who draws a producer: mostly the present one, else one near it.
 		who := func(t *rapid.T, id string) (int64, int) {
@@ -266,26 +267,17 @@ func TestTheCoordinatorAnswersAsItsTwin(t *testing.T) {
 		part := func(t *rapid.T) (string, int32) {
 			return rapid.SampledFrom([]string{"a", "b"}).Draw(t, "topic"), rapid.Int32Range(0, 3).Draw(t, "partition")
 		}
-		// carry has every decision that is committed carried out, on both sides.
-		carry := func() {
-			for len(w.asked) > 0 {
-				w.write(kerr.None, false)
-			}
-		}
+		// follow has the twin complete what the real one has completed; held requests are answered then.
+		seen := 0
 		follow := func() {
-			// The twin completes what the real one has completed; held requests are answered then.
-			for again := true; again; {
-				again = false
-				for _, id := range []string{"x", "y"} {
-					k, e := twin.ids[id], w.c.ids[id]
-					if k != nil && e != nil && strings.HasPrefix(k.state, "Prepare") && !e.State.Preparing() {
-						twin.complete(k, now())
-						again = true
-					}
+			for ; seen < len(w.log.batches); seen++ {
+				id, m := only(w.log.batches[seen])
+				if m.State != CompleteCommit && m.State != CompleteAbort {
+					continue
 				}
+				twin.complete(twin.ids[id])
 			}
 		}
-		_ = carry
 		t.Repeat(map[string]func(*rapid.T){
 			"init": func(t *rapid.T) {
 				id := id(t)
@@ -294,17 +286,17 @@ func TestTheCoordinatorAnswersAsItsTwin(t *testing.T) {
 					if epoch == 0 && pid < 0 {
 						return
 					}
-					ask(id, func() string { return twin.init(id, true, pid, epoch, now()) }, func(name string) { w.init(name, id, pid, int64(epoch)) })
+					ask(id, func() string { return twin.init(id, true, pid, epoch) }, func(name string) { w.init(name, id, pid, int64(epoch)) })
 					return
 				}
-				ask(id, func() string { return twin.init(id, false, -1, -1, now()) }, func(name string) { w.init(name, id) })
+				ask(id, func() string { return twin.init(id, false, -1, -1) }, func(name string) { w.init(name, id) })
 			},
 			"add": func(t *rapid.T) {
 				id := id(t)
 				pid, epoch := who(t, id)
 				topic, p := part(t)
 				second := rapid.Bool().Draw(t, "second version")
-				ask(id, func() string { return twin.add(id, second, pid, epoch, fmt.Sprint(topic, p), now()) }, func(name string) {
+				ask(id, func() string { return twin.add(id, second, pid, epoch, fmt.Sprint(topic, p)) }, func(name string) {
 					w.add(name, id, map[bool]int16{false: 3, true: 5}[second], false, pid, int16(epoch), topic, p)
 				})
 			},
@@ -321,9 +313,9 @@ func TestTheCoordinatorAnswersAsItsTwin(t *testing.T) {
 				pid, epoch := who(t, id)
 				commit, second := rapid.Bool().Draw(t, "commit"), rapid.Bool().Draw(t, "second version")
 				if second {
-					ask(id, func() string { return twin.end2(id, pid, epoch, commit, now()) }, func(name string) { w.end(name, id, 5, pid, int16(epoch), commit) })
+					ask(id, func() string { return twin.end2(id, pid, epoch, commit) }, func(name string) { w.end(name, id, 5, pid, int16(epoch), commit) })
 				} else {
-					ask(id, func() string { return twin.end1(id, pid, epoch, commit, now()) }, func(name string) { w.end(name, id, 4, pid, int16(epoch), commit) })
+					ask(id, func() string { return twin.end1(id, pid, epoch, commit) }, func(name string) { w.end(name, id, 4, pid, int16(epoch), commit) })
 				}
 			},
 			"epochs run out": func(t *rapid.T) {
@@ -353,7 +345,7 @@ func TestTheCoordinatorAnswersAsItsTwin(t *testing.T) {
 				w.env.Now.Wall += 120_000
 				for _, id := range []string{"x", "y"} {
 					if k := twin.ids[id]; k != nil && k.state == "Ongoing" {
-						twin.abort(k, now())
+						twin.abort(k)
 					}
 				}
 				w.c.abortTimedOut()
