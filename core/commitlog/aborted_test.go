@@ -210,7 +210,7 @@ func TestATransactionIndexHasKafkasBytes(t *testing.T) {
 }
 
 func FuzzParseAbortedTakesOnlyWhatAppendMakes(f *testing.F) {
-	f.Add(index.AppendAborted(nil, []Aborted{{1, 2, 3, 4}, {1, 4, 5, 6}}))
+	f.Add(index.AppendAborted(nil, []Aborted{{ProducerID: 1, First: 2, Last: 3, Stable: 4}, {ProducerID: 1, First: 4, Last: 5, Stable: 6}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if list, ok := index.ParseAborted(b); ok && string(index.AppendAborted(nil, list)) != string(b) {
 			t.Fatal("read other than written")
@@ -231,6 +231,7 @@ func TestAbortedTransactionsAreFoundAcrossSegments(t *testing.T) {
 				}
 			},
 			"append":     func(*rapid.T) { m.append() },
+			"later":      func(*rapid.T) { m.w.env.Now.Mono = m.w.env.Now.Mono.Add(2 * persistGap) }, // so that there are snapshots in the midst of segments
 			"step":       func(*rapid.T) { m.w.step() },
 			"settle":     func(*rapid.T) { m.w.settle() },
 			"checkpoint": func(*rapid.T) { m.point = m.l.RecoveryPoint() },

@@ -33,7 +33,7 @@ const (
 	R14     // an answer accepted after the leader epoch changed (KAFKA-7786)
 	R15     // a controller that was deposed answers AlterPartition as if it had happened (KAFKA-14154)
 	R16     // a fetch of what is no replica counts (KAFKA-13837)
-	R7      // the last stable offset read twice in one fetch (KAFKA-9807)
+	R17     // a new leader serves read_committed before it knows what is stable (Redpanda #5090)
 	R18     // data read before it is committed (Redpanda #14794)
 	R19     // offsets listed before the high watermark is known (KIP-207)
 	I1      // no duplicate detection; OUT_OF_ORDER to a retry (Redpanda #3039)
@@ -95,7 +95,7 @@ var Names = [Count]string{
 	R14: "R14",
 	R15: "R15",
 	R16: "R16",
-	R7:  "R7",
+	R17: "R17",
 	R18: "R18",
 	R19: "R19",
 	I1:  "I1",

@@ -229,6 +229,17 @@ func (t *Table) misplaced(v records.View, e *Entry) bool {
 	return seq > x.lowest && !plant.On(plant.T12) || x.bumps && seq != 0 && (e == nil || e.N == 0)
 }
 
+// CheckOwn judges a batch that a coordinator writes for a producer, which has no sequence numbers: its epoch, and whether it may begin a transaction.
+func (t *Table) CheckOwn(v records.View, g Guard) kerr.Code {
+	if e := t.byID[v.ProducerID()]; e != nil && v.ProducerEpoch() < e.Epoch {
+		return kerr.InvalidProducerEpoch
+	}
+	if t.unverified(v, g) {
+		return kerr.InvalidTxnState
+	}
+	return kerr.None
+}
+
 // verified ends a producer's verification.
 func (t *Table) verified(id int64) {
 	if x := t.verifying[id]; x != nil {
