@@ -69,7 +69,7 @@ func readValue(b []byte) (m Metadata, err error) {
 		ClientVer: v.ClientTransactionVersion, lastEpoch: noEpoch,
 	}
 	for _, t := range v.Topics {
-		if len(t.Partitions) > 0 {
+		if len(t.Partitions) > 0 && !m.State.Idle() {
 			m.Partitions = m.Partitions.With(t.Topic, t.Partitions)
 		}
 	}

@@ -206,6 +206,8 @@ type waiter struct {
 	w        *world
 	name, id string
 	answered bool
+	asked    bool  // the coordinator has had it
+	rests    int64 // the last record that it may rest on, once asked
 }
 
 func (p *waiter) Reply(resp kmsg.Response) {
@@ -215,7 +217,10 @@ func (p *waiter) Reply(resp kmsg.Response) {
 	p.answered = true
 	s := show(resp)
 	resp.AppendTo(nil) // what the answer holds must be encodable at its version
-	if p.w.c.Active() && !strings.HasPrefix(s, "COORDINATOR_") && p.w.last(p.id) >= p.w.log.hw {
+	if !p.asked {
+		p.rests = p.w.last(p.id)
+	}
+	if p.w.c.Active() && !strings.HasPrefix(s, "COORDINATOR_") && p.rests >= p.w.log.hw {
 		p.w.early = append(p.w.early, p.name+" "+s)
 	}
 	p.w.answers[p.name] = s
@@ -278,8 +283,12 @@ func show(resp kmsg.Response) string {
 	return fmt.Sprintf("%T", resp)
 }
 
-func (w *world) waiter(name, id string) coordinator.Waiter {
-	return &waiter{w: w, name: name, id: id}
+// ask has the coordinator asked, and ends the round.
+func (w *world) ask(name, id string, f func(coordinator.Waiter)) {
+	x := &waiter{w: w, name: name, id: id}
+	f(x)
+	x.asked, x.rests = true, w.last(id)
+	w.settle()
 }
 
 // init sends InitProducerId; by is the producer that a client goes on from, -1/-1 none.
@@ -289,8 +298,7 @@ func (w *world) init(name, id string, by ...int64) {
 	if len(by) == 2 {
 		q.ProducerID, q.ProducerEpoch = by[0], int16(by[1])
 	}
-	w.c.InitProducerID(q, w.waiter(name, id))
-	w.settle()
+	w.ask(name, id, func(x coordinator.Waiter) { w.c.InitProducerID(q, x) })
 }
 
 // add sends AddPartitionsToTxn: a client's of version 3, a broker's of version 5.
@@ -301,22 +309,19 @@ func (w *world) add(name, id string, version int16, verify bool, pid int64, epoc
 	t.TransactionalID, t.ProducerID, t.ProducerEpoch, t.VerifyOnly = id, pid, epoch, verify
 	t.Topics = []kmsg.AddPartitionsToTxnRequestTransactionTopic{{Topic: topic, Partitions: ps}}
 	q.Transactions = append(q.Transactions, t)
-	w.c.AddPartitions(q, w.waiter(name, id))
-	w.settle()
+	w.ask(name, id, func(x coordinator.Waiter) { w.c.AddPartitions(q, x) })
 }
 
 func (w *world) end(name, id string, version int16, pid int64, epoch int16, commit bool) {
 	q := kmsg.NewPtrEndTxnRequest()
 	q.Version, q.TransactionalID, q.ProducerID, q.ProducerEpoch, q.Commit = version, id, pid, epoch, commit
-	w.c.EndTxn(q, w.waiter(name, id))
-	w.settle()
+	w.ask(name, id, func(x coordinator.Waiter) { w.c.EndTxn(q, x) })
 }
 
 func (w *world) describe(name, id string) {
 	q := kmsg.NewPtrDescribeTransactionsRequest()
 	q.TransactionalIDs = []string{id}
-	w.c.DescribeTransactions(q, w.waiter(name, id))
-	w.settle()
+	w.ask(name, id, func(x coordinator.Waiter) { w.c.DescribeTransactions(q, x) })
 }
 
 // told gives what was answered since, and forgets it.
