@@ -128,7 +128,10 @@ func readTopic(t testing.TB, cl *kgo.Client, level kgo.IsolationLevel, topic str
 	all := map[int32][]string{}
 	offsets := map[int32]kgo.Offset{}
 	for p := range parts {
-		ends[p] = latest(t, cl, topic, p, 1)
+		eventually(t, 30*time.Second, "the markers of the last transactions are written", func() bool { // a commit is answered before
+			ends[p] = latest(t, cl, topic, p, 1)
+			return ends[p] == latest(t, cl, topic, p, 0)
+		})
 		offsets[p] = kgo.NewOffset().AtStart()
 	}
 	r, err := kgo.NewClient(kgo.SeedBrokers(cl.OptValue(kgo.SeedBrokers).([]string)...), kgo.FetchIsolationLevel(level), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: offsets}), kgo.KeepControlRecords(),
@@ -268,7 +271,7 @@ func TestTransactionsAreWholeAcrossKillsOfTheBroker(t *testing.T) {
 
 func TestTransactionsAreWholeWhileBrokersOfAClusterAreKilled(t *testing.T) {
 	c := newCluster(t, 3)
-	eager := []kgo.Opt{kgo.SeedBrokers(c.clients...), kgo.MetadataMaxAge(2 * time.Second)}
+	eager := []kgo.Opt{kgo.SeedBrokers(c.clients...), kgo.MetadataMinAge(200 * time.Millisecond)}
 	cl := c.dial(eager...)
 	createReplicated(t, cl, "txns", 3, 3, "min.insync.replicas=2")
 	x := newTransactor(t, "one", "txns", 3, eager...)

@@ -120,7 +120,7 @@ func (s *State) appendTo(id [16]byte, n int32, v records.View, lease *buf.Lease,
 		w.Appended(slot, replica.Result{Code: it.Code, Base: -1, Time: -1})
 		return
 	}
-	if txn != nil && v.IsTransactional() && s.verify(p, unverified{v, lease, acks, w, slot}, txn) {
+	if txn != nil && v.IsTransactional() && s.verify(p, unverified{v: v, lease: lease, acks: acks, w: w, slot: slot}, txn) {
 		return
 	}
 	p.Append(v, lease, acks, w, slot)

@@ -13,7 +13,9 @@ import (
 //	Produce ─▶ Partition.Verify ─ guard ─▶ Txn.Verify … Verified ─▶ Partition.AppendVerified(guard)
 //	                └ the transaction is open here: append
 //
-// A marker on the way makes the guard worthless.
+// A marker on the way makes the guard worthless. It may be that of the transaction before: the coordinator lets a producer begin the next one while the markers
+// of the last are being written, and answers once they are. Under transaction.version 2 each transaction has an epoch of its own, so the coordinator is asked once
+// more. Before that the batch might be of a transaction that has ended, and is refused.
 
 // producing is what a Produce says of its transaction.
 type producing struct {
@@ -58,7 +60,11 @@ type unverified struct {
 	acks  int16
 	w     replica.Waiter
 	slot  int32
+	tries int8 // how often a marker came between
 }
+
+// maxVerifies bounds how often the coordinator is asked for one batch.
+const maxVerifies = 4
 
 func (u *unverified) refuse(c kerr.Code) {
 	u.w.Appended(u.slot, replica.Result{Code: c, Base: -1, Time: -1})
@@ -114,6 +120,10 @@ func (x *verification) Verified(codes []kerr.Code) {
 			u.refuse(c)
 		case s.Closed || s.Partition(k.p.TopicID, k.p.Number) != k.p || k.p.Log == nil:
 			u.refuse(kerr.NotLeaderForPartition)
+		case k.txn.adds() && u.tries < maxVerifies && k.p.GuardLost(u.v, k.guard):
+			if u.tries++; !s.verify(k.p, *u, &k.txn) {
+				k.p.Append(u.v, u.lease, u.acks, u.w, u.slot)
+			}
 		default:
 			k.p.AppendVerified(u.v, u.lease, u.acks, k.guard, u.w, u.slot)
 		}

@@ -54,6 +54,12 @@ func (p *Partition) Verify(v records.View, bumps bool) (Guard, kerr.Code) {
 	return p.Log.Producers().Verify(v, bumps, p.env.Now.Wall)
 }
 
+// GuardLost says whether a verified batch would be refused because a marker came after its verification began.
+func (p *Partition) GuardLost(v records.View, g Guard) bool {
+	t := p.Log.Producers()
+	return p.refusal(AcksLeader) == kerr.None && !t.Verified(v.ProducerID(), v.ProducerEpoch(), g)
+}
+
 // refusal says why nothing is appended here at all, or with these acks.
 func (p *Partition) refusal(acks int16) kerr.Code {
 	switch {

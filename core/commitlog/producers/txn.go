@@ -222,6 +222,9 @@ func (t *Table) unverified(id int64, epoch int16, g Guard) bool {
 	return x == nil || g == 0 || x.guard != g
 }
 
+// Verified says whether a producer's transaction is open, or g stands for a verification that may still begin it.
+func (t *Table) Verified(id int64, epoch int16, g Guard) bool { return !t.unverified(id, epoch, g) }
+
 // misplaced says whether the batch of a producer that is being verified cannot be its first: one with a lower sequence number was asked for
 // (KAFKA-14920), or its epoch begins here, and so at sequence 0.
 func (t *Table) misplaced(v records.View, e *Entry) bool {
