@@ -10,6 +10,7 @@ import (
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/core/wire"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/io/disk"
 )
@@ -53,6 +54,9 @@ type Item struct {
 	end      int64 // where the reader stopped
 	diverges bool  // the reader has what the leader has not: REpoch, ROff say since where (KIP-595)
 	prefer   int32 // the replica to read from instead, -1 none
+	lso      int64 // last stable offset
+	aborted  []wire.AbortedTxn
+	found    any // what a cold request asked for
 
 	log     *commitlog.Log // of the owner: what Ext pins
 	text    string         // why a produced batch was refused
@@ -70,6 +74,8 @@ const (
 	opEpochEnd
 	opDeleteRecords
 	opSizes
+	opEndTxns
+	opProducers
 )
 
 // call carries the items of one shard. Its request's items array is shared between the shards of the request, each writing its own.
@@ -90,6 +96,7 @@ type call struct {
 	count bool   // opRead: the first look of this request, by which a follower says how far it is
 	// opDeleteRecords: how long replicas are waited for
 	timeout clock.Duration
+	markers []kmsg.WriteTxnMarkersRequestMarker // opEndTxns: which of them is an item's Arg
 }
 
 type watchKey struct {
@@ -155,6 +162,10 @@ func (s *State) do(c *call) {
 		s.deleteRecords(c)
 	case opSizes:
 		s.sizes(c)
+	case opEndTxns:
+		s.endTxns(c)
+	case opProducers:
+		s.describeProducers(c)
 	default:
 		assert.Never("api: unknown call")
 	}
@@ -266,8 +277,9 @@ type remoteAppend struct {
 	id    [16]byte
 	num   int32
 	batch records.View
-	start int64 // of the log, in the answer
-	taken bool  // the log has the batch: an answer with a code does not say that its bytes are free
+	txn   *producing // its transaction, nil none
+	start int64      // of the log, in the answer
+	taken bool       // the log has the batch: an answer with a code does not say that its bytes are free
 }
 
 // Appended is replica.Waiter.
@@ -289,7 +301,7 @@ func (s *State) Mail(m *step.Mail) {
 	case MailAppend:
 		w := m.Body.(*remoteAppend)
 		w.s, w.to, w.token = s, m.From, m.Token
-		s.appendTo(w.id, w.num, w.batch, nil, w.acks, w, m.Slot)
+		s.appendTo(w.id, w.num, w.batch, nil, w.acks, w, m.Slot, w.txn)
 		w.taken = true
 	case MailAppended:
 		r := s.flights.Take(m.Token)

@@ -3,6 +3,7 @@ package api
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/env"
@@ -53,6 +54,8 @@ type State struct {
 	configs  map[[16]byte]*config.Topic   // of the present image
 	flights  flight.Table[*Request]       // mail that this shard waits for
 	watching map[watchKey]*call           // other shards' watches here
+	verifies map[verifyKey]*verification  // batches here that wait for their coordinators
+	hidden   []commitlog.Aborted          // reused by each look
 	sessions sessions
 
 	produceResp  wire.ProduceResponse // reused by each encode
@@ -77,7 +80,7 @@ func NewState(e *env.Env, node *config.Node, shards int) *State {
 	return &State{
 		Env: e, Node: node, Shard: e.Shard, Shards: shards, Scratch: &records.Scratch{},
 		parts: map[PartKey]*replica.Partition{}, Groups: map[int32]*group.Coordinator{}, Txns: map[int32]*txn.Coordinator{},
-		configs: map[[16]byte]*config.Topic{}, watching: map[watchKey]*call{},
+		configs: map[[16]byte]*config.Topic{}, watching: map[watchKey]*call{}, verifies: map[verifyKey]*verification{},
 		sessions: newSessions(node), Dirs: newLogDirs(node), ControllerID: node.NodeID,
 	}
 }

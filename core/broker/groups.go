@@ -167,7 +167,7 @@ func (s *Shard) groupConfig(p *replica.Partition) *group.Config {
 	return c
 }
 
-// groupLog is coordinator.Log over a partition.
+// groupLog is coordinator.Log over a partition, and what that has is group.Producers.
 type groupLog struct{ *replica.Partition }
 
 // Append is coordinator.Log.
@@ -175,26 +175,3 @@ func (l groupLog) Append(batch []byte) (int64, kerr.Code) { return l.AppendOwn(b
 
 // End is coordinator.Log.
 func (l groupLog) End() int64 { return l.Log.End() }
-
-// BeginVerify is group.Producers.
-func (l groupLog) BeginVerify(producerID int64, epoch int16, bumps bool) (uint64, kerr.Code) {
-	g, code := l.Verify(transactional(producerID, epoch), bumps)
-	return uint64(g), code
-}
-
-// Admit is group.Producers.
-func (l groupLog) Admit(producerID int64, epoch int16, guard uint64) kerr.Code {
-	return l.Log.Producers().CheckOwn(transactional(producerID, epoch), replica.Guard(guard))
-}
-
-// AdmitMarker is group.Producers.
-func (l groupLog) AdmitMarker(producerID int64, epoch int16, coordinatorEpoch int32, version int8) kerr.Code {
-	return l.Log.Producers().CheckMarker(producerID, epoch, coordinatorEpoch, version)
-}
-
-// transactional stands for a batch that a producer's transaction is to get.
-func transactional(producerID int64, epoch int16) records.View {
-	b := records.NewBuilder(records.Options{HasProducer: true, ProducerID: producerID, ProducerEpoch: epoch, BaseSequence: -1, Transactional: true})
-	b.Add(nil, nil, 0)
-	return b.Build()
-}

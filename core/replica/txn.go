@@ -90,13 +90,20 @@ func (p *Partition) AppendMarker(x EndTxn, w Waiter, slot int32) {
 	p.wait(base, AcksAll, waiting{w: w, slot: slot, r: Result{Base: base, Time: -1}})
 }
 
-// AppendOwnVerified is AppendOwn of a batch of a producer's transaction, which a coordinator writes for it (TxnOffsetCommit): the guard is from Verify.
-func (p *Partition) AppendOwnVerified(b []byte, g Guard) (last int64, code kerr.Code) {
+// BeginVerify is Verify of what a coordinator is to write here for a producer, in its transaction (TxnOffsetCommit).
+func (p *Partition) BeginVerify(producerID int64, epoch int16, bumps bool) (Guard, kerr.Code) {
 	if c := p.refusal(AcksAll); c != kerr.None {
-		return -1, c
+		return 0, c
 	}
-	if c := p.Log.Producers().CheckOwn(b, g); c != kerr.None {
-		return -1, c
-	}
-	return p.AppendOwn(b)
+	return p.Log.Producers().VerifyProducer(producerID, epoch, -1, bumps, p.env.Now.Wall)
+}
+
+// Admit says whether it may be written now. A marker that came after BeginVerify has ended what the guard stands for.
+func (p *Partition) Admit(producerID int64, epoch int16, g Guard) kerr.Code {
+	return p.Log.Producers().Admit(producerID, epoch, g)
+}
+
+// AdmitMarker says whether a coordinator may end the transaction of a producer, by a marker that AppendOwn writes.
+func (p *Partition) AdmitMarker(producerID int64, epoch int16, coordinatorEpoch int32, version int8) kerr.Code {
+	return p.Log.Producers().CheckMarker(producerID, epoch, coordinatorEpoch, version)
 }

@@ -43,7 +43,7 @@ func (t *Table) CheckVerified(v records.View, g Guard) Verdict {
 			return Verdict{Code: kerr.InvalidProducerEpoch}
 		}
 	}
-	if t.unverified(v, g) {
+	if v.IsTransactional() && t.unverified(v.ProducerID(), v.ProducerEpoch(), g) {
 		return Verdict{Code: kerr.InvalidTxnState}
 	}
 	if t.misplaced(v, e) {

@@ -165,7 +165,7 @@ func (t *Table) reopen(list []*Entry) {
 }
 
 // Guard stands for one verification of a producer's batches (KIP-890). The zero Guard is none.
-type Guard uint64
+type Guard = uint64
 
 // verification is a producer that asks its coordinator, or has asked it, whether this partition is in its transaction. It ends with the first
 // batch, or with a marker: an answer that was on its way then says nothing of what comes.
@@ -182,7 +182,11 @@ type verification struct {
 // Verify says whether a transactional batch needs a verification before it is appended, as Kafka's maybeStartTransactionVerification: its Guard, or
 // the zero Guard if the producer's transaction is open here. INVALID_PRODUCER_EPOCH: the producer is fenced.
 func (t *Table) Verify(v records.View, bumps bool, now clock.Wall) (Guard, kerr.Code) {
-	id, epoch := v.ProducerID(), v.ProducerEpoch()
+	return t.VerifyProducer(v.ProducerID(), v.ProducerEpoch(), v.BaseSequence(), bumps, now)
+}
+
+// VerifyProducer is Verify of a batch that is not made yet; seq is its first sequence number, -1 where a coordinator writes it.
+func (t *Table) VerifyProducer(id int64, epoch int16, seq int32, bumps bool, now clock.Wall) (Guard, kerr.Code) {
 	e := t.byID[id]
 	if e != nil && epoch < e.Epoch {
 		return 0, kerr.InvalidProducerEpoch
@@ -193,7 +197,7 @@ func (t *Table) Verify(v records.View, bumps bool, now clock.Wall) (Guard, kerr.
 	x := t.verifying[id]
 	if x == nil {
 		t.guards++
-		x = &verification{guard: t.guards, lowest: v.BaseSequence(), epoch: epoch, bumps: bumps, since: now, id: id}
+		x = &verification{guard: t.guards, lowest: seq, epoch: epoch, bumps: bumps, since: now, id: id}
 		if t.verifying == nil {
 			t.verifying = make(map[int64]*verification)
 		}
@@ -202,19 +206,19 @@ func (t *Table) Verify(v records.View, bumps bool, now clock.Wall) (Guard, kerr.
 	}
 	switch {
 	case epoch > x.epoch:
-		x.epoch, x.lowest = epoch, v.BaseSequence()
+		x.epoch, x.lowest = epoch, seq
 	case epoch == x.epoch:
-		x.lowest = min(x.lowest, v.BaseSequence())
+		x.lowest = min(x.lowest, seq)
 	}
 	return x.guard, kerr.None
 }
 
-// unverified says whether a batch would begin a transaction without the verification that g stands for.
-func (t *Table) unverified(v records.View, g Guard) bool {
-	if !v.IsTransactional() || t.Ongoing(v.ProducerID(), v.ProducerEpoch()) || plant.On(plant.T2) {
+// unverified says whether a transactional batch would begin a transaction without the verification that g stands for.
+func (t *Table) unverified(id int64, epoch int16, g Guard) bool {
+	if t.Ongoing(id, epoch) || plant.On(plant.T2) {
 		return false
 	}
-	x := t.verifying[v.ProducerID()]
+	x := t.verifying[id]
 	return x == nil || g == 0 || x.guard != g
 }
 
@@ -229,12 +233,13 @@ func (t *Table) misplaced(v records.View, e *Entry) bool {
 	return seq > x.lowest && !plant.On(plant.T12) || x.bumps && seq != 0 && (e == nil || e.N == 0)
 }
 
-// CheckOwn judges a batch that a coordinator writes for a producer, which has no sequence numbers: its epoch, and whether it may begin a transaction.
-func (t *Table) CheckOwn(v records.View, g Guard) kerr.Code {
-	if e := t.byID[v.ProducerID()]; e != nil && v.ProducerEpoch() < e.Epoch {
+// Admit judges a transactional batch that a coordinator writes for a producer, which has no sequence numbers: its epoch, and whether it may begin a
+// transaction.
+func (t *Table) Admit(id int64, epoch int16, g Guard) kerr.Code {
+	if e := t.byID[id]; e != nil && epoch < e.Epoch {
 		return kerr.InvalidProducerEpoch
 	}
-	if t.unverified(v, g) {
+	if t.unverified(id, epoch, g) {
 		return kerr.InvalidTxnState
 	}
 	return kerr.None
