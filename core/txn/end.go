@@ -127,8 +127,16 @@ func (e *entry) mayEndBumping(q *kmsg.EndTxnRequest) (bool, kerr.Code) {
 	return true, kerr.None // an abort without any partition still bumps the epoch
 }
 
-// abort fences the producer of an open transaction and decides to abort it, as the cluster's version of the protocol has it.
-func (c *Coordinator) abort(e *entry) kerr.Code {
-	next := e.fenced().end(false, c.cfg.Version, noID, c.nowMS())
+// abort decides to abort an open transaction, as the cluster's version of the protocol has it; either fences the producer. In the second version it
+// may go on from the epoch that it had with an InitProducerId (KAFKA-19367). nextID is for one that has no epoch left.
+func (c *Coordinator) abort(e *entry, nextID int64) kerr.Code {
+	next := e.Metadata
+	if c.cfg.Version < Version2 {
+		next = next.fenced()
+	}
+	next = next.end(false, c.cfg.Version, nextID, c.nowMS())
 	return c.write(e.id, &next)
 }
+
+// mustReplace says that an abort needs another producer id for what comes after it.
+func (c *Coordinator) mustReplace(e *entry) bool { return c.cfg.Version >= Version2 && exhausted(e.Epoch) }

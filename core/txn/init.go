@@ -45,11 +45,7 @@ func (c *Coordinator) initProducerID(x *call, q *kmsg.InitProducerIDRequest) {
 	case e.State.Preparing():
 		c.hold(e, x)
 	case e.State == Ongoing:
-		if code := c.abort(e); code != kerr.None {
-			x.refuse(code)
-			return
-		}
-		c.hold(e, x)
+		c.abortFor(x, e)
 	case e.mustRotate(by):
 		if id, ok := x.needID(); ok {
 			next := e.rotate(id, by, q.TransactionTimeoutMillis, c.nowMS())
@@ -63,6 +59,23 @@ func (c *Coordinator) initProducerID(x *call, q *kmsg.InitProducerIDRequest) {
 		}
 		c.inited(x, q, &next)
 	}
+}
+
+// abortFor aborts what another producer has open, and holds the call until that is done.
+func (c *Coordinator) abortFor(x *call, e *entry) {
+	nextID := noID
+	if c.mustReplace(e) {
+		id, ok := x.needID()
+		if !ok {
+			return
+		}
+		nextID, x.newID = id, noID
+	}
+	if code := c.abort(e, nextID); code != kerr.None {
+		x.refuse(code)
+		return
+	}
+	c.hold(e, x)
 }
 
 // firstProducer makes an id known.

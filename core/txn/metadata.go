@@ -157,7 +157,8 @@ func (m Metadata) add(ps Partitions, version int16, nowMS int64) Metadata {
 	return next
 }
 
-// fenced is an Ongoing transaction whose producer may not go on: the epoch is bumped once before the abort bumps it. Source: prepareFenceProducerEpoch.
+// fenced is an Ongoing transaction whose producer may not go on. In the second version the abort does that by itself. Source:
+// prepareFenceProducerEpoch.
 func (m Metadata) fenced() Metadata {
 	if m.Epoch < math.MaxInt16 {
 		m.Epoch++

@@ -77,7 +77,7 @@ func TestWhatComesWhileATransactionIsCompletedWaitsForThat(t *testing.T) {
 	w.write(kerr.None, false)
 	w.want(t, "next NONE") // and the other one has it aborted
 	w.markers()
-	w.want(t, "other NONE 1000/4")
+	w.want(t, "other NONE 1000/3")
 }
 
 func TestAHeldRequestIsRefusedAfterAWhile(t *testing.T) {
@@ -113,10 +113,10 @@ func TestANewProducerFencesTheOldOneAndAbortsItsTransaction(t *testing.T) {
 	w.init("second", "x")
 	w.want(t, "")
 	w.end("zombie", "x", 5, 1000, 0, true)
-	w.want(t, "zombie PRODUCER_FENCED -1/-1")
+	w.want(t, "zombie INVALID_TXN_STATE -1/-1") // as if it had ended it otherwise
 	w.markers()
-	w.want(t, "second NONE 1000/3") // one bump to fence, one for the abort, one for the producer
-	if got := w.written(); got != "1000/2 a-0 false by 1" {
+	w.want(t, "second NONE 1000/2") // one bump for the abort, one for the producer
+	if got := w.written(); got != "1000/1 a-0 false by 1" {
 		t.Error(got)
 	}
 	w.add("late", "x", 5, false, 1000, 0, "a", 0)
@@ -230,13 +230,13 @@ func TestATransactionThatLastsTooLongIsAborted(t *testing.T) {
 	w.pass(60 * clock.Second)
 	w.wantState(t, "x", "Ongoing 1000/0")
 	w.pass(10 * clock.Second)
-	w.wantState(t, "x", "PrepareAbort 1000/2")
+	w.wantState(t, "x", "PrepareAbort 1000/1")
 	w.markers()
-	w.wantState(t, "x", "CompleteAbort 1000/2")
+	w.wantState(t, "x", "CompleteAbort 1000/1")
 	w.told()
 	w.end("late", "x", 5, 1000, 0, true)
-	w.init("next", "x", 1000, 0)
-	w.want(t, "late PRODUCER_FENCED -1/-1; next PRODUCER_FENCED -1/-1")
+	w.init("goes on", "x", 1000, 0)
+	w.want(t, "late INVALID_TXN_STATE -1/-1; goes on NONE 1000/1")
 }
 
 func TestAnIDThatIsNotUsedIsForgotten(t *testing.T) {
@@ -352,7 +352,12 @@ func TestEpochsThatAreUsedUpBringANewProducerID(t *testing.T) {
 	w.add("open", "x", 5, false, 1002, 32766, "a", 0)
 	w.init("fence", "x")
 	w.markers()
-	w.want(t, "open NONE; fence NONE 1003/0")
+	w.want(t, "open NONE; fence NONE 1003/1") // the abort has brought a new id
+	at(32766)
+	w.add("open", "x", 5, false, 1003, 32766, "a", 0)
+	w.pass(80 * clock.Second)
+	w.markers()
+	w.wantState(t, "x", "CompleteAbort 1004/0")
 }
 
 func TestARetriedEndOfTheLastEpochIsRecognized(t *testing.T) {

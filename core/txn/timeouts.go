@@ -6,7 +6,7 @@ import (
 	"github.com/seedlog/seedlog/core/plant"
 )
 
-// abortTimedOut aborts the transactions that have been open for longer than their producers asked for, and fences those.
+// abortTimedOut aborts the transactions that have been open for longer than their producers asked for.
 func (c *Coordinator) abortTimedOut() {
 	now := c.nowMS()
 	var late []*entry
@@ -16,9 +16,37 @@ func (c *Coordinator) abortTimedOut() {
 		}
 	}
 	for _, e := range late {
-		if code := c.abort(e); code != kerr.None {
-			c.env.Warnf("transactional id %s: its transaction has timed out, and cannot be aborted yet: %s", e.id, code)
+		x := &timedOut{c: c, id: e.id, at: e.at}
+		if c.mustReplace(e) {
+			c.pids.NextProducerID(x)
+		} else {
+			x.abort(noID)
 		}
+	}
+}
+
+// timedOut is a transaction that is to be aborted, if it stays as it is until there is a producer id for it.
+type timedOut struct {
+	c  *Coordinator
+	id string
+	at int64
+}
+
+// GotProducerID is IDWaiter.
+func (x *timedOut) GotProducerID(id int64, code kerr.Code) {
+	if code == kerr.None && x.c.Active() {
+		x.abort(id)
+		x.c.check()
+	}
+}
+
+func (x *timedOut) abort(nextID int64) {
+	e := x.c.ids[x.id]
+	if e == nil || e.at != x.at {
+		return
+	}
+	if code := x.c.abort(e, nextID); code != kerr.None {
+		x.c.env.Warnf("transactional id %s: its transaction has timed out, and cannot be aborted yet: %s", e.id, code)
 	}
 }
 

@@ -73,16 +73,16 @@ func (w *twin) init(id string, given bool, pid int64, epoch int) string {
 	return fmt.Sprintf("NONE %d/%d", k.pid, k.epoch)
 }
 
-// abort fences and aborts an open transaction, as a cluster of the second version does.
+// abort aborts an open transaction, as a cluster of the second version does.
 func (w *twin) abort(k *known) {
-	if k.epoch < 32767 {
-		k.epoch++
+	k.after = -1
+	if k.epoch >= 32766 {
+		k.after = w.next
+		w.next++
 	}
 	k.last = k.epoch
-	if k.epoch < 32767 {
-		k.epoch++
-	}
-	k.state, k.version, k.prev, k.after = "PrepareAbort", 2, k.pid, -1
+	k.epoch++
+	k.state, k.version, k.prev = "PrepareAbort", 2, k.pid
 }
 
 func (w *twin) add(id string, second bool, pid int64, epoch int, p string) string {
