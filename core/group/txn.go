@@ -35,17 +35,29 @@ type txnCommit struct {
 	req   *kmsg.TxnOffsetCommitRequest
 	resp  *kmsg.TxnOffsetCommitResponse
 	w     coordinator.Waiter
+	topic string // where this coordinator's log is
+	part  int32
 	guard uint64
+	tries int8 // how often a marker came between
 }
+
+// maxVerifies bounds how often the coordinator is asked for one commit.
+const maxVerifies = 4
 
 // TxnOffsetCommit handles TxnOffsetCommit v0 to v5: offsets that count once the producer's transaction is committed. From v5 on (KIP-890) it adds
 // its partition to the transaction, and before it looks whether that was done. partition is the number of this coordinator's.
 func (c *Coordinator) TxnOffsetCommit(req *kmsg.TxnOffsetCommitRequest, topic string, partition int32, w coordinator.Waiter) {
-	x := &txnCommit{c: c, req: req, resp: req.ResponseKind().(*kmsg.TxnOffsetCommitResponse), w: w}
+	x := &txnCommit{c: c, req: req, resp: req.ResponseKind().(*kmsg.TxnOffsetCommitResponse), w: w, topic: topic, part: partition}
 	if !x.name() {
 		coordinator.Reply(w, x.resp)
 		return
 	}
+	x.begin()
+}
+
+// begin asks the transaction's coordinator, if it must be asked.
+func (x *txnCommit) begin() {
+	c, req := x.c, x.req
 	code := c.unavailable()
 	if code == kerr.None && req.Group == "" {
 		code = kerr.InvalidGroupID
@@ -61,7 +73,7 @@ func (c *Coordinator) TxnOffsetCommit(req *kmsg.TxnOffsetCommitRequest, topic st
 	default:
 		c.Txn.Verify(coordinator.VerifyCall{
 			TransactionalID: req.TransactionalID, ProducerID: req.ProducerID, ProducerEpoch: req.ProducerEpoch, Add: req.Version > 4,
-			Topic: topic, Partitions: []int32{partition}, Waiter: x,
+			Topic: x.topic, Partitions: []int32{x.part}, Waiter: x,
 		})
 	}
 }
@@ -119,6 +131,12 @@ func (x *txnCommit) commit() {
 	code := kerr.None
 	if c.producers != nil {
 		code = c.producers.Admit(req.ProducerID, req.ProducerEpoch, x.guard)
+	}
+	if code == kerr.InvalidTxnState && req.Version > 4 && x.guard != 0 && x.tries < maxVerifies {
+		// The marker of the producer's last transaction came between, while this one, of a greater epoch, was held: see api/verify.go.
+		x.tries++
+		x.begin()
+		return
 	}
 	if code == kerr.None && !plant.On(plant.T10) {
 		code = c.mayCommitTxn(req)
