@@ -353,7 +353,11 @@ func (m *matching) compare(v View) error {
 			if p == nil || p.HW <= p.Start {
 				continue
 			}
-			log, hw := m.read(v, n, p, p.HW), x.sure(n, p.HW, m.r.state(k))
+			log, ok := m.read(v, n, p, p.HW)
+			if !ok {
+				continue
+			}
+			hw := x.sure(n, p.HW, m.r.state(k))
 			if err := m.believed(v, n, p, log); err != nil {
 				return err
 			}
@@ -379,15 +383,15 @@ func (c *copies) sure(node int, hw int64, s *metadata.Partition) int64 {
 	return hw
 }
 
-// read gives a node's copy up to an offset.
-func (m *matching) read(v View, node int, p *Partition, to int64) (log []copied) {
+// read gives a node's copy up to an offset, and whether the node can say.
+func (m *matching) read(v View, node int, p *Partition, to int64) (log []copied, ok bool) {
 	topic, number := p.Topic, p.Partition
-	v.ReadBack(node, topic, number, p.Start, func(b []byte) bool {
+	ok = v.ReadBack(node, topic, number, p.Start, func(b []byte) bool {
 		base := baseOffset(b)
 		log = append(log, copied{base, slices.Clone(b)})
 		return base < to
 	})
-	return log
+	return log, ok
 }
 
 // believed compares a log's epochs with those of its batches. One that is being cut knows what it will be already.
