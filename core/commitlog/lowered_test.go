@@ -38,7 +38,7 @@ func TestACapGoesOnceTheCheckpointsHoldWhatTheLogHas(t *testing.T) {
 		m.l.Append(batch(1, 100, int64(i), records.Options{}), 1, nil)
 	}
 	w.settle()
-	w.do(func(tk *task.Task) { require.True(t, m.l.TruncateTo(tk, 2)) })
+	w.do(func(tk *task.Task) { require.True(t, m.l.TruncateTo(tk, 2, false)) })
 	require.True(t, m.l.Capped())
 	m.l.Checkpointed(4, 0) // gathered before
 	w.settle()
