@@ -122,7 +122,7 @@ func (l *lease) register() {
 			l.again(leaseEach)
 			return
 		}
-		l.registered(r)
+		l.registered(req.ClusterID, r)
 	})
 }
 
@@ -148,7 +148,8 @@ func (l *lease) leaderChanged() {
 	l.act()
 }
 
-func (l *lease) registered(r *kmsg.BrokerRegistrationResponse) {
+// registered takes the answer to a registration with a name of the cluster.
+func (l *lease) registered(name string, r *kmsg.BrokerRegistrationResponse) {
 	m := l.m
 	l.heard = m.s.env.Now.Mono
 	switch c := kerr.Code(r.ErrorCode); c {
@@ -164,7 +165,7 @@ func (l *lease) registered(r *kmsg.BrokerRegistrationResponse) {
 		}
 		l.again(leaseEach)
 	case kerr.InconsistentClusterID:
-		if m.dir.ClusterID == "" { // the cluster was given another name meanwhile
+		if m.dir.ClusterID != name { // it was proposed, and the cluster was given another one meanwhile
 			m.founding.naming = ""
 			l.again(leaseEach)
 			return
