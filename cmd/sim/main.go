@@ -113,9 +113,9 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	f.IntVar(&o.tries, "tries", number("TRIES", 200), "mutants: seeds to try for each")
 	f.Func("seeds", "run: these, as 1-60,77", func(list string) (err error) { o.seeds, err = seedList(list); return err })
 	f.IntVar(&o.fresh, "n", 0, "run: how many new seeds; 0: until -secs are over")
-	f.BoolVar(&o.keep, "keep", false, "mutants: shrink a plan of a seed that kills, and keep it in "+plansDir)
+	f.BoolVar(&o.keep, "keep", false, "mutants: shrink the plan that kills, and keep it in "+plansDir)
 	f.BoolVar(&o.page, "page", false, "mutants: write what came out into "+mutant.PageName+"; takes all of them")
-	f.IntVar(&o.limit, "limit", number("LIMIT", 300), "how long one run may take, in seconds: more is a hang")
+	f.IntVar(&o.limit, "limit", number("LIMIT", 300), "how long one run may take, in seconds: more is a hang, unless others have the processors")
 	f.StringVar(&o.outcome, "outcome", "", "run: a file for what the plan came to, instead of a story; for processes that run plans in others")
 	if err := f.Parse(args); err != nil {
 		return nil, nil, err

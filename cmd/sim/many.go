@@ -64,18 +64,12 @@ func (s *summary) add(l *line) {
 	s.Build, s.Go = l.Build, l.Go
 }
 
-// enoughSeeds is how many runs each property must have been checked in, at least once in all.
-const enoughSeeds = 50
-
 // idle gives the properties that nothing was checked of, in as many runs as give every one something to look at.
 func (s *summary) idle() []string {
 	names := []string{}
 	for name, n := range s.Checked {
-		seeds := s.Seeds
-		if oracle.OfClusters(name) {
-			seeds = s.clusters
-		}
-		if n == 0 && seeds >= enoughSeeds {
+		alone, several := oracle.Enough(name, false), oracle.Enough(name, true)
+		if n == 0 && (alone > 0 && s.Seeds-s.clusters >= alone || several > 0 && s.clusters >= several) {
 			names = append(names, name)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seedlog/seedlog/sim/oracle"
 )
 
 func TestAListOfSeedsHasNumbersAndRanges(t *testing.T) {
@@ -16,21 +18,21 @@ func TestAListOfSeedsHasNumbersAndRanges(t *testing.T) {
 	}
 }
 
-// An oracle of which many runs gave no check looks at nothing; few runs, and runs of one broker where it is one of clusters, prove nothing.
+// A property of which many runs gave no check is looked at by nobody; few runs, and runs that give it nothing to look at, prove nothing.
 func TestAPropertyThatManyRunsDidNotCheckIsTold(t *testing.T) {
 	with := func(alone, three int) []string {
 		s := &summary{Checked: map[string]int64{}, Faults: map[string]int64{}}
 		for i := range alone + three {
-			l := line{Verdict: pass, Nodes: 1, Checked: map[string]int64{"I:S1": 1, "I:S2": 0, "I:K5": 0}}
+			l := line{Verdict: pass, Nodes: 1, Checked: map[string]int64{"I:S1": 1, "I:I3": 0, "I:S2": 0, "I:K5": 0, "fenced-in-vain": 0}}
 			if i >= alone {
-				l.Nodes, l.Checked["I:S2"] = 3, 1
+				l.Nodes = 3
 			}
 			s.add(&l)
 		}
 		return s.idle()
 	}
-	require.Empty(t, with(enoughSeeds-1, 0))
-	require.Equal(t, []string{"I:S2"}, with(enoughSeeds, 0))
-	require.Empty(t, with(enoughSeeds, enoughSeeds-1))
-	require.Equal(t, []string{"I:K5"}, with(0, enoughSeeds))
+	enough := oracle.Enough("I:I3", true)
+	require.Empty(t, with(enough-1, enough-1))
+	require.Equal(t, []string{"I:I3", "I:S2"}, with(enough, 0))
+	require.Equal(t, []string{"I:I3", "I:K5"}, with(0, enough))
 }

@@ -40,6 +40,8 @@ type catalogued struct {
 	system string
 	nodes  int // in its own plans; 0: one
 	draw   func(seed uint64) *plan.Plan
+	// expects says whether a property is one of those that it should break first; nil: any.
+	expects func(property string) bool
 }
 
 // catalogues gives the mutants of each system; package mutant brings the broker's.
@@ -73,7 +75,7 @@ func ofBroker(o *options, m mutant.Mutant) catalogued {
 	if m.System == "quorum" {
 		return ofQuorum(m)
 	}
-	c := catalogued{name: m.Name, bug: m.Bug, system: defaultSystem, nodes: m.Hints.Nodes}
+	c := catalogued{name: m.Name, bug: m.Bug, system: defaultSystem, nodes: m.Hints.Nodes, expects: m.Expects}
 	if o.nodes > 0 {
 		m.Hints.Nodes = o.nodes
 	}
@@ -130,8 +132,13 @@ func killAll(o *options, wanted func(*catalogued) bool) (results []mutant.Result
 	return results, nil
 }
 
-// keptPlan is the file of the plan that is kept for a mutant.
-func keptPlan(name string) string { return filepath.Join(plansDir, "m-"+name+".json") }
+// keptPlan is the file of the plan that is kept for a mutant, of as many nodes as its own plans have, or of so many.
+func (o *options) keptPlan(m *catalogued) string {
+	if o.nodes > 0 && o.nodes != max(1, m.nodes) {
+		return filepath.Join(plansDir, fmt.Sprintf("m-%s-%d.json", m.name, o.nodes))
+	}
+	return filepath.Join(plansDir, "m-"+m.name+".json")
+}
 
 // threeTries is how many seeds a mutant whose own plans have one broker gets with three.
 const threeTries = 25
@@ -165,18 +172,24 @@ func comparePage(own []mutant.Result) {
 func kill(o *options, m catalogued) (*mutantLine, *mutant.Result, error) {
 	start := time.Now()
 	k := newHunt(o, &m)
-	kept, err := load(keptPlan(m.name))
+	file := o.keptPlan(&m)
+	kept, err := load(file)
 	switch {
 	case err != nil && !os.IsNotExist(err):
 		return nil, nil, err
-	case err == nil && o.seed == "" && (o.nodes == 0 || o.nodes == kept.Nodes):
+	case err == nil && o.seed == "":
 		if err := k.try(kept); err != nil {
 			return nil, nil, err
 		}
 		if k.line.CleanPasses {
-			k.line.Kept = keptPlan(m.name)
+			k.line.Kept = file
+			if o.keep {
+				if err := k.keep(kept); err != nil {
+					return nil, nil, err
+				}
+			}
 		} else {
-			fmt.Fprintf(os.Stderr, "m:%s: %s does not kill it any more; build/sim-mutants mutants -keep -only %s looks for another\n", m.name, keptPlan(m.name), m.name)
+			fmt.Fprintf(os.Stderr, "m:%s: %s does not kill it any more; build/sim-mutants mutants -keep -only %s looks for another\n", m.name, file, m.name)
 		}
 	}
 	first, last, err := o.seedsTried()
@@ -188,10 +201,15 @@ func kill(o *options, m catalogued) (*mutantLine, *mutant.Result, error) {
 		if err := k.try(p); err != nil {
 			return nil, nil, err
 		}
-		if k.line.CleanPasses && o.keep {
-			if err := k.keep(p); err != nil {
-				return nil, nil, err
-			}
+		if !k.line.CleanPasses || !o.keep {
+			continue
+		}
+		if m.expects != nil && !m.expects(k.line.Oracle) { // that may be what it takes along, not what it is
+			k.line.CleanPasses = false
+			continue
+		}
+		if err := k.keep(p); err != nil {
+			return nil, nil, err
 		}
 	}
 	l := k.line
@@ -269,7 +287,7 @@ func (k *hunt) keep(p *plan.Plan) error {
 			}
 		}
 	}
-	k.line.Kept = keptPlan(k.m.name)
+	k.line.Kept = k.with.keptPlan(k.m)
 	return os.WriteFile(k.line.Kept, p.Encode(), 0o644)
 }
 

@@ -22,7 +22,7 @@ import (
 type streams struct {
 	m     *member
 	dials map[disk.Token]pendingStream // by the token of the Dial; lookups only
-	open  map[network.Conn]bool        // lookups only
+	open  map[network.Conn]string      // the peer's name in the quorum; lookups only
 }
 
 type pendingStream struct {
@@ -52,7 +52,7 @@ func (x *streams) opened(info *network.Info) bool {
 		return false
 	}
 	delete(x.dials, info.Token)
-	x.open[info.Conn] = true
+	x.open[info.Conn] = p.hello.Want
 	x.transmit(info.Conn, link.AppendHello(streamHead(nil), p.hello), 0)
 	x.m.s.toLane(step.Mail{Kind: link.MailOpened, Body: &link.Opened{Conn: info.Conn, Token: p.token}})
 	return true
@@ -68,12 +68,20 @@ func (x *streams) closed(info *network.Info) bool {
 		}
 		return ok
 	}
-	if !x.open[info.Conn] {
+	peer, ok := x.open[info.Conn]
+	if !ok {
 		return false
 	}
 	delete(x.open, info.Conn)
 	x.m.s.toLane(step.Mail{Kind: link.MailClosed, A: int64(info.Conn)})
+	x.m.leaderWatch.lost(peer)
 	return true
+}
+
+// has says whether a connection is a stream that is open.
+func (x *streams) has(c network.Conn) bool {
+	_, ok := x.open[c]
+	return ok
 }
 
 // hello takes the first frame of a connection that a peer dialled; false: the connection is to be closed.
@@ -90,14 +98,14 @@ func (x *streams) hello(id network.Conn, frame []byte) bool {
 		m.warnForeign(h.From, h.Cluster)
 		return false
 	}
-	x.open[id] = true
+	x.open[id] = h.From
 	m.s.toLane(step.Mail{Kind: link.MailOpened, Body: &link.Opened{Conn: id, From: h.From, Address: h.Address}})
 	return true
 }
 
 // frame takes a frame of a stream; false: the connection is none.
 func (x *streams) frame(f *network.Frame) bool {
-	if !x.open[f.Conn] {
+	if !x.has(f.Conn) {
 		return false
 	}
 	x.m.s.toLane(step.Mail{Kind: link.MailBytes, A: int64(f.Conn), Body: bytes.Clone(f.Bytes)})
@@ -105,7 +113,7 @@ func (x *streams) frame(f *network.Frame) bool {
 }
 
 func (x *streams) send(id int64, b []byte) {
-	if x.open[network.Conn(id)] {
+	if x.has(network.Conn(id)) {
 		x.transmit(network.Conn(id), b, int64(len(b)))
 	}
 }
@@ -126,14 +134,14 @@ func (x *streams) transmit(id network.Conn, b []byte, n int64) {
 // SendDone is env.SendOwner.
 func (x *streams) SendDone(op env.Op) {
 	assert.That(op.B > 0, "broker: a stream's send of nothing")
-	if x.open[network.Conn(op.A)] {
+	if x.has(network.Conn(op.A)) {
 		x.m.s.toLane(step.Mail{Kind: link.MailSent, A: op.A, B: op.B})
 	}
 }
 
 // close ends a stream at the actor's wish; its ConnClosed follows.
 func (x *streams) close(id int64) {
-	if x.open[network.Conn(id)] {
+	if x.has(network.Conn(id)) {
 		x.m.s.env.Out.Close = append(x.m.s.env.Out.Close, network.Conn(id))
 	}
 }
@@ -142,7 +150,7 @@ func (x *streams) close(id int64) {
 func (x *streams) hold(id int64, on bool) {
 	e := x.m.s.env
 	switch c := network.Conn(id); {
-	case !x.open[c]:
+	case !x.has(c):
 	case on:
 		e.Out.Hold = append(e.Out.Hold, c)
 	default:

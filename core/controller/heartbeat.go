@@ -65,8 +65,7 @@ func (c *Context) beatFenced(b *metadata.Broker, req *kmsg.BrokerHeartbeatReques
 	resp.IsFenced = false
 	no := false
 	records = append(records, &metadata.BrokerChangeRecord{NodeID: b.ID, Epoch: b.Epoch, Fenced: &no})
-	n := c.after(records)
-	return append(records, n.sweep(func(_ *metadata.Topic, p *metadata.Partition) bool { return p.Leader == metadata.NoLeader }, func(*partitionChange) {})...)
+	return append(records, c.after(records).leaderless()...)
 }
 
 func (c *Context) beginShutdown(b *metadata.Broker, resp *kmsg.BrokerHeartbeatResponse) []metadata.Record {

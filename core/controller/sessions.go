@@ -72,6 +72,7 @@ const (
 	fenceNow                      // node, if it has epoch still
 	rebalance
 	electUncleanly
+	electLeaderless // what the controller before this one had no time for
 )
 
 // Cluster makes the machine the controller of a cluster: brokers register fenced and hold a lease by heartbeats. To be called before the
@@ -141,6 +142,8 @@ func (m *Machine) decideInternal(c *Context, i internal) []metadata.Record {
 		return FenceBroker(c, i.node)
 	case rebalance:
 		return c.balance(maxElections)
+	case electLeaderless:
+		return c.leaderless()
 	}
 	return c.uncleanLeaders(maxElections)
 }
@@ -162,6 +165,7 @@ func (s *sessions) leaderChanged() {
 	s.follow()
 	s.every(&s.balance, s.opt.RebalanceMS)
 	s.every(&s.unclean, s.opt.UncleanMS)
+	s.m.ask(internal{kind: electLeaderless})
 }
 
 func (s *sessions) every(t *timer.Timer, ms int64) {

@@ -79,7 +79,7 @@ func (v *three) ReadBack(n int, _ string, _ int32, from int64, each func([]byte)
 			break
 		}
 	}
-	return true
+	return v.logs[n] != nil
 }
 
 // change folds a change of the partition into the image of all.
@@ -263,6 +263,11 @@ var clusterStories = map[string]func(*three) error{
 		v.logs[1][1] = batch(1, val(9))
 		_ = v.s.Step(v)
 		return v.s.End(v)
+	},
+	"I:I4 copies differ beside one that cannot be read": func(v *three) error {
+		v.logs[0], v.logs[2][1] = nil, batch(1, val(9))
+		_ = v.s.Step(v)
+		return v.of("I:I4").End(v)
 	},
 	"leader-epochs a log takes a batch for one of another epoch": func(v *three) error {
 		v.epoch = 3

@@ -86,10 +86,10 @@ func (s *strong) end(v View, x *copies, leader, member int) error {
 
 func (s *strong) equal(v View, x *copies, leader, member int) error {
 	l, m := &x.nodes[leader].p, &x.nodes[member].p
-	a, ok1 := s.bytes.read(v, leader, l, l.HW)
-	b, ok2 := s.bytes.read(v, member, m, l.HW)
-	if !ok1 || !ok2 {
+	ll, ok := s.bytes.read(v, leader, l, l.HW)
+	ml, too := s.bytes.read(v, member, m, l.HW)
+	if !ok || !too {
 		return nil
 	}
-	return s.bytes.equal(x, leader, member, a, b, l.HW)
+	return s.bytes.equal(x, leader, member, ll, ml, l.HW)
 }

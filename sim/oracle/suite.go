@@ -167,3 +167,15 @@ func OfClusters(name string) bool {
 	}
 	return strings.HasPrefix(name, "I:K") || strings.HasSuffix(name, " weak reads") // nobody deposes a broker alone
 }
+
+// Enough is in how many runs, of one broker or of several, a property is looked at once, as far as chance goes. 0: such runs give it nothing to
+// look at.
+func Enough(name string, several bool) int {
+	switch {
+	case OfClusters(name) && !several, name == "I:S2" && several: // a recovery is rehearsed where nobody else is needed for it
+		return 0
+	case name == "fenced-in-vain": // one run in thirty is calm for so long
+		return 600
+	}
+	return 50
+}
