@@ -5,7 +5,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/flight"
@@ -132,7 +131,7 @@ func (m *member) found(st *link.State) {
 		m.candidate = datadir.NewClusterID(s.env.Rand)
 	}
 	c.store = metadata.NewStore(img, c)
-	c.machine = controller.NewMachine(s.node, img, &m.remote, s.env.Rand, []metadata.FeatureLevelRecord{{Name: api.FeatureMetadata, Level: api.MetadataVersion}})
+	c.machine = controller.NewMachine(s.node, img, &m.remote, s.env.Rand, controller.NewFeatures())
 	rebalance := s.node.LeaderImbalanceCheckMS
 	if !s.node.AutoLeaderRebalance {
 		rebalance = 0
