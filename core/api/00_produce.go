@@ -31,8 +31,13 @@ func produce(r *Request) {
 	for range p.Parts {
 		r.items = append(r.items, Item{})
 	}
+	txn, refused := r.transaction()
 	for i := range p.Parts {
-		if c, text := r.producePart(i); c != kerr.None {
+		if refused != kerr.None {
+			r.items[i] = Item{Code: refused, ROff: -1, RTime: -1, Start: -1}
+			continue
+		}
+		if c, text := r.producePart(i, txn); c != kerr.None {
 			r.items[i] = Item{Code: c, ROff: -1, RTime: -1, Start: -1, text: text, blamed: r.items[i].blamed}
 		}
 	}
@@ -44,14 +49,11 @@ func produce(r *Request) {
 }
 
 // producePart checks one partition's batch and hands it to the partition's owner; a code other than None is the answer.
-func (r *Request) producePart(i int) (kerr.Code, string) {
+func (r *Request) producePart(i int, txn *producing) (kerr.Code, string) {
 	s, q := r.s, &r.produce
 	part := &q.Parts[i]
 	if q.Acks < replica.AcksAll || q.Acks > replica.AcksLeader {
 		return kerr.InvalidRequiredAcks, ""
-	}
-	if q.HasTxnID {
-		return kerr.InvalidTxnState, "transactions are not served by this broker; use an idempotent producer"
 	}
 	t, c := s.topicOf(part.Topic, part.TopicID, r.Version >= 13)
 	if c != kerr.None {
@@ -73,9 +75,6 @@ func (r *Request) producePart(i int) (kerr.Code, string) {
 		return c, text
 	}
 	v := records.View(part.Records)
-	if v.IsTransactional() {
-		return kerr.InvalidTxnState, ""
-	}
 	lease := r.lease
 	if set.LogAppendTime {
 		records.SetLogAppendTime(v, int64(s.Env.Now.Wall))
@@ -101,7 +100,7 @@ func (r *Request) producePart(i int) (kerr.Code, string) {
 	r.remain++
 	owner := Owner(t.Name, part.Partition, s.Shards)
 	if owner == s.Shard {
-		s.appendTo(t.ID, part.Partition, v, lease, q.Acks, r, int32(i))
+		s.appendTo(t.ID, part.Partition, v, lease, q.Acks, r, int32(i), txn)
 		return kerr.None, ""
 	}
 	acks := q.Acks
@@ -109,16 +108,19 @@ func (r *Request) producePart(i int) (kerr.Code, string) {
 		acks = replica.AcksLeader // the answer says when the frame may be used again
 	}
 	s.mail(step.Mail{Kind: MailAppend, To: int32(owner), Token: s.flights.Put(r), Slot: int32(i),
-		Body: &remoteAppend{acks: acks, id: t.ID, num: part.Partition, batch: v}})
+		Body: &remoteAppend{acks: acks, id: t.ID, num: part.Partition, batch: v, txn: txn}})
 	return kerr.None, ""
 }
 
-// appendTo appends on the owner.
-func (s *State) appendTo(id [16]byte, n int32, v records.View, lease *buf.Lease, acks int16, w replica.Waiter, slot int32) {
+// appendTo appends on the owner, what begins a transaction there once its coordinator has been asked.
+func (s *State) appendTo(id [16]byte, n int32, v records.View, lease *buf.Lease, acks int16, w replica.Waiter, slot int32, txn *producing) {
 	it := Item{ID: id, Number: n, Epoch: -1}
 	p := s.leaderOf(&it)
 	if p == nil {
 		w.Appended(slot, replica.Result{Code: it.Code, Base: -1, Time: -1})
+		return
+	}
+	if txn != nil && v.IsTransactional() && s.verify(p, unverified{v: v, lease: lease, acks: acks, w: w, slot: slot}, txn) {
 		return
 	}
 	p.Append(v, lease, acks, w, slot)

@@ -99,13 +99,13 @@ func (s *State) read(c *call) {
 	slow := false
 	for _, i := range c.idx {
 		it := &c.items[i]
-		it.Arg, it.Ext = 0, disk.Extent{} // what a gather before left out is in again
+		it.Arg, it.Ext, it.aborted = 0, disk.Extent{}, nil // what a gather before left out is in again
 		p := s.partitionOf(c, it)
 		if p == nil || !s.examine(c, it, p) {
 			continue
 		}
 		sl, where := p.Log.Locate(it.Offset, c.max(it), it.end)
-		if where == commitlog.NeedRead {
+		if where == commitlog.NeedRead || where == commitlog.Found && c.reads.stable && !s.hides(it, sl.Next) {
 			it.Arg, slow = needRead, true
 			continue
 		}
@@ -137,7 +137,7 @@ func (s *State) readSlow(t *task.Task, c *call) {
 		if p == nil {
 			continue
 		}
-		it.HW, it.Start, it.end, it.log = p.HighWatermark(), p.Log.Start(), p.ReadableEnd(c.reads.follows()), p.Log
+		it.where(&c.reads, p)
 		sl, where, err := p.Log.LocateSlow(t, it.Offset, c.max(it), it.end)
 		if t.Stopped() {
 			return
@@ -147,6 +147,9 @@ func (s *State) readSlow(t *task.Task, c *call) {
 			continue
 		}
 		c.take(it, sl, where)
+		if c.reads.stable && it.Ext.Len > 0 && !s.hidesSlow(t, c, it) {
+			return
+		}
 		s.took(c, it, p)
 	}
 	s.giveBack(c)
@@ -238,13 +241,13 @@ func (s *State) watch(c *call) {
 	for _, i := range c.idx {
 		it := &c.items[i]
 		p := s.partitionOf(c, it)
-		if p == nil || p.ReadableEnd(c.reads.follows()) != it.end || c.reads.commits && p.HighWatermark() != it.HW || p.Log.Start() > it.Offset ||
+		if p == nil || c.reads.end(p) != it.end || c.reads.commits && p.HighWatermark() != it.HW || p.Log.Start() > it.Offset ||
 			c.reads.follows() && p.Log.Start() != it.Start {
 			s.giveBack(c)
 			return
 		}
 	}
-	c.watch.Owner, c.watch.Need, c.watch.Replica, c.watch.Commit = c, c.need, c.reads.follows(), c.reads.commits
+	c.watch.Owner, c.watch.Need, c.watch.Replica, c.watch.Commit, c.watch.Stable = c, c.need, c.reads.follows(), c.reads.commits, c.reads.stable
 	c.watch.Begin()
 	for _, i := range c.idx {
 		it := &c.items[i]
@@ -403,7 +406,7 @@ func (r *Request) encodeFetch() {
 				if it.Arg == trimmed {
 					size = 0
 				}
-				res := wire.FetchPartResult{Partition: it.Number, Code: it.Code, HighWatermark: it.HW, LastStableOffset: it.HW, LogStartOffset: it.Start, PreferredReadReplica: -1, RecordsLen: size, Sparse: it.sparse}
+				res := wire.FetchPartResult{Partition: it.Number, Code: it.Code, HighWatermark: it.HW, LastStableOffset: it.lso, LogStartOffset: it.Start, PreferredReadReplica: -1, RecordsLen: size, Sparse: it.sparse}
 				nodes = r.describeFetched(i, &res, nodes)
 				dst = wire.AppendFetchPartition(dst, v, &res)
 				if size > 0 {
@@ -436,7 +439,9 @@ func (r *Request) describeFetched(i int, res *wire.FetchPartResult, nodes []wire
 	switch {
 	case it.Code == kerr.None:
 		if f.req.Isolation != 0 {
-			res.Aborted = noneAborted
+			if res.Aborted = it.aborted; it.aborted == nil {
+				res.Aborted = noneAborted
+			}
 		}
 		res.PreferredReadReplica = it.prefer
 		if it.diverges {

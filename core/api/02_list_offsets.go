@@ -42,7 +42,7 @@ func listOffsets(r *Request, req kmsg.Request) {
 		}
 	}
 	r.finish = func(r *Request) { r.answer(listedOffsets(r, q)) }
-	r.scatter(opListOffsets, nil)
+	r.scatter(opListOffsets, func(c *call) { c.reads = reader{replica: -1, stable: q.IsolationLevel == 1} })
 }
 
 // timestampServed says whether a special timestamp is one of the version's.
@@ -97,7 +97,7 @@ func (s *State) listOffsets(c *call) {
 		}
 		switch it.Arg {
 		case latestTimestamp:
-			it.ROff, it.REpoch = p.HighWatermark(), p.LeaderEpoch
+			it.ROff, it.REpoch = c.reads.end(p), p.LeaderEpoch
 		case earliestTimestamp, earliestLocalTimestamp:
 			it.ROff = p.Log.Start()
 			it.REpoch = p.EpochAt(it.ROff)
@@ -125,9 +125,9 @@ func (s *State) offsetsByTime(t *task.Task, c *call) {
 		}
 		var err disk.Err
 		if it.Arg == maxTimestamp {
-			it.ROff, it.RTime, it.REpoch, err = p.Log.MaxTimestamp(t, p.HighWatermark())
+			it.ROff, it.RTime, it.REpoch, err = p.Log.MaxTimestamp(t, c.reads.end(p))
 		} else {
-			it.ROff, it.RTime, it.REpoch, err = p.Log.OffsetForTime(t, it.Arg, p.HighWatermark())
+			it.ROff, it.RTime, it.REpoch, err = p.Log.OffsetForTime(t, it.Arg, c.reads.end(p))
 		}
 		if t.Stopped() {
 			return

@@ -201,7 +201,10 @@ func (r *Request) brokers() (out []kmsg.MetadataResponseBroker) {
 	return out
 }
 
-const offsetsTopic = controller.OffsetsTopic
+const (
+	offsetsTopic     = controller.OffsetsTopic
+	transactionTopic = controller.TransactionTopic
+)
 
 // describeTopicPartitions is key 75: topics page by page (KIP-966).
 func describeTopicPartitions(r *Request, req kmsg.Request) {

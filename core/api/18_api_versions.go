@@ -3,18 +3,12 @@ package api
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/kerr"
 )
 
 // ApiVersions (key 18): KIP-35, KIP-511. A version that is not served is answered with UNSUPPORTED_VERSION in the form of version 0 (Start).
 const keyApiVersions = 18
-
-// FeatureMetadata is metadata.version, the one feature of a cluster without transactions of the second version, KIP-848 and share groups.
-const (
-	FeatureMetadata    = "metadata.version"
-	metadataVersionMin = 7
-	MetadataVersion    = 30 // of Apache Kafka 4.3
-)
 
 func apiVersions(r *Request, req kmsg.Request) {
 	q := req.(*kmsg.ApiVersionsRequest)
@@ -31,9 +25,9 @@ func apiVersions(r *Request, req kmsg.Request) {
 // versions advertises the table, and the features that the cluster has finalized (KIP-584). Those whose APIs are not served are not named.
 func (s *State) versions(version int16, c *Client) *kmsg.ApiVersionsResponse {
 	resp := kmsg.NewPtrApiVersionsResponse()
-	resp.SupportedFeatures = append(resp.SupportedFeatures, kmsg.ApiVersionsResponseSupportedFeature{
-		Name: FeatureMetadata, MinVersion: metadataVersionMin, MaxVersion: MetadataVersion,
-	})
+	for _, f := range controller.Features {
+		resp.SupportedFeatures = append(resp.SupportedFeatures, kmsg.ApiVersionsResponseSupportedFeature{Name: f.Name, MinVersion: f.Min, MaxVersion: f.Max})
+	}
 	for _, f := range s.Image.Features() {
 		resp.FinalizedFeatures = append(resp.FinalizedFeatures, kmsg.ApiVersionsResponseFinalizedFeature{
 			Name: f.Name, MinVersionLevel: f.Level, MaxVersionLevel: f.Level,

@@ -4,16 +4,19 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/txn"
 )
 
-// InitProducerId (key 22), for idempotent producers: ids come from blocks that the controller has committed, so that none is given twice,
-// whatever is killed when. Each shard hands out its own block.
+// InitProducerId (key 22). With a transactional id it is the transaction coordinator's. For idempotent producers ids come from blocks that the
+// controller has committed, so that none is given twice, whatever is killed when. Each shard hands out its own block.
 func initProducerID(r *Request, req kmsg.Request) {
 	q := req.(*kmsg.InitProducerIDRequest)
-	if half := (q.ProducerID < 0) != (q.ProducerEpoch < 0); half || q.TransactionalID != nil { // KIP-360: both or none
-		resp := kmsg.NewPtrInitProducerIDResponse()
-		resp.ErrorCode, resp.ProducerID, resp.ProducerEpoch = code(kerr.InvalidRequest), -1, -1
-		r.answer(resp)
+	if c := txn.CheckInit(q, r.s.Node.TransactionMaxTimeoutMS); c != kerr.None {
+		r.answer(txn.ErrorResponse(q, c))
+		return
+	}
+	if q.TransactionalID != nil {
+		r.oneTxn(*q.TransactionalID, q)
 		return
 	}
 	s := r.s

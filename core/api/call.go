@@ -10,6 +10,7 @@ import (
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/core/wire"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/io/disk"
 )
@@ -55,6 +56,9 @@ type Item struct {
 	diverges bool  // the reader has what the leader has not: REpoch, ROff say since where (KIP-595)
 	prefer   int32 // the replica to read from instead, -1 none
 	sparse   int64 // gaps below are compaction's; 0: not said
+	lso      int64 // last stable offset
+	aborted  []wire.AbortedTxn
+	found    any // what a cold request asked for
 
 	log     *commitlog.Log // of the owner: what Ext pins
 	text    string         // why a produced batch was refused
@@ -72,6 +76,8 @@ const (
 	opEpochEnd
 	opDeleteRecords
 	opSizes
+	opEndTxns
+	opProducers
 )
 
 // call carries the items of one shard. Its request's items array is shared between the shards of the request, each writing its own.
@@ -92,6 +98,7 @@ type call struct {
 	count bool   // opRead: the first look of this request, by which a follower says how far it is
 	// opDeleteRecords: how long replicas are waited for
 	timeout clock.Duration
+	markers []kmsg.WriteTxnMarkersRequestMarker // opEndTxns: which of them is an item's Arg
 }
 
 type watchKey struct {
@@ -157,6 +164,10 @@ func (s *State) do(c *call) {
 		s.deleteRecords(c)
 	case opSizes:
 		s.sizes(c)
+	case opEndTxns:
+		s.endTxns(c)
+	case opProducers:
+		s.describeProducers(c)
 	default:
 		assert.Never("api: unknown call")
 	}
@@ -204,12 +215,13 @@ func (s *State) replicaOf(it *Item) *replica.Partition {
 	return p
 }
 
-// ColdCall is a request for a group's coordinator or for the controller, decoded.
+// ColdCall is a request for a coordinator or for the controller, decoded.
 type ColdCall struct {
 	Req      kmsg.Request
 	ClientID string
 	Host     string
 	Group    int32 // partition of __consumer_offsets, or -1: the controller
+	Txn      bool  // it is one of __transaction_state
 }
 
 // cold has the shard that owns it answer part slot of r.
@@ -251,6 +263,10 @@ func (s *State) handleCold(c *ColdCall, w *coldWaiter) {
 		s.Control.Submit(c.Req, w)
 		return
 	}
+	if c.Txn {
+		s.txnCall(c, w)
+		return
+	}
 	s.groupCall(c, w)
 }
 
@@ -263,8 +279,9 @@ type remoteAppend struct {
 	id    [16]byte
 	num   int32
 	batch records.View
-	start int64 // of the log, in the answer
-	taken bool  // the log has the batch: an answer with a code does not say that its bytes are free
+	txn   *producing // its transaction, nil none
+	start int64      // of the log, in the answer
+	taken bool       // the log has the batch: an answer with a code does not say that its bytes are free
 }
 
 // Appended is replica.Waiter.
@@ -286,7 +303,7 @@ func (s *State) Mail(m *step.Mail) {
 	case MailAppend:
 		w := m.Body.(*remoteAppend)
 		w.s, w.to, w.token = s, m.From, m.Token
-		s.appendTo(w.id, w.num, w.batch, nil, w.acks, w, m.Slot)
+		s.appendTo(w.id, w.num, w.batch, nil, w.acks, w, m.Slot, w.txn)
 		w.taken = true
 	case MailAppended:
 		r := s.flights.Take(m.Token)

@@ -16,6 +16,7 @@ type reader struct {
 	replica int32 // node id of a follower, -1: a consumer
 	epoch   int64 // of the follower's registration (KIP-903)
 	any     bool  // a follower may answer
+	stable  bool  // a consumer that reads only what its transaction has committed (isolation_level 1)
 	rack    string
 	commits bool // a follower is told of the high watermark at once
 }
@@ -25,7 +26,7 @@ const fetchAnywhere = 11
 
 func (r *Request) reader() reader {
 	q := &r.fetch.req
-	x := reader{replica: q.ReplicaID, epoch: q.ReplicaEpoch, any: q.ReplicaID < 0 && r.Version >= fetchAnywhere}
+	x := reader{replica: q.ReplicaID, epoch: q.ReplicaEpoch, any: q.ReplicaID < 0 && r.Version >= fetchAnywhere, stable: q.ReplicaID < 0 && q.Isolation == 1}
 	if r.s.Node.RackAwareReads {
 		x.commits = x.follows()
 		if x.any && len(q.Rack) > 0 {
@@ -36,6 +37,19 @@ func (r *Request) reader() reader {
 }
 
 func (x *reader) follows() bool { return x.replica >= 0 }
+
+// end is where the reader stops.
+func (x *reader) end(p *replica.Partition) int64 {
+	if x.stable {
+		return p.LastStable()
+	}
+	return p.ReadableEnd(x.follows())
+}
+
+// where notes what an answer says of the partition, and where the reader stops.
+func (it *Item) where(x *reader, p *replica.Partition) {
+	it.HW, it.lso, it.Start, it.end, it.log = p.HighWatermark(), p.LastStable(), p.Log.Start(), x.end(p), p.Log
+}
 
 // partitionOf finds the partition of a Fetch's item, or leaves the code that says why it is not read here.
 func (s *State) partitionOf(c *call, it *Item) *replica.Partition {
@@ -53,7 +67,7 @@ func (s *State) partitionOf(c *call, it *Item) *replica.Partition {
 // examine looks, before anything is read, whether the reader's log and the leader's are of one history, what the offset says of a follower,
 // and whether a consumer is better served elsewhere. It says whether there is something to read.
 func (s *State) examine(c *call, it *Item, p *replica.Partition) bool {
-	it.HW, it.Start, it.end, it.log = p.HighWatermark(), p.Log.Start(), p.ReadableEnd(c.reads.follows()), p.Log
+	it.where(&c.reads, p)
 	if it.last >= 0 && p.IsLeader() {
 		if it.REpoch, it.ROff, it.diverges = p.Diverges(it.Offset, it.last); it.diverges {
 			return false

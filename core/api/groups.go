@@ -30,6 +30,8 @@ func (s *State) groupCall(c *ColdCall, w coordinator.Waiter) {
 		g.LeaveGroup(q, client, w)
 	case *kmsg.OffsetCommitRequest:
 		g.OffsetCommit(q, client, w)
+	case *kmsg.TxnOffsetCommitRequest:
+		g.TxnOffsetCommit(q, offsetsTopic, c.Group, w)
 	case *kmsg.OffsetFetchRequest:
 		g.OffsetFetch(q, client, w)
 	case *kmsg.OffsetDeleteRequest:
@@ -59,6 +61,8 @@ func groupOf(req kmsg.Request) string {
 	case *kmsg.OffsetCommitRequest:
 		return q.Group
 	case *kmsg.OffsetDeleteRequest:
+		return q.Group
+	case *kmsg.TxnOffsetCommitRequest:
 		return q.Group
 	}
 	return ""

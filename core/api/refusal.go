@@ -3,11 +3,15 @@ package api
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/seedlog/seedlog/core/group"
 	"github.com/seedlog/seedlog/core/kerr"
 )
 
 // refusal is the answer to a request about a group where no coordinator can be asked: the client looks for it again.
 func refusal(req kmsg.Request, why kerr.Code) kmsg.Response {
+	if _, ok := req.(*kmsg.TxnOffsetCommitRequest); ok {
+		return group.ErrorResponse(req, why)
+	}
 	resp, c := req.ResponseKind(), code(why)
 	switch q := req.(type) {
 	case *kmsg.OffsetCommitRequest:

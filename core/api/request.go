@@ -4,6 +4,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seedlog/seedlog/core/assert"
+	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/core/wire"
@@ -49,7 +50,8 @@ type Request struct {
 	resp    kmsg.Response
 	resps   []kmsg.Response // parts of resp, by slot
 	timer   timer.Timer
-	leak    bool // bytes of the frame may still be read by another shard: never reuse the lease
+	asker   coordinator.Waiter // of a request of the broker's own: who gets the answer
+	leak    bool               // bytes of the frame may still be read by another shard: never reuse the lease
 
 	produce wire.ProduceRequest
 	fetch   fetchState
@@ -60,13 +62,7 @@ func (r *Request) IsDone() bool { return r.done }
 
 // NewRequest takes a request from the pool for a frame whose lease it retains.
 func (s *State) NewRequest(f network.Frame, h wire.Header, body []byte, owner any, c *Client) *Request {
-	var r *Request
-	if n := len(s.freeRequests); n > 0 {
-		r = s.freeRequests[n-1]
-		s.freeRequests = s.freeRequests[:n-1]
-	} else {
-		r = &Request{s: s}
-	}
+	r := s.take()
 	r.Key, r.Version, r.Corr, r.Conn, r.Owner, r.Client = h.Key, h.Version, h.Corr, f.Conn, owner, c
 	if r.Key != keyProduce && r.Key != keyFetch {
 		r.ClientID = string(h.ClientID)
@@ -78,6 +74,28 @@ func (s *State) NewRequest(f network.Frame, h wire.Header, body []byte, owner an
 	s.requests++
 	return r
 }
+
+func (s *State) take() *Request {
+	if n := len(s.freeRequests); n > 0 {
+		r := s.freeRequests[n-1]
+		s.freeRequests = s.freeRequests[:n-1]
+		return r
+	}
+	return &Request{s: s}
+}
+
+// Ask has the broker ask itself, as a client would: w is told the answer, nil if there is none, at once or later. Cold APIs only.
+func (s *State) Ask(req kmsg.Request, w coordinator.Waiter) {
+	e := byKey[req.Key()]
+	assert.That(e != nil && e.cold != nil, "api: the broker asks itself what is not served")
+	r := s.take()
+	r.Key, r.Version, r.Client, r.asker, r.Began = req.Key(), req.GetVersion(), ownClient, w, s.Env.Now.Mono
+	s.requests++
+	e.cold(r, req)
+}
+
+// ownClient is who asks for the broker itself.
+var ownClient = &Client{}
 
 // Drained tells that r's turn came: its response is queued for sending, or nobody wants it. The request is no longer the connection's.
 func (s *State) Drained(r *Request) {
@@ -126,6 +144,12 @@ func (r *Request) complete() {
 	}
 	r.done = true
 	r.s.Env.Timers.Cancel(&r.timer)
+	if r.asker != nil {
+		r.drained = true
+		r.asker.Reply(r.resp)
+		r.maybeRelease()
+		return
+	}
 	r.s.count(r)
 	r.s.Replier.Done(r)
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/env"
@@ -16,6 +17,7 @@ import (
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/stats"
 	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/core/txn"
 	"github.com/seedlog/seedlog/core/wire"
 	"github.com/seedlog/seedlog/io/disk"
 	"github.com/seedlog/seedlog/io/network"
@@ -36,6 +38,7 @@ type State struct {
 	Image        *metadata.Image
 	Replier      Replier
 	Control      Control  // the controller; only shard 0 has one
+	Txn          Txn      // the transaction coordinators, here and on other brokers
 	ControllerID int32    // the active controller's node id, -1 none known
 	Closed       bool     // the logs are closed or being closed: nothing is served
 	Dirs         []LogDir // in the order of log.dirs
@@ -47,9 +50,12 @@ type State struct {
 	parts    map[PartKey]*replica.Partition
 	Parts    []*replica.Partition         // in the order in which they were opened
 	Groups   map[int32]*group.Coordinator // by partition of __consumer_offsets
+	Txns     map[int32]*txn.Coordinator   // by partition of __transaction_state
 	configs  map[[16]byte]*config.Topic   // of the present image
 	flights  flight.Table[*Request]       // mail that this shard waits for
 	watching map[watchKey]*call           // other shards' watches here
+	verifies map[verifyKey]*verification  // batches here that wait for their coordinators
+	hidden   []commitlog.Aborted          // reused by each look
 	sessions sessions
 
 	produceResp  wire.ProduceResponse // reused by each encode
@@ -73,8 +79,8 @@ type Control interface {
 func NewState(e *env.Env, node *config.Node, shards int) *State {
 	return &State{
 		Env: e, Node: node, Shard: e.Shard, Shards: shards, Scratch: &records.Scratch{},
-		parts: map[PartKey]*replica.Partition{}, Groups: map[int32]*group.Coordinator{},
-		configs: map[[16]byte]*config.Topic{}, watching: map[watchKey]*call{},
+		parts: map[PartKey]*replica.Partition{}, Groups: map[int32]*group.Coordinator{}, Txns: map[int32]*txn.Coordinator{},
+		configs: map[[16]byte]*config.Topic{}, watching: map[watchKey]*call{}, verifies: map[verifyKey]*verification{},
 		sessions: newSessions(node), Dirs: newLogDirs(node), ControllerID: node.NodeID,
 	}
 }

@@ -24,6 +24,7 @@ const (
 	clients listener = 1 << iota // and brokers
 	inner                        // controllers, and brokers that ask them
 	both    = clients | inner
+	nobody  = inner << 1 // the broker asks itself
 )
 
 // servedAt says whether an API is served to a client.
@@ -76,6 +77,11 @@ func init() {
 		{Key: 21, Min: 0, Max: 2, Name: "DeleteRecords", cold: deleteRecords},
 		{Key: 22, Min: 0, Max: 5, Name: "InitProducerId", cold: initProducerID},
 		{Key: 23, Min: 2, Max: 4, Name: "OffsetForLeaderEpoch", cold: offsetForLeaderEpoch},
+		{Key: 24, Min: 0, Max: 5, Name: "AddPartitionsToTxn", cold: addPartitionsToTxn},
+		{Key: 25, Min: 0, Max: 4, Name: "AddOffsetsToTxn", cold: addOffsetsToTxn},
+		{Key: 26, Min: 0, Max: 5, Name: "EndTxn", cold: endTxn},
+		{Key: 27, Min: 1, Max: 2, Name: "WriteTxnMarkers", cold: writeTxnMarkers},
+		{Key: 28, Min: 0, Max: 5, Name: "TxnOffsetCommit", cold: oneGroup},
 		{Key: 32, Min: 1, Max: 4, Name: "DescribeConfigs", cold: describeConfigs, where: both},
 		{Key: 33, Min: 0, Max: 2, Name: "AlterConfigs", cold: alterConfigs, where: both, controllers: true},
 		{Key: 35, Min: 1, Max: 5, Name: "DescribeLogDirs", cold: describeLogDirs},
@@ -90,9 +96,12 @@ func init() {
 		{Key: 56, Min: 2, Max: 3, Name: "AlterPartition", cold: toController, where: inner, controllers: true},
 		{Key: 58, Min: 0, Max: 0, Name: "Envelope", cold: toController, where: inner, controllers: true},
 		{Key: 60, Min: 0, Max: 2, Name: "DescribeCluster", cold: describeCluster, where: both},
+		{Key: 61, Min: 0, Max: 0, Name: "DescribeProducers", cold: describeProducers},
 		{Key: 62, Min: 0, Max: 4, Name: "BrokerRegistration", cold: toController, where: inner, controllers: true},
 		{Key: 63, Min: 0, Max: 1, Name: "BrokerHeartbeat", cold: toController, where: inner, controllers: true},
 		{Key: 64, Min: 0, Max: 0, Name: "UnregisterBroker", cold: toController, where: both, controllers: true},
+		{Key: 65, Min: 0, Max: 0, Name: "DescribeTransactions", cold: describeTransactions},
+		{Key: 66, Min: 0, Max: 2, Name: "ListTransactions", cold: listTransactions},
 		{Key: 67, Min: 0, Max: 0, Name: "AllocateProducerIds", cold: toController, where: inner, controllers: true},
 		{Key: 73, Min: 0, Max: 0, Name: "AssignReplicasToDirs", cold: toController, where: inner, controllers: true},
 		{Key: 75, Min: 0, Max: 0, Name: "DescribeTopicPartitions", cold: describeTopicPartitions},

@@ -3,7 +3,6 @@ package broker
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
@@ -69,7 +68,7 @@ func (s *Shard) bootNode(t *task.Task, boot *bootData) {
 	}
 	c.log, c.boot = m.Log, boot
 	c.store = metadata.NewStore(m.Image, c)
-	c.machine = controller.NewMachine(s.node, m.Image, m.Log, s.env.Rand, []metadata.FeatureLevelRecord{{Name: api.FeatureMetadata, Level: api.MetadataVersion}})
+	c.machine = controller.NewMachine(s.node, m.Image, m.Log, s.env.Rand, controller.NewFeatures())
 	c.store.Watchers = []metadata.Watcher{c, c.machine}
 	m.Log.SetCommitter(c.store)
 	s.state.Control = c

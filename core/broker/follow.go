@@ -112,7 +112,7 @@ func (s *Shard) forget(p *replica.Partition, code kerr.Code) {
 	s.unfetch(p)
 	delete(s.follow.after, partKey(p)) // it waits no more, if it did
 	delete(s.follow.told, partKey(p))
-	s.unloadGroup(p, kerr.NotCoordinator)
+	s.unloadCoordinator(p, kerr.NotCoordinator)
 	p.Close(code)
 	s.state.DropPartition(p)
 	s.dropped = true
@@ -123,10 +123,10 @@ func (s *Shard) LeaderChanged(p *replica.Partition) {
 	if s.state.Partition(p.TopicID, p.Number) != p || s.phase >= closing {
 		return
 	}
-	s.unloadGroup(p, kerr.NotCoordinator)
+	s.unloadCoordinator(p, kerr.NotCoordinator)
 	if p.IsLeader() && p.Log != nil {
 		s.warnUnclean(p)
-		s.loadGroup(p)
+		s.loadCoordinator(p)
 	}
 	leader, epoch, ok := p.Following()
 	if !ok {

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/group"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/records"
@@ -10,13 +11,25 @@ import (
 	"github.com/seedlog/seedlog/io/disk"
 )
 
-const offsetsTopic = "__consumer_offsets"
+const (
+	offsetsTopic     = controller.OffsetsTopic
+	transactionTopic = controller.TransactionTopic
+)
 
 // loadChunk is how many bytes of a coordinator's partition are read at a time.
 const loadChunk = 1 << 20
 
 // maxLoadWait is for how many ms a load waits for records that are not written yet.
 const maxLoadWait = 60_000
+
+// coordinated is the coordinator of a partition: of groups, or of transactions.
+type coordinated interface {
+	Load(batch records.View) error
+	Loaded()
+	HighWatermarkMoved(hw int64)
+	Unload(code kerr.Code)
+	Failed(from int64)
+}
 
 func (s *Shard) groupOf(p *replica.Partition) *group.Coordinator {
 	if p.Topic != offsetsTopic {
@@ -25,31 +38,52 @@ func (s *Shard) groupOf(p *replica.Partition) *group.Coordinator {
 	return s.state.Groups[p.Number]
 }
 
-// loadGroup makes the coordinator of a partition of __consumer_offsets and replays the partition into it.
-func (s *Shard) loadGroup(p *replica.Partition) {
-	if p.Topic != offsetsTopic {
-		return
+// coordinatorOf gives the coordinator whose log a partition is, nil if there is none.
+func (s *Shard) coordinatorOf(p *replica.Partition) coordinated {
+	switch p.Topic {
+	case offsetsTopic:
+		if g := s.state.Groups[p.Number]; g != nil {
+			return g
+		}
+	case transactionTopic:
+		if t := s.state.Txns[p.Number]; t != nil {
+			return t
+		}
 	}
-	g := group.New(s.env, groupLog{p}, s.groupConfig(p), topicNames{s})
-	s.state.Groups[p.Number] = g
-	if p.Log.End() == p.Log.Start() {
-		g.Loaded()
-		return
-	}
-	task.Go(s.env, func(t *task.Task) { s.replay(t, p, g) })
+	return nil
 }
 
-func (s *Shard) replay(t *task.Task, p *replica.Partition, g *group.Coordinator) {
+// loadCoordinator makes the coordinator of a partition of an internal topic and replays the partition into it.
+func (s *Shard) loadCoordinator(p *replica.Partition) {
+	switch p.Topic {
+	case offsetsTopic:
+		g := group.New(s.env, groupLog{p}, s.groupConfig(p), topicNames{s})
+		g.Txn = &s.txns
+		s.state.Groups[p.Number] = g
+	case transactionTopic:
+		s.state.Txns[p.Number] = s.txns.coordinator(p)
+	default:
+		return
+	}
+	c := s.coordinatorOf(p)
+	if p.Log.End() == p.Log.Start() {
+		c.Loaded()
+		return
+	}
+	task.Go(s.env, func(t *task.Task) { s.replay(t, p, c) })
+}
+
+func (s *Shard) replay(t *task.Task, p *replica.Partition, c coordinated) {
 	end, waited := p.Log.End(), 0
 	for at := p.Log.Start(); at < end; {
 		b, err := p.Log.ReadBatches(t, at, end, loadChunk)
-		if t.Stopped() || s.state.Groups[p.Number] != g {
+		if t.Stopped() || s.coordinatorOf(p) != c {
 			return
 		}
 		if err == disk.OK && len(b) == 0 && waited < maxLoadWait {
 			// A follower that has just become leader may still be writing what it fetched; and what was deleted meanwhile is not missed.
 			at, waited = max(at, p.Log.Start()), waited+1
-			if t.Sleep(clock.Millisecond); t.Stopped() || s.state.Groups[p.Number] != g {
+			if t.Sleep(clock.Millisecond); t.Stopped() || s.coordinatorOf(p) != c {
 				return
 			}
 			continue
@@ -59,7 +93,7 @@ func (s *Shard) replay(t *task.Task, p *replica.Partition, g *group.Coordinator)
 			return
 		}
 		if err != disk.OK || len(b) == 0 {
-			s.directoryFailed(p.Dir, "cannot load groups from "+p.Log.Dir()+": "+err.Error())
+			s.directoryFailed(p.Dir, "cannot load the coordinator's state from "+p.Log.Dir()+": "+err.Error())
 			return
 		}
 		for len(b) > 0 {
@@ -73,28 +107,38 @@ func (s *Shard) replay(t *task.Task, p *replica.Partition, g *group.Coordinator)
 				return
 			}
 			if v.LastOffset() >= at {
-				if err := g.Load(v); err != nil {
-					s.unreadable(p, v.BaseOffset(), err.Error()+"; a newer broker may have written it: run that version, or delete the groups' offsets there")
+				if err := c.Load(v); err != nil {
+					s.unreadable(p, v.BaseOffset(), err.Error()+"; a newer broker may have written it: run that version, or delete the records there")
 					return
 				}
 			}
 			at, b = v.NextOffset(), rest
 		}
 	}
-	g.Loaded()
-	g.HighWatermarkMoved(p.HighWatermark())
+	c.Loaded()
+	c.HighWatermarkMoved(p.HighWatermark())
 }
 
-// unreadable gives up loading the groups of a partition.
+// unreadable gives up loading the state of a coordinator.
 func (s *Shard) unreadable(p *replica.Partition, at int64, why string) {
-	s.env.Errorf("%s: the batch at offset %d cannot be read, so its groups are not served: %s", p.Log.Dir(), at, why)
-	s.unloadGroup(p, kerr.NotCoordinator)
+	s.env.Errorf("%s: the batch at offset %d cannot be read, so what it coordinates is not served: %s", p.Log.Dir(), at, why)
+	s.unloadCoordinator(p, kerr.NotCoordinator)
 }
 
-func (s *Shard) unloadGroup(p *replica.Partition, c kerr.Code) {
-	if g := s.groupOf(p); g != nil {
+func (s *Shard) unloadCoordinator(p *replica.Partition, code kerr.Code) {
+	c := s.coordinatorOf(p)
+	if c == nil {
+		return
+	}
+	s.dropCoordinator(p)
+	c.Unload(code)
+}
+
+func (s *Shard) dropCoordinator(p *replica.Partition) {
+	if p.Topic == offsetsTopic {
 		delete(s.state.Groups, p.Number)
-		g.Unload(c)
+	} else {
+		delete(s.state.Txns, p.Number)
 	}
 }
 
@@ -137,7 +181,7 @@ func (s *Shard) groupConfig(p *replica.Partition) *group.Config {
 	return c
 }
 
-// groupLog is coordinator.Log over a partition.
+// groupLog is coordinator.Log over a partition, and what that has is group.Producers.
 type groupLog struct{ *replica.Partition }
 
 // Append is coordinator.Log.

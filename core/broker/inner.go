@@ -47,7 +47,7 @@ func (s *Shard) innerFrame(c *conn, f *network.Frame) bool {
 func (s *Shard) dialled(info *network.Info) {
 	m := s.member
 	switch {
-	case s.peers.Opened(info):
+	case s.peers.Opened(info) || s.txns.opened(info):
 	case m != nil && (m.foundingPeers.Opened(info) || m.streams.opened(info) || m.watch.dialled(info) || m.leaderWatch.dialled(info)):
 	}
 }
@@ -55,11 +55,12 @@ func (s *Shard) dialled(info *network.Info) {
 // dialEnded takes the end of a connection that this shard dialled, or of a dial; false: it is not one of ours.
 func (s *Shard) dialEnded(info *network.Info) bool {
 	m := s.member
-	return s.peers.Closed(info) || m != nil && (m.foundingPeers.Closed(info) || info.Conn == 0 && (m.watch.dialled(info) || m.leaderWatch.dialled(info)))
+	return s.peers.Closed(info) || s.txns.closed(info) ||
+		m != nil && (m.foundingPeers.Closed(info) || info.Conn == 0 && (m.watch.dialled(info) || m.leaderWatch.dialled(info)))
 }
 
 // dialFrame takes a frame of a connection that this shard dialled, or of one of raft's streams.
 func (s *Shard) dialFrame(f *network.Frame) bool {
 	m := s.member
-	return s.peers.Frame(f) || m != nil && (m.streams.frame(f) || m.foundingPeers.Frame(f))
+	return s.peers.Frame(f) || s.txns.frame(f) || m != nil && (m.streams.frame(f) || m.foundingPeers.Frame(f))
 }

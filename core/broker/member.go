@@ -5,7 +5,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/flight"
@@ -56,7 +55,7 @@ type member struct {
 func newMember(s *Shard) *member {
 	m := &member{s: s}
 	m.remote.s = s
-	m.streams = streams{m: m, dials: map[disk.Token]pendingStream{}, open: map[network.Conn]string{}}
+	m.streams = streams{m: m, dials: map[disk.Token]pendingStream{}, open: map[network.Conn]streamPeer{}, reached: map[string]int{}}
 	m.foundingPeers = peer.NewPool(s.env, peer.Config{ClientID: "founding"})
 	m.lease.epoch = -1
 	m.watch.begin(m)
@@ -132,7 +131,7 @@ func (m *member) found(st *link.State) {
 		m.candidate = datadir.NewClusterID(s.env.Rand)
 	}
 	c.store = metadata.NewStore(img, c)
-	c.machine = controller.NewMachine(s.node, img, &m.remote, s.env.Rand, []metadata.FeatureLevelRecord{{Name: api.FeatureMetadata, Level: api.MetadataVersion}})
+	c.machine = controller.NewMachine(s.node, img, &m.remote, s.env.Rand, controller.NewFeatures())
 	rebalance := s.node.LeaderImbalanceCheckMS
 	if !s.node.AutoLeaderRebalance {
 		rebalance = 0

@@ -33,7 +33,7 @@ func (s *Shard) offline(dir int, what string) {
 		if p.Dir == dir {
 			s.unfetch(p)
 			p.Fail()
-			s.unloadGroup(p, kerr.NotCoordinator)
+			s.unloadCoordinator(p, kerr.NotCoordinator)
 		}
 	}
 	switch {

@@ -64,6 +64,7 @@ func (s *Shard) image(img *metadata.Image, boot *bootData) {
 		}
 	}
 	s.followBrokers(old)
+	s.txns.follow()
 	s.setRates()
 	s.opening.next()
 	s.reportApplied()
@@ -213,7 +214,7 @@ func (s *Shard) open(t *task.Task, p *replica.Partition) {
 	default:
 		p.Opened(l)
 		if !s.static.Clustered {
-			s.loadGroup(p)
+			s.loadCoordinator(p)
 		} else if t := s.applied.TopicByID(p.TopicID); t != nil {
 			s.tellLogEnd(t, p)
 		}
@@ -252,6 +253,9 @@ func (s *Shard) openLog(t *task.Task, p *replica.Partition) (*commitlog.Log, err
 	opt := commitlog.Options{Listener: p, Create: true, TopicID: p.TopicID, Config: commitlog.DefaultConfig()}
 	if mt := s.applied.TopicByID(p.TopicID); mt != nil {
 		opt.Config = s.logConfig(mt)
+	}
+	if s.boot != nil && s.phase == booting {
+		opt.Owner = s.boot.dirs[p.Dir].topics[p.Topic]
 	}
 	if b := s.bootOf(p); b != nil && s.phase == booting {
 		name := nameOf(p)
@@ -326,8 +330,8 @@ func (s *Shard) logConfig(t *metadata.Topic) commitlog.Config {
 
 // HighWatermarkMoved is replica.Observer.
 func (s *Shard) HighWatermarkMoved(p *replica.Partition) {
-	if g := s.groupOf(p); g != nil {
-		g.HighWatermarkMoved(p.HighWatermark())
+	if c := s.coordinatorOf(p); c != nil {
+		c.HighWatermarkMoved(p.HighWatermark())
 	}
 }
 
@@ -339,10 +343,10 @@ func (s *Shard) Failed(p *replica.Partition, err disk.Err, what string) {
 // TakenBack is replica.Observer: the disk is full.
 func (s *Shard) TakenBack(p *replica.Partition, from int64) {
 	s.noRoom(p.Dir, p.Log.Dir(), p.Missing())
-	if g := s.groupOf(p); g != nil && p.IsLeader() {
-		g.Failed(from)
-		delete(s.state.Groups, p.Number)
-		s.loadGroup(p) // from what the log still has
+	if c := s.coordinatorOf(p); c != nil && p.IsLeader() {
+		s.dropCoordinator(p)
+		c.Failed(from)
+		s.loadCoordinator(p) // from what the log still has
 	}
 	s.state.Dirs[p.Dir].FreeBytes = 0 // until it is asked again
 	s.restFetching(p)

@@ -68,8 +68,9 @@ type Shard struct {
 	assigns   assigns               // shard 0 only
 	follow    followers
 	peers     *peer.Pool // connections to other brokers, and to the controller
-	saving    bool       // this shard waits for a checkpoint of log starts
-	dir       directory  // shard 0 only: checkpoints and the clean-shutdown marker
+	txns      txns
+	saving    bool      // this shard waits for a checkpoint of log starts
+	dir       directory // shard 0 only: checkpoints and the clean-shutdown marker
 	drainBy   clock.Time
 }
 
@@ -87,6 +88,7 @@ func New(o Options) *Shard {
 	s.dir.points = map[int32]*pointsMail{}
 	s.follow.begin()
 	s.peers = peer.NewPool(e, peer.Config{ClientID: "broker-" + strconv.Itoa(int(o.Node.NodeID))})
+	s.txns.begin(s)
 	s.assigns.begin(s)
 	if o.Node.Clustered && o.Shard == 0 {
 		s.member = newMember(s)

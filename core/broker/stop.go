@@ -79,7 +79,7 @@ func (s *Shard) drain() {
 	}
 	left := s.drainBy.Sub(s.env.Now.Mono)
 	if left <= drainTime-groupTime {
-		s.unloadGroups() // also for the members whose connections are other shards'
+		s.unloadCoordinators() // also for the members whose connections are other shards'
 	} else {
 		s.env.After(&s.timers[timerDrain], drainTick)
 	}
@@ -99,9 +99,9 @@ func (s *Shard) drain() {
 	s.toZero(step.Mail{Kind: mailDrained})
 }
 
-func (s *Shard) unloadGroups() {
+func (s *Shard) unloadCoordinators() {
 	for _, p := range s.state.Parts {
-		s.unloadGroup(p, kerr.NotCoordinator)
+		s.unloadCoordinator(p, kerr.NotCoordinator)
 	}
 }
 
@@ -121,7 +121,7 @@ func (s *Shard) close() {
 	}
 	s.phase = closing
 	s.state.Closed = true
-	s.unloadGroups()
+	s.unloadCoordinators()
 	parts := slices.Clone(s.state.Parts)
 	for _, p := range parts {
 		s.unfetch(p)

@@ -54,6 +54,7 @@ func (l *Log) rewind() {
 			l.epochs.removeLast()
 		}
 		s := p.seg
+		s.aborted.cut(from)
 		l.size -= int64(len(p.view))
 		s.size -= int64(len(p.view))
 		s.maxTimestamp, s.maxTSOffset = p.maxTimestamp, p.maxTSOffset

@@ -162,8 +162,11 @@ func (l *Log) place(v records.View, lease *buf.Lease) {
 	}
 	s := l.active()
 	newEpoch := l.epochs.add(v.LeaderEpoch(), v.BaseOffset())
-	l.queue.push(pending{seg: s, view: v, lease: lease, undo: l.producers.Update(v, l.env.Now.Wall), newEpoch: newEpoch,
-		maxTimestamp: s.maxTimestamp, maxTSOffset: s.maxTSOffset})
+	undo, ended, some := l.producers.Update(v, l.env.Now.Wall)
+	if some {
+		s.aborted.note(ended)
+	}
+	l.queue.push(pending{seg: s, view: v, lease: lease, undo: undo, newEpoch: newEpoch, maxTimestamp: s.maxTimestamp, maxTSOffset: s.maxTSOffset})
 	s.note(v)
 	s.tail.note(s, v, l.cfg.IndexIntervalBytes)
 	l.size += int64(len(v))

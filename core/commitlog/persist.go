@@ -136,7 +136,7 @@ func (l *Log) flushEntries(t *task.Task, s *segment, sync bool) bool {
 	x.times = append(x.times[:0], x.times[tn:]...)
 	x.tn += tn
 	x.dirty = !sync && (x.dirty || n+tn > 0)
-	return true
+	return !sync || l.saveAborted(t, s)
 }
 
 // appendFile writes bytes at off into a file that is opened for it.
@@ -189,6 +189,7 @@ func (l *Log) sealNow(t *task.Task, s *segment) {
 		return
 	}
 	s.snapshot, s.tail = nil, nil
+	s.aborted.release()
 	l.cool(t)
 }
 

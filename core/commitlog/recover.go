@@ -38,12 +38,14 @@ type recovery struct {
 	cutSeg int   // the segment in which whole batches end, if torn
 	torn   bool
 
-	limited bool // a truncation: the log ends before the batch that holds limit
+	limited bool // a truncation: the log ends before the batch that holds limit; what stands below was whole before, and is not checked again
 	limit   int64
 	reached bool // that batch was met
 
-	later     []int64 // without a snapshot to begin with: those that may be met on the way, ascending
-	epochText string  // what leader-epoch-checkpoint holds
+	later      []int64        // without a snapshot to begin with: those that may be met on the way, ascending
+	txnIndexes map[int64]bool // segments that have a transaction index, by base
+
+	epochText string // what leader-epoch-checkpoint holds
 }
 
 func (r *recovery) run(names []string) error {
@@ -66,6 +68,7 @@ func (r *recovery) run(names []string) error {
 // sort takes the names of the directory apart and removes what an interrupted change has left.
 func (r *recovery) sort(names []string) error {
 	logs := make(map[int64]bool)
+	r.txnIndexes = make(map[int64]bool)
 	for _, n := range names {
 		if o, suffix, ok := parseName(n); ok && suffix == suffixLog {
 			logs[o] = true
@@ -82,6 +85,9 @@ func (r *recovery) sort(names []string) error {
 		}
 		if ok && suffix == suffixSnapshot {
 			r.snapshots.add(o)
+		}
+		if ok && suffix == suffixTxnIndex {
+			r.txnIndexes[o] = true
 		}
 	}
 	return nil
@@ -129,9 +135,14 @@ func (r *recovery) loadMetadata() error {
 	return r.writeMetadata(r.t)
 }
 
+// parseMetadata gives the topic id in partition.metadata, if the file is whole: with the sum that ours have, or without any, as Kafka's.
 func parseMetadata(b []byte) (id [16]byte, ok bool) {
 	text, found := strings.CutPrefix(string(b), "version: 0\ntopic_id: ")
-	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimSuffix(text, "\n"))
+	text, sum, _ := strings.Cut(text, "\n")
+	if sum != "" && sum != sumLine(b[:len(b)-len(sum)]) {
+		return id, false
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if !found || err != nil || len(raw) != len(id) {
 		return id, false
 	}
@@ -210,6 +221,10 @@ func (r *recovery) trust(s *segment) error {
 		e := index.TimeAt(b, n-1)
 		s.maxTimestamp, s.maxTSOffset = e.Timestamp, s.base+int64(e.Rel)
 	}
+	if err := r.loadAborted(s, s.end); err != nil {
+		return err
+	}
+	s.aborted.release()
 	s.tail = nil
 	closeFile(r.t, r.env, s.file)
 	s.file, s.opened = 0, false
@@ -268,13 +283,12 @@ func (r *recovery) scanSegment(i int) error {
 	if err := r.meet(s.end); err != nil {
 		return err
 	}
+	head := make([]byte, records.MarkerMax)
 	for pos < limit {
-		v, ok := sc.header(pos)
-		var head [records.HeaderSize]byte
+		v, ok := sc.batch(pos)
 		if ok {
-			copy(head[:], v)
-			v = head[:]
-			ok = v.BaseOffset() >= s.end && v.LastOffset()-s.base <= 1<<31-1 && (i+1 == len(r.segs) || v.LastOffset() < r.segs[i+1].base) && sc.intact(pos, v)
+			v = head[:copy(head, v)]
+			ok = v.BaseOffset() >= s.end && v.LastOffset()-s.base <= 1<<31-1 && (i+1 == len(r.segs) || v.LastOffset() < r.segs[i+1].base) && (r.limited || sc.intact(pos, v))
 			ok = ok && !(plant.On(plant.P8) && !r.limited && v.BaseOffset() >= r.opt.RecoveryPoint)
 			if r.limited && ok && v.LastOffset() >= r.limit {
 				r.reached, ok = true, false
@@ -332,7 +346,9 @@ func (r *recovery) take(s *segment, v records.View, pos int64) {
 	s.tail.note(s, v, r.cfg.IndexIntervalBytes)
 	if v.LastOffset() >= r.from {
 		r.epochs.add(v.LeaderEpoch(), v.BaseOffset())
-		r.producers.Update(v, r.env.Now.Wall)
+		if _, x, ended := r.producers.Update(v, r.env.Now.Wall); ended {
+			s.aborted.note(x)
+		}
 	} else if r.epochs.correct(v.LeaderEpoch(), v.BaseOffset()) { // the file has no checksum
 		r.env.Warnf("%s/%s contradicts the batch at offset %d; the batches count", r.dir, nameEpochs, v.BaseOffset())
 	}
@@ -341,6 +357,9 @@ func (r *recovery) take(s *segment, v records.View, pos int64) {
 
 // resume finds where in the segment the snapshot's offset stands, and leaves in the tail what the index files hold before it.
 func (r *recovery) resume(sc *scanner, s *segment) (int64, error) {
+	if err := r.loadAborted(s, r.from); err != nil {
+		return 0, err
+	}
 	s.size, s.end = 0, s.base
 	if r.from <= s.base {
 		return 0, nil
@@ -484,6 +503,9 @@ func (r *recovery) cutIndexes(s *segment) error {
 	}
 	if r.snapshots.between(scanned, s.end) {
 		x.noteTime(s)
+		if err := r.replaceAborted(s); err != nil {
+			return err
+		}
 		return r.replaceIndexes(s)
 	}
 	if err := cutFile(r.t, r.env, r.path(s.base, suffixIndex), int64(x.n)*index.EntrySize); err != nil {

@@ -92,6 +92,20 @@ func (s *scanner) header(pos int64) (records.View, bool) {
 	return v, true
 }
 
+// batch is header, but gives a control batch whole if it may be a marker.
+func (s *scanner) batch(pos int64) (records.View, bool) {
+	v, ok := s.header(pos)
+	if !ok || !v.IsControl() || v.Size() > records.MarkerMax {
+		return v, ok
+	}
+	size := v.Size()
+	b, ok := s.fill(pos, size)
+	if !ok {
+		return nil, false
+	}
+	return records.View(b[:size]), true
+}
+
 // maxOffset keeps sums of offsets from wrapping, whatever a damaged header says.
 const maxOffset = 1 << 62
 

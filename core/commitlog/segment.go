@@ -21,17 +21,18 @@ type segment struct {
 	firstTimestamp             int64 // of the first batch, -1 none: rolling by time counts from it
 	created                    clock.Wall
 	pins                       int32
-	pinnedTo                   int64  // greatest position that a response holds since pins was 0
-	used                       int32  // tick of the last read, for closing the least used
-	opened                     bool   // the file exists and can be written
-	sealed                     bool   // no batch will be added
-	named                      bool   // its directory entry is durable
-	doomed                     bool   // removed from the log; closed and unlinked at zero pins
-	refused                    bool   // its file could not be made for want of space
-	opening                    bool   // a task opens its file
-	nameless                   bool   // doomed by a truncation: its name is not its own any more
-	sealing                    bool   // its indexes are being completed, or are
-	jitterMS                   int64  // of segment.jitter.ms
+	pinnedTo                   int64 // greatest position that a response holds since pins was 0
+	used                       int32 // tick of the last read, for closing the least used
+	opened                     bool  // the file exists and can be written
+	sealed                     bool  // no batch will be added
+	named                      bool  // its directory entry is durable
+	doomed                     bool  // removed from the log; closed and unlinked at zero pins
+	refused                    bool  // its file could not be made for want of space
+	opening                    bool  // a task opens its file
+	nameless                   bool  // doomed by a truncation: its name is not its own any more
+	sealing                    bool  // its indexes are being completed, or are
+	jitterMS                   int64 // of segment.jitter.ms
+	aborted                    aborted
 	snapshot                   []byte // producer state at its end, from the roll until it is written
 }
 

@@ -58,7 +58,7 @@ func (m *twin) truncate(full bool) {
 		if full {
 			ok = m.l.TruncateFully(t, to)
 		} else {
-			ok = m.l.TruncateTo(t, to)
+			ok = m.l.TruncateTo(t, to, false)
 		}
 		done = true
 	})
@@ -122,7 +122,8 @@ func TestATruncatedLogIsWhatItsTwinKeepsThroughCrashesInTheMiddle(t *testing.T) 
 		cfg.FlushAck = true
 		m := newTwin(t, cfg)
 		t.Repeat(map[string]func(*rapid.T){
-			"append": func(*rapid.T) { m.append() },
+			"append":   func(*rapid.T) { m.append() },
+			"transact": func(*rapid.T) { m.transact() },
 			"appendMore": func(*rapid.T) {
 				for i := 0; i < 12; i++ {
 					m.append()
@@ -131,6 +132,8 @@ func TestATruncatedLogIsWhatItsTwinKeepsThroughCrashesInTheMiddle(t *testing.T) 
 			"step":       func(*rapid.T) { m.w.step() },
 			"settle":     func(*rapid.T) { m.w.settle() },
 			"read":       func(*rapid.T) { m.read() },
+			"committed":  func(*rapid.T) { m.readCommitted(rapid.Int64Range(m.l.Start(), m.l.End()).Draw(m.t, "from")) },
+			"stable":     func(*rapid.T) { m.checkStable() },
 			"time":       func(*rapid.T) { m.findTime() },
 			"checkpoint": func(*rapid.T) { m.point = m.l.RecoveryPoint() },
 			"sayStart": func(*rapid.T) { // while a truncation below the start is not checkpointed, starts count up to there
@@ -165,6 +168,7 @@ func TestATruncatedLogIsWhatItsTwinKeepsThroughCrashesInTheMiddle(t *testing.T) 
 		})
 		m.w.settle()
 		m.readAll()
+		m.readAllCommitted()
 		m.check(m.l.SyncedEnd() == m.l.End(), "not all is synced")
 	})
 }
@@ -185,7 +189,7 @@ func TestATruncationWaitsForAResponseThatHoldsWhatItCuts(t *testing.T) {
 	}
 	m.l.Pin(sl.Ext.File)
 	done := false
-	task.Go(w.env, func(t *task.Task) { done = m.l.TruncateTo(t, 2) })
+	task.Go(w.env, func(t *task.Task) { done = m.l.TruncateTo(t, 2, false) })
 	for i := 0; i < 100; i++ {
 		w.step()
 	}
@@ -218,7 +222,7 @@ func TestATruncationIsNotDisturbedByASyncThatAStopAsksFor(t *testing.T) {
 			m.w.step()
 		}
 		cut, closed := false, disk.ErrIO
-		task.Go(m.w.env, func(t *task.Task) { cut = m.l.TruncateTo(t, 2) })
+		task.Go(m.w.env, func(t *task.Task) { cut = m.l.TruncateTo(t, 2, false) })
 		task.Go(m.w.env, func(t *task.Task) { closed = m.l.Close(t, true) })
 		m.w.settle()
 		if !cut || closed != disk.OK || m.l.End() != 2 || m.l.SyncedEnd() != 2 {

@@ -264,11 +264,11 @@ func (m *twin) lost() bool {
 	return false
 }
 
-// last gives each producer's last batch.
+// last gives the last batch of each producer without transactions.
 func (m *twin) last() (out []records.View) {
 	seen := map[int64]bool{}
 	for i := len(m.batches) - 1; i >= 0; i-- {
-		if id := m.batches[i].ProducerID(); id >= 0 && !seen[id] {
+		if id := m.batches[i].ProducerID(); id >= 0 && !m.batches[i].IsTransactional() && !seen[id] {
 			seen[id] = true
 			out = append(out, m.batches[i])
 		}
@@ -297,7 +297,8 @@ func TestALogAgreesWithItsTwinThroughRollsReadsCrashesAndFullDisks(t *testing.T)
 		cfg.FlushBytes = 1500
 		m := newTwin(t, cfg)
 		t.Repeat(map[string]func(*rapid.T){
-			"append": func(*rapid.T) { m.append() },
+			"append":   func(*rapid.T) { m.append() },
+			"transact": func(*rapid.T) { m.transact() },
 			"appendMore": func(*rapid.T) {
 				for i := 0; i < 8; i++ {
 					m.append()
@@ -306,6 +307,7 @@ func TestALogAgreesWithItsTwinThroughRollsReadsCrashesAndFullDisks(t *testing.T)
 			"step":       func(*rapid.T) { m.w.step() },
 			"settle":     func(*rapid.T) { m.w.settle() },
 			"read":       func(*rapid.T) { m.read() },
+			"committed":  func(*rapid.T) { m.readCommitted(rapid.Int64Range(m.l.Start(), m.l.End()).Draw(m.t, "from")) },
 			"checkpoint": func(*rapid.T) { m.point = m.l.RecoveryPoint() },
 			"sayStart":   func(*rapid.T) { m.said = m.l.Start() },
 			"time":       func(*rapid.T) { m.findTime() },
@@ -327,6 +329,7 @@ func TestALogAgreesWithItsTwinThroughRollsReadsCrashesAndFullDisks(t *testing.T)
 				if m.cfg.FlushAck {
 					m.w.disk.space = rapid.Int64Range(0, 500).Draw(m.t, "space")
 					m.append()
+					m.transact()
 					for i := 0; i < 400 && m.w.step(); i++ {
 					}
 					m.w.disk.space = -1
@@ -349,10 +352,12 @@ func TestALogAgreesWithItsTwinThroughRollsReadsCrashesAndFullDisks(t *testing.T)
 			"": func(*rapid.T) {
 				m.check(!m.failed, "the log failed")
 				m.check(m.l.End() == m.end() || len(m.batches) == 0, "end %d, want %d", m.l.End(), m.end())
+				m.checkStable()
 			},
 		})
 		m.w.settle()
 		m.readAll()
+		m.readAllCommitted()
 		m.check(m.l.WrittenEnd() == m.l.End(), "not all is written")
 		m.check(!m.cfg.FlushAck || m.l.SyncedEnd() == m.l.End(), "not all is synced")
 	})

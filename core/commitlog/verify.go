@@ -44,7 +44,7 @@ func (v *verifier) segment(t *task.Task, l *Log, s *segment) (damaged int64, err
 		return -1, err
 	}
 	for pos < size && (v.gap || next <= v.offset) {
-		n, base, after := sc.batch(pos)
+		n, base, after := sc.whole(pos)
 		switch {
 		case t.Stopped():
 			return -1, disk.ErrIO
@@ -77,8 +77,8 @@ func (l *Log) known(t *task.Task, sc *scanner, s *segment, offset int64) (pos, n
 	return int64(e.Pos), v.BaseOffset(), disk.OK
 }
 
-// batch checks the one at pos: its bytes and its offsets, no bytes if it is not whole.
-func (s *scanner) batch(pos int64) (n, base, next int64) {
+// whole checks the batch at pos: its bytes and its offsets, no bytes if it is not whole.
+func (s *scanner) whole(pos int64) (n, base, next int64) {
 	v, ok := s.header(pos)
 	if !ok {
 		return 0, 0, 0

@@ -87,6 +87,14 @@ type Node struct {
 	GroupMaxSessionTimeoutMS     int32
 	GroupInitialRebalanceDelayMS int32
 	GroupMaxSize                 int32
+	TransactionPartitions        int32 // transaction.state.log.num.partitions
+	TransactionReplicationFactor int32
+	TransactionSegmentBytes      int32
+	TransactionMinISR            int32
+	TransactionMaxTimeoutMS      int32
+	TransactionAbortEachMS       int32 // transaction.abort.timed.out.transaction.cleanup.interval.ms
+	TransactionExpireEachMS      int32 // transaction.remove.expired.transaction.cleanup.interval.ms
+	TransactionalIDExpirationMS  int64
 	MetadataSnapshotBytes        int64 // metadata.log.max.record.bytes.between.snapshots
 
 	// Topic is what a topic gets that overrides nothing.

@@ -201,8 +201,20 @@ func (n *Node) derive() {
 	n.GroupMaxSessionTimeoutMS = n.int("group.max.session.timeout.ms")
 	n.GroupInitialRebalanceDelayMS = n.int("group.initial.rebalance.delay.ms")
 	n.GroupMaxSize = n.int("group.max.size")
+	n.deriveTransactions()
 	n.MetadataSnapshotBytes = n.long("metadata.log.max.record.bytes.between.snapshots")
 	n.Topic = n.resolve(nil)
+}
+
+func (n *Node) deriveTransactions() {
+	n.TransactionPartitions = n.int("transaction.state.log.num.partitions")
+	n.TransactionReplicationFactor = n.int("transaction.state.log.replication.factor")
+	n.TransactionSegmentBytes = n.int("transaction.state.log.segment.bytes")
+	n.TransactionMinISR = n.int("transaction.state.log.min.isr")
+	n.TransactionMaxTimeoutMS = n.int("transaction.max.timeout.ms")
+	n.TransactionAbortEachMS = n.int("transaction.abort.timed.out.transaction.cleanup.interval.ms")
+	n.TransactionExpireEachMS = n.int("transaction.remove.expired.transaction.cleanup.interval.ms")
+	n.TransactionalIDExpirationMS = n.long("transactional.id.expiration.ms")
 }
 
 func (n *Node) deriveReplication() {

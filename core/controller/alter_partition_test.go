@@ -30,7 +30,7 @@ func TestAlterPartitionIsRefusedAsKafkaDoes(t *testing.T) {
 		"not the leader": {func(q *kmsg.AlterPartitionRequest, _ *kmsg.AlterPartitionRequestTopicPartition) {
 			q.BrokerID, q.BrokerEpoch = 2, q.Topics[0].Partitions[0].NewEpochISR[1].BrokerEpoch
 		}, kerr.InvalidRequest},
-		"without the leader": {one(func(p *kmsg.AlterPartitionRequestTopicPartition) { p.NewEpochISR = p.NewEpochISR[1:] }), kerr.InvalidRequest},
+		"without the leader":            {one(func(p *kmsg.AlterPartitionRequestTopicPartition) { p.NewEpochISR = p.NewEpochISR[1:] }), kerr.InvalidRequest},
 		"damaged, and still in the ISR": {one(SetDamaged), kerr.InvalidRequest},
 		"damaged, with nobody left": {one(func(p *kmsg.AlterPartitionRequestTopicPartition) {
 			SetDamaged(p)

@@ -206,16 +206,26 @@ func AutoCreate(n *config.Node, _ *metadata.Image, names ...string) *kmsg.Create
 	for _, name := range names {
 		t := kmsg.NewCreateTopicsRequestTopic()
 		t.Topic, t.NumPartitions, t.ReplicationFactor = name, -1, -1
-		if name == OffsetsTopic {
-			t.NumPartitions = n.OffsetsPartitions
-			t.ReplicationFactor = int16(max(1, min(int(n.OffsetsReplicationFactor), len(n.QuorumServers))))
-			set(&t, "cleanup.policy", "compact")
+		switch name {
+		case OffsetsTopic:
+			internalTopic(&t, n, n.OffsetsPartitions, n.OffsetsReplicationFactor, n.OffsetsSegmentBytes)
 			set(&t, "compression.type", "producer")
-			set(&t, "segment.bytes", strconv.Itoa(int(max(n.OffsetsSegmentBytes, 1<<20))))
+		case TransactionTopic:
+			internalTopic(&t, n, n.TransactionPartitions, n.TransactionReplicationFactor, n.TransactionSegmentBytes)
+			set(&t, "compression.type", "uncompressed")
+			set(&t, "min.insync.replicas", strconv.Itoa(int(n.TransactionMinISR)))
+			set(&t, "unclean.leader.election.enable", "false")
 		}
 		req.Topics = append(req.Topics, t)
 	}
 	return req
+}
+
+func internalTopic(t *kmsg.CreateTopicsRequestTopic, n *config.Node, partitions, factor, segmentBytes int32) {
+	t.NumPartitions = partitions
+	t.ReplicationFactor = int16(max(1, min(int(factor), len(n.QuorumServers))))
+	set(t, "cleanup.policy", "compact")
+	set(t, "segment.bytes", strconv.Itoa(int(max(segmentBytes, 1<<20))))
 }
 
 func set(t *kmsg.CreateTopicsRequestTopic, name, value string) {

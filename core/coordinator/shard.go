@@ -51,6 +51,8 @@ type Shard struct {
 type pending struct {
 	last     int64
 	key      string
+	also     []string // of a marker: the keys that it ended something under
+	marker   bool
 	loaded   bool
 	stalled  bool
 	deadline clock.Time
@@ -117,6 +119,22 @@ func (s *Shard) WriteFor(by Position, key string, recs []Record) (last int64, co
 	s.dirty[key] = last
 	s.push(pending{last: last, key: key})
 	return last, kerr.None
+}
+
+// WriteMarker ends the transaction of by.ProducerID, which had written under keys: it appends the control batch, replays it, and holds back what is
+// told under those keys until the high watermark has passed it. Any other code than None says that nothing was written.
+func (s *Shard) WriteMarker(by Position, m records.Marker, keys []string) kerr.Code {
+	assert.That(s.phase == Active, "coordinator: write while not active")
+	last, code := s.log.Append(records.NewMarker(by.ProducerID, by.ProducerEpoch, m, int64(s.env.Now.Wall)))
+	if code != kerr.None {
+		return code
+	}
+	s.m.ReplayMarker(by.ProducerID, by.ProducerEpoch, m.Commit)
+	for _, k := range keys {
+		s.dirty[k] = last
+	}
+	s.push(pending{last: last, also: keys, marker: true})
+	return kerr.None
 }
 
 func (s *Shard) replayOwn(by Position, base int64, recs []Record) {
@@ -194,14 +212,22 @@ func (s *Shard) HighWatermarkMoved(hw int64) {
 func (s *Shard) committed(i int) {
 	p := s.queue[i]
 	s.queue[i].waiting = nil
-	if !p.loaded {
-		if s.dirty[p.key] == p.last {
-			delete(s.dirty, p.key)
-		}
+	for _, k := range p.also {
+		s.clean(k, p.last)
+	}
+	if !p.loaded && !p.marker {
+		s.clean(p.key, p.last)
 		s.m.Committed(p.key, p.last)
 	}
 	for _, r := range p.waiting {
 		Reply(r.w, r.resp)
+	}
+}
+
+// clean forgets the last offset under a key, if it is this one.
+func (s *Shard) clean(key string, last int64) {
+	if s.dirty[key] == last {
+		delete(s.dirty, key)
 	}
 }
 
@@ -216,7 +242,7 @@ func (s *Shard) TimerFired(*timer.Timer) {
 		p := s.queue[i]
 		s.queue[i].stalled, s.queue[i].waiting = true, nil
 		s.refuse(p.waiting, kerr.CoordinatorNotAvailable)
-		if !p.loaded {
+		if !p.loaded && !p.marker {
 			s.m.Stalled(p.key, p.last)
 		}
 	}

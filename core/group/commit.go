@@ -102,7 +102,6 @@ func (c *Coordinator) commitRecords(req *kmsg.OffsetCommitRequest, resp *kmsg.Of
 
 // checkCommit gives the code of one partition.
 func (c *Coordinator) checkCommit(topic string, p *kmsg.OffsetCommitRequestTopicPartition, code, topicCode kerr.Code) kerr.Code {
-	limit := int(c.cfg.OffsetMetadataMaxBytes)
 	switch {
 	case topicCode != kerr.None:
 		return topicCode
@@ -110,7 +109,7 @@ func (c *Coordinator) checkCommit(topic string, p *kmsg.OffsetCommitRequestTopic
 		return kerr.UnknownTopicOrPartition
 	case code != kerr.None:
 		return code
-	case p.Metadata != nil && (len(*p.Metadata) > math.MaxInt16 || len(*p.Metadata) > limit && utf16Len(*p.Metadata) > limit):
+	case p.Metadata != nil && c.metadataTooLarge(*p.Metadata):
 		return kerr.OffsetMetadataTooLarge
 	}
 	return kerr.None

@@ -23,6 +23,9 @@ type Coordinator struct {
 	shard  *coordinator.Shard
 	gone   kerr.Code // what requests are told after Unload or Failed
 
+	Txn       Transactions // set by whoever made the coordinator
+	producers Producers    // of the log, nil if it has none
+
 	Expired int64 // committed offsets that this instance has let expire (Kafka's offset-expiration-count)
 
 	// Durable: a fold over the log. Replay alone changes it.
@@ -39,6 +42,7 @@ func New(e *env.Env, log coordinator.Log, cfg *Config, topics Topics) *Coordinat
 	c := &Coordinator{env: e, cfg: cfg, topics: topics, meta: make(map[string][]byte), groups: make(map[string]*classic.Group)}
 	c.shard = coordinator.NewShard(e, log, c, options(cfg))
 	c.expiry.Owner = c
+	c.producers, _ = log.(Producers)
 	return c
 }
 

@@ -25,6 +25,8 @@ func ErrorResponse(req kmsg.Request, code kerr.Code) kmsg.Response {
 		resp.(*kmsg.OffsetDeleteResponse).ErrorCode = int16(code)
 	case *kmsg.OffsetCommitRequest:
 		commitError(q, resp.(*kmsg.OffsetCommitResponse), code)
+	case *kmsg.TxnOffsetCommitRequest:
+		txnCommitError(q, resp.(*kmsg.TxnOffsetCommitResponse), code)
 	case *kmsg.OffsetFetchRequest:
 		fetchError(q, resp.(*kmsg.OffsetFetchResponse), code)
 	case *kmsg.DescribeGroupsRequest:
@@ -47,6 +49,16 @@ func commitError(q *kmsg.OffsetCommitRequest, r *kmsg.OffsetCommitResponse, code
 		out := kmsg.OffsetCommitResponseTopic{Topic: t.Topic, TopicID: t.TopicID}
 		for j := range t.Partitions {
 			out.Partitions = append(out.Partitions, kmsg.OffsetCommitResponseTopicPartition{Partition: t.Partitions[j].Partition, ErrorCode: int16(code)})
+		}
+		r.Topics = append(r.Topics, out)
+	}
+}
+
+func txnCommitError(q *kmsg.TxnOffsetCommitRequest, r *kmsg.TxnOffsetCommitResponse, code kerr.Code) {
+	for i := range q.Topics {
+		out := kmsg.TxnOffsetCommitResponseTopic{Topic: q.Topics[i].Topic}
+		for _, p := range q.Topics[i].Partitions {
+			out.Partitions = append(out.Partitions, kmsg.TxnOffsetCommitResponseTopicPartition{Partition: p.Partition, ErrorCode: int16(code)})
 		}
 		r.Topics = append(r.Topics, out)
 	}

@@ -5,6 +5,7 @@ import (
 	"github.com/seedlog/seedlog/core/group/classic"
 	"github.com/seedlog/seedlog/core/group/offsets"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/plant"
 )
 
 // expireOffsets deletes offsets whose retention has passed, and groups that have neither members nor offsets left.
@@ -41,7 +42,7 @@ func (c *Coordinator) expired(g *classic.Group) (recs []coordinator.Record, all 
 		}
 		for i := range t.Partitions {
 			p := &t.Partitions[i]
-			if !c.hasExpired(g, &p.Offset) || c.offsets.Unstable(g.ID, t.Name, p.Partition) {
+			if !c.hasExpired(g, &p.Offset) || c.offsets.Unstable(g.ID, t.Name, p.Partition) && !plant.On(plant.T11) {
 				all = false
 				continue
 			}

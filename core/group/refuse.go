@@ -39,11 +39,9 @@ func (c *Coordinator) Refuse(resp kmsg.Response, code kerr.Code) {
 	case *kmsg.ListGroupsResponse:
 		r.ErrorCode, r.Groups = int16(code), nil
 	case *kmsg.TxnOffsetCommitResponse:
-		for i := range r.Topics {
-			for j := range r.Topics[i].Partitions {
-				r.Topics[i].Partitions[j].ErrorCode = int16(code)
-			}
-		}
+		refuseTxnCommit(r, code)
+	case *kmsg.EndTxnResponse:
+		r.ErrorCode = int16(code)
 	}
 }
 

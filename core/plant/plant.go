@@ -33,9 +33,11 @@ const (
 	R14     // an answer accepted after the leader epoch changed (KAFKA-7786)
 	R15     // a controller that was deposed answers AlterPartition as if it had happened (KAFKA-14154)
 	R16     // a fetch of what is no replica counts (KAFKA-13837)
+	R17     // a new leader serves read_committed before it knows what is stable (Redpanda #5090)
 	R18     // data read before it is committed (Redpanda #14794)
 	R19     // offsets listed before the high watermark is known (KIP-207)
 	I1      // no duplicate detection; OUT_OF_ORDER to a retry (Redpanda #3039)
+	I2      // the cached batches kept over an abort in the same epoch (Redpanda #5026)
 	I3      // a duplicate after segment eviction is an error (KAFKA-14034)
 	I5      // only the last batch cached (Redpanda #3077)
 	I6      // sequence compared without wrap
@@ -48,6 +50,18 @@ const (
 	S2      // the leader-epoch checkpoint is renamed before it is synced (KAFKA-16541)
 	S3      // appends accepted after an I/O error (KAFKA-10778)
 	S7      // recovery keeps a batch with a bad CRC
+	T1      // the epoch is not bumped when a transaction ends (KAFKA-17754)
+	T2      // a transactional batch appended without verification (KIP-890)
+	T3      // producers expire by their data alone (KAFKA-9144)
+	T4      // a transaction stays being completed where the record of that was refused once (KAFKA-5351)
+	T5      // a lost wake-up of the sender of markers (KAFKA-9777)
+	T6      // partitions that are added, and looked at, answered before the record is below the high watermark (Redpanda #6018)
+	T7      // a retried EndTxn refused (Redpanda #3501)
+	T8      // a marker ends a transaction whatever its epoch (Redpanda #3232)
+	T9      // a transactional id forgotten by the age of its last transaction (Redpanda #17880)
+	T10     // offsets of a transaction taken from any generation (KIP-447)
+	T11     // an offset expires that an open transaction would commit anew (Redpanda #31483)
+	T12     // a verification forgets the lowest sequence number (KAFKA-14920)
 	B1      // lost wake-up on fetch (Bufstream)
 	B2      // an offset that defaults to 0 (Bufstream)
 	B3      // acknowledged before it is written (Bufstream)
@@ -81,9 +95,11 @@ var Names = [Count]string{
 	R14: "R14",
 	R15: "R15",
 	R16: "R16",
+	R17: "R17",
 	R18: "R18",
 	R19: "R19",
 	I1:  "I1",
+	I2:  "I2",
 	I3:  "I3",
 	I5:  "I5",
 	I6:  "I6",
@@ -96,6 +112,18 @@ var Names = [Count]string{
 	S2:  "S2",
 	S3:  "S3",
 	S7:  "S7",
+	T2:  "T2",
+	T3:  "T3",
+	T8:  "T8",
+	T1:  "T1",
+	T4:  "T4",
+	T5:  "T5",
+	T6:  "T6",
+	T7:  "T7",
+	T9:  "T9",
+	T10: "T10",
+	T11: "T11",
+	T12: "T12",
 	B1:  "B1",
 	B2:  "B2",
 	B3:  "B3",

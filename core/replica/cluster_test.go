@@ -509,6 +509,7 @@ func (n *node) look() {
 	if p == nil || p.Log == nil || p.truncating || p.role == idle {
 		return
 	}
+	n.stable()
 	end := p.HighWatermark()
 	if p.IsLeader() {
 		if c.ctl.leader == n.id && c.ctl.leaderEpoch == p.LeaderEpoch && p.Log.Start() < c.deleted {
@@ -667,6 +668,12 @@ func TestThreeReplicasNeverForgetWhatWasCommitted(t *testing.T) {
 				busy(t)
 			},
 			"append": func(*rapid.T) { node().append(AcksAll) },
+			"transact": func(*rapid.T) {
+				if c.ctl.leader >= 0 {
+					c.nodes[c.ctl.leader].transact(rapid.IntRange(0, 2).Draw(t, "end") == 0)
+				}
+			},
+			"stray": func(*rapid.T) { node().transact(rapid.Bool().Draw(t, "end")) },
 			"leaderAppends": func(t *rapid.T) {
 				if c.ctl.leader >= 0 {
 					c.nodes[c.ctl.leader].append(rapid.SampledFrom([]int16{AcksAll, AcksAll, AcksLeader}).Draw(t, "acks"))

@@ -189,13 +189,14 @@ func (p *Partition) cut(to int64, all bool, then func(ok bool)) {
 		p.hw = to
 	}
 	p.hw = min(p.hw, to)
+	p.settleStable()
 	p.sizes.drop(to)
 	task.Go(p.env, func(t *task.Task) {
 		ok := false
 		if all {
 			ok = p.Log.TruncateFully(t, to)
 		} else {
-			ok = p.Log.TruncateTo(t, to)
+			ok = p.Log.TruncateTo(t, to, !slices.Contains(p.state.ISR, p.state.Me)) // it cannot join while it is cut
 		}
 		if t.Stopped() {
 			return
@@ -206,6 +207,7 @@ func (p *Partition) cut(to int64, all bool, then func(ok bool)) {
 			return
 		}
 		p.hw = min(p.hw, p.Log.End()) // to may stand within a batch
+		p.settleStable()
 		p.sizes.drop(p.Log.End())
 		then(true)
 		if p.role == idle {

@@ -80,6 +80,7 @@ type Partition struct {
 	retry                    timer.Timer // following: after a full disk
 	unsized                  int64       // batches below are not in sizes
 	hw                       int64       // never goes back, but for a truncation
+	stable                   int64       // the last stable offset, but for the log start; at most hw
 	leader                   queue       // acks=1, by last offset
 	all                      queue       // acks=all, by last offset
 	sizes                    sizes       // batches above the high watermark, so that watches can count bytes
@@ -157,20 +158,17 @@ func (p *Partition) Offline() bool { return p.failed }
 
 // Append adds one checked batch and tells w when acks is met. The answer may come before Append returns.
 func (p *Partition) Append(v records.View, lease *buf.Lease, acks int16, w Waiter, slot int32) {
-	if p.failed {
-		w.Appended(slot, Result{Code: kerr.KafkaStorageError, Base: -1, Time: -1})
-		return
-	}
-	if p.closed {
-		w.Appended(slot, Result{Code: kerr.NotLeaderForPartition, Base: -1, Time: -1})
-		return
-	}
-	if c := p.refuses(acks); c != kerr.None {
+	p.AppendVerified(v, lease, acks, 0, w, slot)
+}
+
+// AppendVerified is Append of a batch that its transaction's coordinator has verified, if g says so.
+func (p *Partition) AppendVerified(v records.View, lease *buf.Lease, acks int16, g Guard, w Waiter, slot int32) {
+	if c := p.refusal(acks); c != kerr.None {
 		w.Appended(slot, Result{Code: c, Base: -1, Time: -1})
 		return
 	}
 	if v.ProducerID() >= 0 {
-		d := p.Log.Producers().Check(v, p.env.Now.Wall)
+		d := p.Log.Producers().CheckVerified(v, g)
 		if d.Code != kerr.None {
 			w.Appended(slot, Result{Code: d.Code, Base: -1, Time: -1})
 			return
@@ -184,13 +182,20 @@ func (p *Partition) Append(v records.View, lease *buf.Lease, acks int16, w Waite
 	if v.IsLogAppendTime() {
 		r.Time = v.MaxTimestamp()
 	}
+	n := int64(v.LastOffsetDelta())
+	r.Base = p.put(v, lease)
+	p.wait(r.Base+n, acks, waiting{w: w, slot: slot, r: r})
+}
+
+// put appends what may be appended, and counts it.
+func (p *Partition) put(v records.View, lease *buf.Lease) (base int64) {
 	n, size := v.LastOffsetDelta(), int64(len(v))
-	r.Base = p.Log.Append(v, p.LeaderEpoch, lease)
-	p.sizes.push(r.Base+int64(n), size)
+	base = p.Log.Append(v, p.LeaderEpoch, lease)
+	p.sizes.push(base+int64(n), size)
 	p.Stats.BytesIn += size
 	p.Stats.RecordsIn += int64(n) + 1
 	p.Stats.LastAppend = int64(p.env.Now.Wall)
-	p.wait(r.Base+int64(n), acks, waiting{w: w, slot: slot, r: r})
+	return base
 }
 
 // refuses says why an append with these acks is not taken.
@@ -253,12 +258,14 @@ func (p *Partition) advance(to int64) {
 	if p.hw < p.unsized {
 		grown = maxGrowth
 	}
+	before, was := p.LastStable(), p.hw
 	p.hw = to
+	p.settleStable()
 	if plant.On(plant.P9) && len(p.all.items) > p.all.head {
 		p.all.head++ // the waiter is forgotten
 	}
 	p.all.release(to)
-	p.fire(grown)
+	p.fire(grown, p.stableGrowth(before, was, grown))
 	p.Observer.HighWatermarkMoved(p)
 }
 
@@ -330,23 +337,11 @@ func (p *Partition) Waiting() int { return p.leader.n() + p.all.n() }
 // AppendOwn adds a batch that the broker itself wrote (a coordinator's), and gives the offset of its last record. Whoever calls it waits
 // for the high watermark by itself.
 func (p *Partition) AppendOwn(b []byte) (last int64, code kerr.Code) {
-	if p.failed {
-		return -1, kerr.KafkaStorageError
-	}
-	if p.closed {
-		return -1, kerr.NotLeaderForPartition
-	}
-	if c := p.refuses(AcksAll); c != kerr.None {
+	if c := p.refusal(AcksAll); c != kerr.None {
 		return -1, c
 	}
 	v := records.View(b)
-	base := p.Log.Append(v, p.LeaderEpoch, nil)
-	last = base + int64(v.LastOffsetDelta())
-	p.sizes.push(last, int64(len(b)))
-	p.Stats.BytesIn += int64(len(b))
-	p.Stats.RecordsIn += int64(v.Count())
-	p.Stats.LastAppend = int64(p.env.Now.Wall)
-	return last, kerr.None
+	return p.put(v, nil) + int64(v.LastOffsetDelta()), kerr.None
 }
 
 // Told notes the recovery point and log start that the checkpoints have, and says whether either is news.
@@ -385,6 +380,7 @@ func (p *Partition) CheckInvariants() {
 	}
 	assert.That(l.Start() <= l.End(), "replica: log start above log end")
 	assert.That(l.Start() <= p.hw, "replica: log start above the high watermark")
+	assert.That(p.stable <= p.hw, "replica: last stable offset above the high watermark")
 	assert.That(p.hw <= l.WrittenEnd(), "replica: high watermark above the written end")
 	assert.That(!p.FlushAck || p.hw <= l.SyncedEnd(), "replica: high watermark above the synced end")
 	assert.That(l.SyncedEnd() <= l.WrittenEnd() && l.WrittenEnd() <= l.End(), "replica: synced, written and log end out of order")

@@ -105,6 +105,7 @@ func (p *Partition) recall() {
 		p.unsized = p.Log.End()
 		p.hw = min(max(p.HWCheckpoint, p.Log.Start()), p.hw)
 	}
+	p.settleStable()
 }
 
 func (p *Partition) isReplica() bool { return slices.Contains(p.state.Replicas, p.state.Me) }

@@ -11,6 +11,7 @@ type Watch struct {
 	Owner   WatchOwner
 	Need    int64 // bytes still missing in sum
 	Replica bool  // it waits for growth of the written end, by anything: a replica's Fetch
+	Stable  bool  // it waits for growth of the last stable offset (read_committed)
 	Commit  bool  // of a Replica: and for growth of the high watermark, which consumers of that replica wait for (KIP-392)
 	parts   []*Partition
 	live    bool
@@ -64,14 +65,20 @@ func without(list []*Watch, w *Watch) []*Watch {
 	return list
 }
 
-// fire tells those watches that have enough now that the high watermark covers grown bytes more. Who is told may watch again at once:
-// such a watch has seen this growth and is left alone.
-func (p *Partition) fire(grown int64) {
+// fire tells those watches that have enough now that the high watermark covers grown bytes more, and the last stable offset stable bytes more. Who is told may
+// watch again at once: such a watch has seen this growth and is left alone.
+func (p *Partition) fire(grown, stable int64) {
 	if plant.On(plant.B1) {
 		return
 	}
 	for _, w := range p.watches {
-		if w.Need -= grown; w.Need <= 0 {
+		more := grown
+		if w.Stable {
+			if more = stable; more == 0 {
+				continue
+			}
+		}
+		if w.Need -= more; w.Need <= 0 {
 			p.firing = append(p.firing, w)
 		}
 	}

@@ -24,7 +24,7 @@ func TestAWatchThatIsSetAgainWhenItFiresIsToldOfLaterGrowthOnly(t *testing.T) {
 	a := &again{p: p, need: 10}
 	a.w.Owner, a.w.Need = a, 10
 	a.w.Add(p)
-	p.fire(100)
+	p.fire(100, 0)
 	if a.times != 1 || len(p.watches) != 1 {
 		t.Fatalf("told %d times with %d watches, want once and one watch", a.times, len(p.watches))
 	}
@@ -32,7 +32,7 @@ func TestAWatchThatIsSetAgainWhenItFiresIsToldOfLaterGrowthOnly(t *testing.T) {
 	if a.times != 2 || len(p.watches) != 1 {
 		t.Fatalf("told %d times with %d watches after the log start moved, want twice and one watch", a.times, len(p.watches))
 	}
-	p.fire(9)
+	p.fire(9, 0)
 	if a.times != 2 {
 		t.Fatalf("told of 9 bytes where 10 were missing")
 	}

@@ -17,37 +17,63 @@ type Verdict struct {
 	LogAppendTime int64 // the original's max timestamp, as Kafka answers
 }
 
-// Check judges a client's batch against the producer's state, as ProducerAppendInfo of Kafka 4 does; it changes nothing.
+// Check is CheckVerified of a batch without a verification.
+func (t *Table) Check(v records.View, now clock.Wall) Verdict { return t.CheckVerified(v, 0) }
+
+// CheckVerified judges a client's batch against the producer's state, as ProducerAppendInfo and UnifiedLog of Kafka 4.3 do; it changes nothing. g is what
+// Verify gave for it, and stands for its coordinator's word.
 //
 //	same epoch, sequence range cached        duplicate
 //	epoch below the known one                INVALID_PRODUCER_EPOCH
+//	begins a transaction without g           INVALID_TXN_STATE (KIP-890)
 //	new epoch, first sequence not 0          OUT_OF_ORDER_SEQUENCE_NUMBER, unless nothing is known of the producer
 //	same epoch, not the next sequence        OUT_OF_ORDER_SEQUENCE_NUMBER
 //	unknown producer                         accepted at any sequence: its records may have been deleted or it expired
-func (t *Table) Check(v records.View, now clock.Wall) Verdict {
-	e := t.byID[v.ProducerID()]
-	if v.ProducerID() < 0 || e == nil || v.IsControl() {
+//	not of the transaction that is open      INVALID_TXN_STATE
+func (t *Table) CheckVerified(v records.View, g Guard) Verdict {
+	if v.ProducerID() < 0 || v.IsControl() {
 		return Verdict{}
 	}
-	if !plant.On(plant.I1) {
-		if b, ok := e.duplicate(v); ok {
+	e := t.byID[v.ProducerID()]
+	if e != nil {
+		if b, ok := e.duplicate(v); ok && !plant.On(plant.I1) {
 			return t.repeat(b)
 		}
+		if v.ProducerEpoch() < e.Epoch {
+			return Verdict{Code: kerr.InvalidProducerEpoch}
+		}
 	}
-	if v.ProducerEpoch() < e.Epoch {
-		return Verdict{Code: kerr.InvalidProducerEpoch}
+	if v.IsTransactional() && t.unverified(v.ProducerID(), v.ProducerEpoch(), g) {
+		return Verdict{Code: kerr.InvalidTxnState}
 	}
+	if t.misplaced(v, e) {
+		return Verdict{Code: kerr.OutOfOrderSequenceNumber}
+	}
+	if e == nil {
+		return Verdict{}
+	}
+	if c := e.inOrder(v); c != kerr.None {
+		return Verdict{Code: c}
+	}
+	if e.TxnFirstOffset >= 0 && !v.IsTransactional() {
+		return Verdict{Code: kerr.InvalidTxnState}
+	}
+	return Verdict{}
+}
+
+// inOrder judges the sequence number of a batch of e's epoch or a later one.
+func (e *Entry) inOrder(v records.View) kerr.Code {
 	if v.ProducerEpoch() != e.Epoch {
 		if v.BaseSequence() != 0 && e.Epoch != noEpoch {
-			return Verdict{Code: kerr.OutOfOrderSequenceNumber}
+			return kerr.OutOfOrderSequenceNumber
 		}
-		return Verdict{}
+		return kerr.None
 	}
 	last, _ := e.last()
 	if !follows(last.LastSeq, v.BaseSequence()) {
-		return Verdict{Code: kerr.OutOfOrderSequenceNumber}
+		return kerr.OutOfOrderSequenceNumber
 	}
-	return Verdict{}
+	return kerr.None
 }
 
 func (t *Table) repeat(b Batch) Verdict {
@@ -59,7 +85,7 @@ func (t *Table) repeat(b Batch) Verdict {
 
 // duplicate finds the cached batch with the same epoch and range of sequence numbers.
 func (e *Entry) duplicate(v records.View) (Batch, bool) {
-	if v.ProducerEpoch() != e.Epoch {
+	if v.ProducerEpoch() != e.Epoch && !plant.On(plant.I2) {
 		return Batch{}, false
 	}
 	for i := int(e.N) - 1; i >= 0; i-- {

@@ -88,7 +88,8 @@ func TestTheTableJudgesAsOneThatRemembersEveryBatch(t *testing.T) {
 				if code == kerr.None && base < 0 {
 					v = append(records.View(nil), v...)
 					v.SetBaseOffset(end)
-					undo = append(undo, table.Update(v, 0))
+					u, _, _ := table.Update(v, 0)
+					undo = append(undo, u)
 					w.list = append(w.list, v)
 					end = v.NextOffset()
 				}
@@ -172,12 +173,12 @@ func FuzzLoadNeverPanicsAndAcceptsOnlyWholeSnapshots(f *testing.F) {
 func TestABatchOfAProducerThatHasExpiredCanBeTakenBack(t *testing.T) {
 	var table Table
 	table.Update(batch(7, 0, 0, 3, 0), 1000)
-	before := table.Update(batch(7, 0, 3, 3, 3), 2000)
-	fresh := table.Update(batch(8, 0, 0, 1, 6), 2000)
+	before, _, _ := table.Update(batch(7, 0, 3, 3, 3), 2000)
+	fresh, _, _ := table.Update(batch(8, 0, 0, 1, 6), 2000)
 	if n := table.Expire(5000, 1000); n != 2 {
 		t.Fatalf("%d producers expired", n)
 	}
-	again := table.Update(batch(7, 0, 6, 3, 7), 5000)
+	again, _, _ := table.Update(batch(7, 0, 6, 3, 7), 5000)
 	for _, u := range []Undo{again, fresh, before} {
 		table.Restore(u)
 	}

@@ -83,6 +83,7 @@ func whole(b []byte) bool {
 }
 
 func (t *Table) add(b []byte, now clock.Wall) {
+	var open []*Entry
 	for b = b[snapshotHead:]; len(b) > 0; b = b[snapshotEntry:] {
 		id := int64(be.Uint64(b))
 		if id < 0 || t.byID[id] != nil {
@@ -98,5 +99,9 @@ func (t *Table) add(b []byte, now clock.Wall) {
 		if last.LastSeq >= 0 && last.OffsetDelta >= 0 {
 			e.push(last)
 		}
+		if e.TxnFirstOffset >= 0 {
+			open = append(open, e)
+		}
 	}
+	t.reopen(open)
 }

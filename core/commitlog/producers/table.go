@@ -1,6 +1,7 @@
 package producers
 
 import (
+	"github.com/seedlog/seedlog/core/list"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/io/clock"
@@ -46,6 +47,7 @@ type Entry struct {
 	LastTimestamp    int64      // of the last batch or marker
 	Seen             clock.Wall // when it last appended here, or when it was loaded: expiry counts from it
 	older, newer     *Entry     // the list from least to most recently seen
+	earlier, later   *Entry     // the list of open transactions, by TxnFirstOffset
 }
 
 // last gives the newest batch, or false if only a marker or nothing is known.
@@ -73,6 +75,10 @@ type Table struct {
 	Start          int64 // the log's start offset, kept by the log
 	byID           map[int64]*Entry
 	oldest, newest *Entry
+	txns           txns
+	verifying      map[int64]*verification
+	asked          list.List[verification] // the same, by age
+	guards         Guard                   // the last given out
 }
 
 // Len is the number of producers known.
@@ -83,13 +89,20 @@ type Undo struct {
 	entry Entry
 	id    int64
 	had   bool
+	ended int64 // offset of the marker that ended a transaction, -1 none
 }
 
-// Update takes in a batch that the log has placed; its base offset is set. The result takes it back.
-func (t *Table) Update(v records.View, now clock.Wall) Undo {
-	u := Undo{id: v.ProducerID()}
-	if u.id < 0 {
-		return u
+// Update takes in a batch that the log has placed; its base offset is set. The Undo takes it back. A control batch must be whole; Ended is the transaction
+// that it ended, if any did.
+func (t *Table) Update(v records.View, now clock.Wall) (Undo, Ended, bool) {
+	u := Undo{id: v.ProducerID(), ended: none}
+	marker, isMarker := records.Marker{}, false
+	if v.IsControl() {
+		marker, isMarker = v.Marker()
+	}
+	if u.id < 0 || v.IsControl() && !isMarker {
+		u.id = none
+		return u, Ended{}, false
 	}
 	e := t.byID[u.id]
 	if e != nil {
@@ -98,19 +111,29 @@ func (t *Table) Update(v records.View, now clock.Wall) Undo {
 		e = t.insert(u.id)
 	}
 	if v.ProducerEpoch() != e.Epoch {
-		e.Epoch, e.N = v.ProducerEpoch(), 0
+		if e.Epoch = v.ProducerEpoch(); !plant.On(plant.I2) {
+			e.N = 0
+		}
 	}
 	e.LastTimestamp = v.MaxTimestamp()
-	t.touch(e, now)
-	if v.IsControl() {
-		e.TxnFirstOffset = none
-		return u
+	if !isMarker || !plant.On(plant.T3) {
+		t.touch(e, now)
+	}
+	if v.IsTransactional() && len(t.verifying) > 0 {
+		t.verified(u.id)
+	}
+	if isMarker {
+		x, ok := t.mark(e, v, marker)
+		if ok {
+			u.ended = x.Last
+		}
+		return u, x, ok
 	}
 	if v.IsTransactional() && e.TxnFirstOffset < 0 {
-		e.TxnFirstOffset = v.BaseOffset()
+		t.txns.begin(e, v.BaseOffset())
 	}
 	e.push(Batch{LastOffset: v.LastOffset(), Timestamp: v.MaxTimestamp(), LastSeq: v.LastSequence(), OffsetDelta: v.LastOffsetDelta()})
-	return u
+	return u, Ended{}, false
 }
 
 // Recall puts a batch that a loaded snapshot covers, and no longer names, before the last one of its producer. Those of one producer
@@ -129,11 +152,21 @@ func (t *Table) Recall(v records.View) {
 	e.push(last)
 }
 
-// Restore undoes an Update. Several are undone in reverse order. A producer that has expired since stays forgotten.
+// Restore undoes an Update. Several are undone in reverse order. A producer that has expired since stays forgotten, unless its transaction is open again.
 func (t *Table) Restore(u Undo) {
 	e := t.byID[u.id]
+	if u.ended >= 0 {
+		t.txns.unmark(u.ended)
+	}
+	if e == nil && u.had && u.entry.TxnFirstOffset >= 0 {
+		e = t.insert(u.id)
+		e.Seen = u.entry.Seen
+	}
 	if u.id < 0 || e == nil {
 		return
+	}
+	if e.TxnFirstOffset >= 0 {
+		t.txns.end(e)
 	}
 	if !u.had {
 		t.remove(e)
@@ -141,11 +174,15 @@ func (t *Table) Restore(u Undo) {
 	}
 	older, newer := e.older, e.newer
 	*e = u.entry
-	e.older, e.newer = older, newer
+	e.older, e.newer, e.earlier, e.later = older, newer, nil, nil
+	if e.TxnFirstOffset >= 0 {
+		t.txns.begin(e, e.TxnFirstOffset)
+	}
 }
 
 // Expire forgets producers that have not appended for expiryMS, but those with an open transaction, and gives their number.
 func (t *Table) Expire(now clock.Wall, expiryMS int64) int {
+	t.expireVerifications(now, expiryMS)
 	n := 0
 	for e := t.oldest; e != nil && int64(now-e.Seen) >= expiryMS; {
 		next := e.newer
@@ -158,8 +195,8 @@ func (t *Table) Expire(now clock.Wall, expiryMS int64) int {
 	return n
 }
 
-// Reset forgets everything.
-func (t *Table) Reset() { *t = Table{Start: t.Start} }
+// Reset forgets everything. A Guard that was given out before is worth nothing.
+func (t *Table) Reset() { *t = Table{Start: t.Start, guards: t.guards} }
 
 func (t *Table) insert(id int64) *Entry {
 	if t.byID == nil {

@@ -76,6 +76,14 @@ func (s *Store) Pending(group string, each func(producerID int64, g *Group)) {
 	}
 }
 
+// PendingGroups gives the groups that a producer's open transaction would commit offsets of, ascending.
+func (s *Store) PendingGroups(producerID int64) []string {
+	if i, ok := s.transaction(producerID); ok {
+		return s.pending[i].offsets.Groups()
+	}
+	return nil
+}
+
 // Transactions gives what each open transaction would commit, by producer id, ascending.
 func (s *Store) Transactions(each func(producerID int64, pending *Store)) {
 	for _, t := range s.pending {
