@@ -83,12 +83,18 @@ func (c *Committed) work() {
 	if !c.known || c.Done() {
 		return
 	}
-	if c.idle() && c.healed && !c.final && c.sh.Writers == 0 {
+	last := c.healed && !c.final && c.sh.Writers == 0
+	seek := !last && !c.final && c.cfg.SeekMS > 0 && c.n.Now() >= c.seekAt
+	if (last || seek) && !c.idle() {
+		return // no fetch is begun until all that are under way have ended
+	}
+	if last {
 		c.final, c.waited = true, c.n.Now().Add(openBound)
 		c.open = make([]bool, len(c.at))
+		c.cfg.PartBytes, c.cfg.PauseMS = 1<<18, min(c.cfg.PauseMS, 30)
 		c.rewind()
 	}
-	if c.idle() && !c.final && c.cfg.SeekMS > 0 && c.n.Now() >= c.seekAt {
+	if seek {
 		c.seekAt = c.n.Now().Add(c.jitter(clock.MS(c.cfg.SeekMS)))
 		c.rewind()
 	}
@@ -346,5 +352,8 @@ func (c *Committed) Done() bool {
 
 // Waiting implements Settler.
 func (c *Committed) Waiting() string {
+	if !c.final {
+		return fmt.Sprintf("%s: %d clients still write, busy %v", c.name, c.sh.Writers, c.busy)
+	}
 	return fmt.Sprintf("%s: read to %v, the ends are %v (-1: a transaction is open)", c.name, c.at, c.ends)
 }
