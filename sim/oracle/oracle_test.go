@@ -184,7 +184,7 @@ func rich(st *stage) *stage {
 	st.s.Rehearsed()
 	st.e = st.s.Recovered("again", recovered(), recovered())
 	st.own("a").commit(3, history.OK).told(3).pid(7).heal().op(36, history.OK, "", history.Op{Kind: history.Probe, Meta: "a torn batch"})
-	st.op(32, history.OK, "", long)
+	st.op(32, history.OK, "", long).transact(176, "v11", history.OK).last("x/0", "v11.1 v11.2", "").last("x/1", "v11.3", "")
 	if e := st.s.Event(&history.Event{I: st.i, Process: 32, Type: history.Info, F: "assign", Keys: []string{key}, Time: st.v.now}); e != nil && st.e == nil {
 		st.e = e
 	}
@@ -360,6 +360,9 @@ func TestEveryOracleFindsItsStory(t *testing.T) {
 		require.NotEmpty(t, f.Was+f.Is)
 		covered[property(name)] = true
 	}
+	for name := range transactionStories() {
+		covered[property(name)] = true
+	}
 	for name := range clusterStories {
 		covered[property(name)] = true
 	}
@@ -417,8 +420,8 @@ func TestAnOracleThatWasDueAndCheckedNothingIsAnError(t *testing.T) {
 }
 
 func recovered() []Image {
-	return []Image{{Key: "t/0", Start: 3, End: 9, TopicID: [16]byte{1}, Batches: []Stored{{3, 7, 0}, {6, 8, 1}},
-		Producers: []Producer{{ID: 5, LastTimestamp: 10, TxnFirstOffset: -1, Batches: []ProducerBatch{{5, 9, 2, 2}, {8, 10, 5, 2}}}}}, {Key: "t/1"}}
+	return []Image{{Leads: 100, Key: "t/0", Start: 3, End: 9, TopicID: [16]byte{1}, Batches: []Stored{{3, 7, 0}, {6, 8, 1}},
+		Producers: []Producer{{ID: 5, LastTimestamp: 10, TxnFirstOffset: -1, Batches: []ProducerBatch{{5, 9, 2, 2}, {8, 10, 5, 2}}}}}, {Leads: 100, Key: "t/1"}}
 }
 
 func TestWhatASecondRecoveryChangesIsFound(t *testing.T) {
@@ -456,4 +459,8 @@ func TestWhatASecondRecoveryChangesIsFound(t *testing.T) {
 		}
 		require.ErrorContains(t, s.Recovered("again", recovered(), again), "I:S2", name)
 	}
+	own := recovered()
+	own[0].Batches, own[0].End = append(own[0].Batches, Stored{Base: own[0].End, Sum: 5, Epoch: 101}), own[0].End+1
+	own[0].Producers[0].CoordinatorEpoch++
+	require.NoError(t, s.Recovered("again", recovered(), own), "what a broker has written by itself since it leads again")
 }

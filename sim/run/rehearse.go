@@ -83,7 +83,7 @@ func images(c *cluster.Cluster, node int) (list []oracle.Image) {
 		if r.Log == nil || r.Offline() {
 			continue
 		}
-		m := oracle.Image{Key: history.Key(r.Topic, r.Number), TopicID: r.Log.TopicID(), Start: r.Log.Start(), End: r.Log.End()}
+		m := oracle.Image{Key: history.Key(r.Topic, r.Number), TopicID: r.Log.TopicID(), Start: r.Log.Start(), End: r.Log.End(), Leads: r.LeaderEpoch}
 		v.ReadBack(node, r.Topic, r.Number, m.Start, func(b []byte) bool {
 			base := records.View(b).BaseOffset()
 			m.Batches = append(m.Batches, oracle.Stored{Base: base, Sum: crc32.ChecksumIEEE(b), Epoch: r.Log.EpochAt(max(base, m.Start))})
