@@ -27,14 +27,16 @@ type Hints struct {
 	Without []string // classes that hide it, or that excuse it
 	// Follow are pairs of classes: each fault of the first is followed by one of the second, while the node comes up again or shortly after.
 	Follow   [][2]string
-	Shards   int               // at least so many
-	Nodes    int               // 0: one
-	Storm    bool              // nodes are killed, paused and cut off again and again, so that leaders never last
-	Blackout bool              // again and again one node is away while all others end at once, so that a leader comes back that knows little
-	Relays   bool              // leadership goes to and fro while what a leader sends to another node is held up
-	Resets   bool              // again and again the connections between one node and the others break
-	Workload workload.Hints    // what clients should do more of
-	Settings map[string]string // broker settings
+	Shards   int  // at least so many
+	Nodes    int  // 0: one
+	Storm    bool // nodes are killed, paused and cut off again and again, so that leaders never last
+	Blackout bool // again and again one node is away while all others end at once, so that a leader comes back that knows little
+	// Transactions has every run have some.
+	Transactions bool
+	Relays       bool              // leadership goes to and fro while what a leader sends to another node is held up
+	Resets       bool              // again and again the connections between one node and the others break
+	Workload     workload.Hints    // what clients should do more of
+	Settings     map[string]string // broker settings
 }
 
 // Expects says whether a property is one of those that the mutant was expected to break.

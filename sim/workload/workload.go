@@ -32,6 +32,8 @@ type Program struct {
 	Group      *client.GroupConfig      `json:"group,omitempty"`
 	Admin      *client.AdminConfig      `json:"admin,omitempty"`
 	Misbehaver *client.MisbehaverConfig `json:"misbehaver,omitempty"`
+	Transactor *client.TransactorConfig `json:"transactor,omitempty"`
+	Committed  *client.CommittedConfig  `json:"committed,omitempty"`
 }
 
 // Hints steer a draw. The zero value lets everything be.
@@ -270,6 +272,10 @@ func (p *Plan) Build(rec *history.Recorder) (*Set, error) {
 			c = client.NewAdmin(*pr.Admin, s.Shared)
 		case pr.Misbehaver != nil:
 			c = client.NewMisbehaver(*pr.Misbehaver, s.Shared)
+		case pr.Transactor != nil:
+			c = client.NewTransactor(*pr.Transactor, s.Shared)
+		case pr.Committed != nil:
+			c = client.NewCommitted(*pr.Committed, s.Shared)
 		default:
 			return nil, fmt.Errorf("workload program %d names no client", i)
 		}
