@@ -78,7 +78,7 @@ func (c *Committed) work() {
 	if !c.known || c.Done() {
 		return
 	}
-	if c.idle() && c.healed && !c.final && c.sh.Writers == 0 {
+	if c.idle() && c.healed && !c.final && c.sh.Writers == 0 && c.sh.Copying == 0 {
 		c.final = true
 		c.rewind()
 	}

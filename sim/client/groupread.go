@@ -149,6 +149,13 @@ func (g *Group) settle() {
 		g.committed[p.key] = p.next
 	}
 	g.f.assign(g.owned)
+	if g.proc != nil { // what was read and not committed is read again
+		keys := make([]string, len(g.owned))
+		for i, p := range g.owned {
+			keys[i] = p.key
+		}
+		g.sh.Rec.Record(&history.Event{Process: g.process(slotOwner), Type: history.Info, F: "seek", Keys: keys})
+	}
 	g.fetch()
 }
 
@@ -267,7 +274,7 @@ func (g *Group) finish() {
 		return
 	}
 	for _, p := range g.owned {
-		if p.next > g.committed[p.key] {
+		if g.proc == nil && p.next > g.committed[p.key] {
 			g.commit()
 			return
 		}

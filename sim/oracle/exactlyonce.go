@@ -7,9 +7,9 @@ import (
 	"github.com/seedlog/seedlog/sim/history"
 )
 
-// copied: of what members of a group copy in transactions that commit their offsets too (KIP-447), each record stands in the output once, and nothing
+// exactlyOnce: of what members of a group copy in transactions that commit their offsets too (KIP-447), each record stands in the output once, and nothing
 // else does (I:T10). The output of topic X is read from X-in. It is void where records, offsets or decisions may be gone.
-type copied struct {
+type exactlyOnce struct {
 	quiet
 	g     *ghosts
 	of    map[string]string // by copy: what it is a copy of
@@ -21,13 +21,13 @@ type copied struct {
 
 const inputSuffix = "-in"
 
-func (x *copied) Name() string { return "I:T10" }
+func (x *exactlyOnce) Name() string { return "I:T10" }
 
 // Due implements Due.
-func (x *copied) Due() bool { return len(x.out) > 0 && !x.void }
+func (x *exactlyOnce) Due() bool { return len(x.out) > 0 && !x.void }
 
 // Event implements Oracle.
-func (x *copied) Event(e *history.Event) error {
+func (x *exactlyOnce) Event(e *history.Event) error {
 	if x.of == nil {
 		x.of, x.in, x.out, x.whole = map[string]string{}, map[string]string{}, map[string]string{}, map[string]bool{}
 	}
@@ -55,7 +55,7 @@ func (x *copied) Event(e *history.Event) error {
 }
 
 // concerns says whether a topic is an input or an output.
-func (x *copied) concerns(topic string) bool {
+func (x *exactlyOnce) concerns(topic string) bool {
 	if strings.HasSuffix(topic, inputSuffix) {
 		return true
 	}
@@ -67,7 +67,7 @@ func (x *copied) concerns(topic string) bool {
 	return false
 }
 
-func (x *copied) begun(o *history.Op) {
+func (x *exactlyOnce) begun(o *history.Op) {
 	if _, ok := x.whole[o.Key]; !ok {
 		x.whole[o.Key] = false
 	}
@@ -77,9 +77,9 @@ func (x *copied) begun(o *history.Op) {
 	}
 }
 
-func (x *copied) judged() bool { return !x.void && !x.g.facts.OffsetsExpire }
+func (x *exactlyOnce) judged() bool { return !x.void && !x.g.facts.OffsetsExpire }
 
-func (x *copied) read(e *history.Event, o *history.Op) error {
+func (x *exactlyOnce) read(e *history.Event, o *history.Op) error {
 	if _, ok := x.whole[o.Key]; !ok {
 		return nil
 	}
@@ -99,7 +99,7 @@ func (x *copied) read(e *history.Event, o *history.Op) error {
 }
 
 // End implements Oracle: everything was copied.
-func (x *copied) End(View) error {
+func (x *exactlyOnce) End(View) error {
 	if !x.judged() || len(x.whole) == 0 {
 		return nil
 	}
