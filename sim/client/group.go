@@ -138,7 +138,9 @@ func (g *Group) advance() {
 	case memberUnjoined:
 		g.join()
 	case memberPlacing:
-		g.place()
+		if g.proc == nil || g.proc.settled() {
+			g.place()
+		}
 	}
 }
 

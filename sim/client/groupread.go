@@ -160,7 +160,11 @@ func (g *Group) settle() {
 }
 
 func (g *Group) fetch() {
-	if g.state == memberStable && (g.proc == nil || !g.proc.busy() && g.proc.pid >= 0) {
+	switch {
+	case g.state != memberStable:
+	case g.proc != nil:
+		g.proc.fetch()
+	default:
 		g.f.fetch()
 	}
 }

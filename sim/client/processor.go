@@ -47,6 +47,7 @@ type processor struct {
 	seqs    []int32
 	txn     *processing
 	made    int64
+	turn    int  // the node that was fetched from last
 	flushed bool // the end of the last transaction is known to be carried out
 	copying bool // it counts among those that copy
 }
@@ -103,13 +104,26 @@ func NewProcessor(cfg ProcessorConfig, sh *Shared) *Group {
 
 func (p *processor) busy() bool { return p.txn != nil }
 
+// settled says that nothing that the processor has asked for may still move the group's offsets: what it asks where the group stands stays true.
+func (p *processor) settled() bool { return p.txn == nil && p.pid >= 0 }
+
+// fetch asks one leader, each in its turn: what one answer brings is one transaction.
+func (p *processor) fetch() {
+	g := p.g
+	if g.f.busy || !p.settled() {
+		return
+	}
+	nodes := max(1, g.sh.Nodes)
+	for range nodes {
+		if p.turn = (p.turn + 1) % nodes; !g.f.busy {
+			g.f.fetchFrom(p.turn)
+		}
+	}
+}
+
 // taken begins a transaction with what a poll has brought.
 func (p *processor) taken(at *position, recs []history.Record) {
 	if len(recs) == 0 {
-		return
-	}
-	if p.txn != nil && p.txn.ops != nil { // another leader's answer came first: this one is read again
-		at.next = at.sent
 		return
 	}
 	if p.txn == nil {
@@ -272,7 +286,6 @@ func (p *processor) init() {
 	req := kmsg.NewPtrInitProducerIDRequest()
 	req.TransactionalID, req.TransactionTimeoutMillis = &p.cfg.TxnID, int32(p.cfg.TimeoutMS)
 	req.ProducerID, req.ProducerEpoch = -1, -1
-	last := p.pid >= 0
 	p.ask(req, 0, anyVersion, func(r kmsg.Response, err error) {
 		if err != nil {
 			p.find()
@@ -283,9 +296,7 @@ func (p *processor) init() {
 		case c == kerr.None:
 			p.pid, p.epoch, p.seqs = resp.ProducerID, resp.ProducerEpoch, make([]int32, p.out.parts)
 			p.flushed = p.txn == nil
-			if !last {
-				p.g.replace()
-			}
+			p.g.advance()
 			p.g.finish()
 		case !p.again(c) && c != kerr.ProducerFenced && c != kerr.InvalidProducerEpoch: // another with the same id is quicker
 			p.g.caught(procSlot, "", "InitProducerId answers an error of no use", c.String())
@@ -572,9 +583,10 @@ func (p *processor) ended(resp *kmsg.EndTxnResponse) {
 	p.txn = nil
 	if t.abort {
 		g.record(procSlot, history.Fail, "aborted", t.ops...)
-		if g.replace(); p.cfg.Old {
+		if p.cfg.Old {
 			p.pid = noProducerID
 		}
+		g.replace()
 		p.advance()
 		return
 	}
@@ -595,6 +607,7 @@ func (p *processor) lost(t history.Type, why string) {
 	}
 	p.g.record(procSlot, t, why, p.txn.ops...)
 	p.txn, p.pid = nil, noProducerID
+	p.g.replace()
 	p.advance()
 }
 
