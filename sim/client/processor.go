@@ -114,10 +114,9 @@ func (p *processor) fetch() {
 		return
 	}
 	nodes := max(1, g.sh.Nodes)
-	for range nodes {
-		if p.turn = (p.turn + 1) % nodes; !g.f.busy {
-			g.f.fetchFrom(p.turn)
-		}
+	for n := 0; n < nodes && !g.f.busy; n++ {
+		p.turn = (p.turn + 1) % nodes
+		g.f.fetchFrom(p.turn)
 	}
 }
 
