@@ -38,8 +38,13 @@ type Committed struct {
 	busy   []bool  // by node
 	seekAt clock.Time
 	final  bool
+	open   []bool // of the last reading: a transaction was still open at its end
+	waited clock.Time
 	gen    int
 }
+
+// openBound is how long the last reading waits for transactions to end, once nobody writes: longer than their greatest time-out, and than it takes to notice.
+const openBound = 45 * clock.Second
 
 // NewCommitted makes a reader.
 func NewCommitted(cfg CommittedConfig, sh *Shared) *Committed {
@@ -78,11 +83,18 @@ func (c *Committed) work() {
 	if !c.known || c.Done() {
 		return
 	}
-	if c.idle() && c.healed && !c.final && c.sh.Writers == 0 && c.sh.Copying == 0 {
-		c.final = true
+	last := c.healed && !c.final && c.sh.Writers == 0 && c.sh.Copying == 0
+	seek := !last && !c.final && c.cfg.SeekMS > 0 && c.n.Now() >= c.seekAt
+	if (last || seek) && !c.idle() {
+		return // no fetch is begun until all that are under way have ended
+	}
+	if last {
+		c.final, c.waited = true, c.n.Now().Add(openBound)
+		c.open = make([]bool, len(c.at))
+		c.cfg.PartBytes, c.cfg.PauseMS = 1<<18, min(c.cfg.PauseMS, 30)
 		c.rewind()
 	}
-	if c.idle() && !c.final && c.cfg.SeekMS > 0 && c.n.Now() >= c.seekAt {
+	if seek {
 		c.seekAt = c.n.Now().Add(c.jitter(clock.MS(c.cfg.SeekMS)))
 		c.rewind()
 	}
@@ -141,8 +153,9 @@ func (c *Committed) end(l *link, node, p int) {
 	c.offset(l, p, 1, func(stable int64) {
 		c.offset(l, p, 0, func(all int64) {
 			c.busy[node] = false
-			if stable >= 0 && stable == all {
-				c.ends[p] = all
+			if stable >= 0 && (stable == all || all >= 0 && c.n.Now() >= c.waited) {
+				c.ends[p], c.open[p] = stable, stable != all
+				c.reached(p, c.at[p], nil, -1)
 			}
 			c.again()
 		})
@@ -237,11 +250,19 @@ func (c *Committed) partition(p int, part *kmsg.FetchResponseTopicPartition) {
 		return
 	}
 	c.at[p] = next
-	op := history.Op{Kind: history.Seen, Key: key, From: from, Offset: next, HW: part.LastStableOffset, Start: -1, PID: noProducerID, Meta: strings.Join(values, " ")}
+	c.reached(p, from, values, part.LastStableOffset)
+}
+
+// reached notes what was taken of a partition, and whether its last reading has come to its end.
+func (c *Committed) reached(p int, from int64, values []string, stable int64) {
+	op := history.Op{Kind: history.Seen, Key: c.topic.keys[p], From: from, Offset: c.at[p], HW: stable, Start: -1, PID: noProducerID, Meta: strings.Join(values, " ")}
 	if c.final {
 		op.Member = "final"
-		if c.ends[p] >= 0 && next >= c.ends[p] {
+		if c.ends[p] >= 0 && c.at[p] >= c.ends[p] {
 			op.Want = "end"
+			if c.open[p] {
+				op.Got = "open"
+			}
 		}
 	}
 	if len(values) > 0 || op.Want != "" {
@@ -331,5 +352,8 @@ func (c *Committed) Done() bool {
 
 // Waiting implements Settler.
 func (c *Committed) Waiting() string {
+	if !c.final {
+		return fmt.Sprintf("%s: %d clients still write, busy %v", c.name, c.sh.Writers, c.busy)
+	}
 	return fmt.Sprintf("%s: read to %v, the ends are %v (-1: a transaction is open)", c.name, c.at, c.ends)
 }

@@ -16,14 +16,19 @@ type transactions struct {
 	quiet
 	of     map[string]*written // by value
 	all    []*written
-	open   map[int32]*written          // by process
-	seen   map[string]bool             // values that some reader took
-	final  map[string]map[string]int64 // by key and value: where the last reading found it
-	whole  map[string]bool             // keys that were read to their end
-	topics map[string]bool             // of transactions
-	loose  map[string]bool             // topics of which records may be gone
-	gone   map[string]bool             // topics that were deleted
-	lossy  bool                        // what coordinators knew may be gone
+	open   map[int32]*written     // by process
+	seen   map[string]bool        // values that some reader took
+	lasts  map[int32]*lastReading // by reader
+	topics map[string]bool        // of transactions
+	loose  map[string]bool        // topics of which records may be gone
+	gone   map[string]bool        // topics that were deleted
+	lossy  bool                   // what coordinators knew may be gone
+}
+
+// lastReading is what one reader found when it read all of it once more.
+type lastReading struct {
+	at    map[string]map[string]int64 // by key and value: where it was found
+	whole map[string]bool             // keys that were read to their end
 }
 
 // written is one transaction.
@@ -39,12 +44,12 @@ const transactionState = "__transaction_state"
 func (x *transactions) Name() string { return "txn:committed" }
 
 // Due implements Due: a committed transaction and a reader of its topic that came to an end.
-func (x *transactions) Due() bool { return len(x.whole) > 0 && len(x.all) > 0 }
+func (x *transactions) Due() bool { return len(x.lasts) > 0 && len(x.all) > 0 }
 
 func (x *transactions) init() {
 	if x.of == nil {
 		x.of, x.open, x.seen = map[string]*written{}, map[int32]*written{}, map[string]bool{}
-		x.final, x.whole = map[string]map[string]int64{}, map[string]bool{}
+		x.lasts = map[int32]*lastReading{}
 		x.topics, x.loose, x.gone = map[string]bool{}, map[string]bool{}, map[string]bool{}
 	}
 }
@@ -117,11 +122,9 @@ func (x *transactions) excused(key string) bool {
 }
 
 func (x *transactions) read(e *history.Event, o *history.Op) error {
-	if o.Member == "final" {
-		if x.final[o.Key] == nil {
-			x.final[o.Key] = map[string]int64{}
-		}
-		x.whole[o.Key] = x.whole[o.Key] || o.Want == "end"
+	last := x.last(e.Process, o)
+	if o.Got == "open" && !x.excused(o.Key) {
+		return fail("txn:hanging", "the last reading of "+o.Key, e.I, "no open transaction once nobody writes", "one from offset "+itoa(o.Offset)+" on")
 	}
 	for _, v := range strings.Fields(o.Meta) {
 		w := x.of[v]
@@ -133,23 +136,47 @@ func (x *transactions) read(e *history.Event, o *history.Op) error {
 		case x.excused(o.Key):
 		case w.outcome == history.Fail:
 			return fail("txn:aborted-read", "transaction "+w.id+" in "+o.Key, e.I, "aborted", v+" is read")
-		case o.Member == "final" && x.final[o.Key][v] > 0:
+		case last != nil && last[v] > 0:
 			return fail("txn:duplicate", "transaction "+w.id+" in "+o.Key, e.I, "each value once", v+" is read again")
 		}
-		if o.Member == "final" {
-			x.final[o.Key][v] = int64(len(x.final[o.Key])) + 1
+		if last != nil {
+			last[v] = int64(len(last)) + 1
 		}
 	}
 	return nil
 }
 
-// End implements Oracle: the last reading has each committed transaction whole, and the others whole or not at all.
+// last gives what a last reading found in a partition so far; nil: it is no last reading.
+func (x *transactions) last(reader int32, o *history.Op) map[string]int64 {
+	if o.Member != "final" {
+		return nil
+	}
+	r := x.lasts[reader]
+	if r == nil {
+		r = &lastReading{map[string]map[string]int64{}, map[string]bool{}}
+		x.lasts[reader] = r
+	}
+	if r.at[o.Key] == nil {
+		r.at[o.Key] = map[string]int64{}
+	}
+	r.whole[o.Key] = r.whole[o.Key] || o.Want == "end"
+	return r.at[o.Key]
+}
+
+// End implements Oracle: each last reading has each committed transaction whole, and the others whole or not at all.
 func (x *transactions) End(View) error {
-	for _, w := range x.all {
-		if x.judged(w) {
-			x.checks++
-			if err := x.one(w); err != nil {
-				return err
+	readers := make([]int, 0, len(x.lasts))
+	for r := range x.lasts {
+		readers = append(readers, int(r))
+	}
+	sort.Ints(readers)
+	for _, r := range readers {
+		for _, w := range x.all {
+			if last := x.lasts[int32(r)]; x.judged(last, w) {
+				x.checks++
+				if err := x.one(last, w); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -157,21 +184,21 @@ func (x *transactions) End(View) error {
 }
 
 // judged says whether every partition of a transaction was read to its end, and nothing excuses what is missing.
-func (x *transactions) judged(w *written) bool {
+func (x *transactions) judged(last *lastReading, w *written) bool {
 	for _, k := range w.keys {
-		if !x.whole[k] || x.excused(k) {
+		if !last.whole[k] || x.excused(k) {
 			return false
 		}
 	}
 	return true
 }
 
-func (x *transactions) one(w *written) error {
+func (x *transactions) one(last *lastReading, w *written) error {
 	var there, missing []string
 	for _, k := range w.keys {
 		at := int64(0)
 		for _, v := range w.values[k] {
-			place := x.final[k][v]
+			place := last.at[k][v]
 			if place == 0 {
 				missing = append(missing, k+" "+v)
 				continue
