@@ -378,7 +378,7 @@ func (g *Group) tick() {
 		g.stale()
 	}
 	g.advance()
-	if g.proc != nil {
+	if g.proc != nil && !g.Done() {
 		g.proc.advance()
 	}
 	if g.state != memberStable {
