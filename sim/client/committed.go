@@ -83,7 +83,7 @@ func (c *Committed) work() {
 	if !c.known || c.Done() {
 		return
 	}
-	last := c.healed && !c.final && c.sh.Writers == 0
+	last := c.healed && !c.final && c.sh.Writers == 0 && c.sh.Copying == 0
 	seek := !last && !c.final && c.cfg.SeekMS > 0 && c.n.Now() >= c.seekAt
 	if (last || seek) && !c.idle() {
 		return // no fetch is begun until all that are under way have ended

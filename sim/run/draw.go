@@ -72,6 +72,10 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 		w.Transact(s)
 		transactSettings(prng.Keyed(seed, "settings/transactions"), p.Settings)
 	}
+	if s := prng.Keyed(seed, "copies"); s.Permille(copyPermille) || h.Transactions {
+		w.Copy(s)
+		transactSettings(prng.Keyed(seed, "settings/transactions"), p.Settings)
+	}
 	for _, k := range sorted(h.Settings) {
 		p.Settings[k] = h.Settings[k]
 	}
@@ -81,6 +85,9 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 
 // transactPermille is how likely a run has transactions.
 const transactPermille = 350
+
+// copyPermille is how likely a run has members of a group that copy exactly once.
+const copyPermille = 250
 
 // transactSettings makes what coordinators of transactions do seldom frequent.
 func transactSettings(s *prng.Source, m map[string]string) {

@@ -34,6 +34,7 @@ type Program struct {
 	Misbehaver *client.MisbehaverConfig `json:"misbehaver,omitempty"`
 	Transactor *client.TransactorConfig `json:"transactor,omitempty"`
 	Committed  *client.CommittedConfig  `json:"committed,omitempty"`
+	Processor  *client.ProcessorConfig  `json:"processor,omitempty"`
 }
 
 // Hints steer a draw. The zero value lets everything be.
@@ -276,6 +277,8 @@ func (p *Plan) Build(rec *history.Recorder) (*Set, error) {
 			c = client.NewTransactor(*pr.Transactor, s.Shared)
 		case pr.Committed != nil:
 			c = client.NewCommitted(*pr.Committed, s.Shared)
+		case pr.Processor != nil:
+			c = client.NewProcessor(*pr.Processor, s.Shared)
 		default:
 			return nil, fmt.Errorf("workload program %d names no client", i)
 		}
