@@ -191,9 +191,6 @@ func rich(st *stage) *stage {
 	return st.note(32, history.Op{Kind: history.CaughtUp, Key: key}).end()
 }
 
-// ofClusters have nothing to look at in a run of one node: replication_test.go has theirs.
-var ofClusters = map[string]bool{"I:I6": true, "I:I7": true, "I:I8": true, "I:I11": true, "I:I12": true, "fenced-in-vain": true, "unclean-return": true, "I:I1": true, "I:I14": true, "I:I9": true, "I:I4": true, "I:K2": true}
-
 func TestAnOracleThatDoesNotLookIsFoundDead(t *testing.T) {
 	all := NewSuite().oracles
 	for i := -1; i < len(all); i++ {
@@ -202,7 +199,7 @@ func TestAnOracleThatDoesNotLookIsFoundDead(t *testing.T) {
 		if i >= 0 {
 			o := st.s.oracles[i]
 			name = o.Name()
-			if ofClusters[name] {
+			if OfClusters(name) {
 				continue
 			}
 			if d, ok := o.(Due); ok && name != "history" {
