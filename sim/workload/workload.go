@@ -32,6 +32,9 @@ type Program struct {
 	Group      *client.GroupConfig      `json:"group,omitempty"`
 	Admin      *client.AdminConfig      `json:"admin,omitempty"`
 	Misbehaver *client.MisbehaverConfig `json:"misbehaver,omitempty"`
+	Transactor *client.TransactorConfig `json:"transactor,omitempty"`
+	Committed  *client.CommittedConfig  `json:"committed,omitempty"`
+	Processor  *client.ProcessorConfig  `json:"processor,omitempty"`
 }
 
 // Hints steer a draw. The zero value lets everything be.
@@ -277,6 +280,12 @@ func (p *Plan) Build(rec *history.Recorder) (*Set, error) {
 			c = client.NewAdmin(*pr.Admin, s.Shared)
 		case pr.Misbehaver != nil:
 			c = client.NewMisbehaver(*pr.Misbehaver, s.Shared)
+		case pr.Transactor != nil:
+			c = client.NewTransactor(*pr.Transactor, s.Shared)
+		case pr.Committed != nil:
+			c = client.NewCommitted(*pr.Committed, s.Shared)
+		case pr.Processor != nil:
+			c = client.NewProcessor(*pr.Processor, s.Shared)
 		default:
 			return nil, fmt.Errorf("workload program %d names no client", i)
 		}
