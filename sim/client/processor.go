@@ -159,7 +159,7 @@ func (p *processor) taken(at *position, recs []history.Record) {
 
 // revoked is the group's call: the partitions are another's now.
 func (p *processor) revoked() {
-	if p.txn != nil && p.cfg.Loyal {
+	if p.txn != nil && p.cfg.Loyal && p.txn.step != procEnding { // what may have been committed is not aborted
 		p.txn.abort = true
 	}
 }
