@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test overlay lint sim trace check twice mutants canary bench race fuzz gen fmt clean FORCE
+.PHONY: help build test overlay lint sim plans trace check twice mutants canary bench race fuzz gen fmt clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ lint: build/lint ## the core is pure, imports point down, files and functions ar
 sim: $(if $(MUTANT),build/sim-mutants,build/sim) ## SEED=n one seed; else new seeds for SECS=n; NODES=1|3|5 PLAN=f FLUSH=ack|os MUTANT=P9 JOBS=n OUT=dir
 	@exec $< run
 
+plans: build/sim ## every plan that is kept: all pass
+	@exec build/sim plans -jobs $$(nproc)
+
 trace: build/sim ## SEED=n, one line an event
 	@exec build/sim trace $(SEED)
 
@@ -58,7 +61,7 @@ twice: build/sim ## new seeds for SECS=n, each in two fresh processes: equal, or
 	@build/sim twice
 	$(if $(SYSTEM),,@SYSTEM=quorum build/sim twice)
 
-mutants: build/sim-mutants ## each planted bug must be found; ONLY=P9,S3
+mutants: build/sim-mutants ## each planted bug must be found, by the plan that is kept for it or by another; ONLY=P9,S3
 	@exec build/sim-mutants mutants
 
 canary: build/sim-mutants build/sim-plain ## the checks can fail: a planted bug fails its plan, which passes without it; without the overlay no hash repeats

@@ -11,29 +11,30 @@ import (
 	"time"
 )
 
-// childTime is how long one seed may take before its process is ended: a harness failure.
-const childTime = 10 * time.Minute
+// childTime is how long one seed may take before its process is ended: a harness failure. Its own watch ends it earlier.
+func childTime(o *options) time.Duration {
+	return time.Duration(patience*o.limit+o.shrink)*time.Second + 5*time.Minute
+}
 
 // inChildren runs each seed in a process of its own, jobs at a time. What a plan's crashes leave, tasks that nobody will resume with all that
 // they hold, ends with the process.
-func inChildren(o *options, until time.Time, done func(*line, int)) {
+func inChildren(o *options, next func() (seed uint64, more bool), done func(*line, int)) {
 	results := make(chan childRun)
 	running := 0
 	launch := func() {
-		running++
-		seed := newSeed()
-		go func() { results <- inChild(o, seed) }()
+		if seed, more := next(); more {
+			running++
+			go func() { results <- inChild(o, seed) }()
+		}
 	}
-	for running < o.jobs {
+	for range o.jobs {
 		launch()
 	}
 	for running > 0 {
 		r := <-results
 		running--
 		done(r.show())
-		if time.Now().Before(until) {
-			launch()
-		}
+		launch()
 	}
 }
 
@@ -59,10 +60,10 @@ func (r childRun) show() (*line, int) {
 
 // inChild runs one seed in a fresh process of this program.
 func inChild(o *options, seed uint64) childRun {
-	ctx, cancel := context.WithTimeout(context.Background(), childTime)
+	ctx, cancel := context.WithTimeout(context.Background(), childTime(o))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "run", "-seed", strconv.FormatUint(seed, 10), "-flush", o.flush, "-mutant", o.mutant,
-		"-out", o.out, "-system", o.system, "-nodes", strconv.Itoa(o.nodes), "-faults", o.faults, "-safety", strconv.Itoa(o.safety), "-shrink", strconv.Itoa(o.shrink), "-plan", "")
+		"-out", o.out, "-system", o.system, "-nodes", strconv.Itoa(o.nodes), "-faults", o.faults, "-must", o.must, "-safety", strconv.Itoa(o.safety), "-shrink", strconv.Itoa(o.shrink), "-limit", strconv.Itoa(o.limit), "-plan", "")
 	cmd.Env = append(os.Environ(), "PLAN=", "SEED=", "GOMAXPROCS=1")
 	var a, b bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &a, &b

@@ -71,8 +71,11 @@ func buildRevision() string {
 // replay is the command that repeats a run.
 func (o *options) replay(seed uint64) string {
 	s := fmt.Sprintf("make sim SEED=%d", seed)
-	if o.plan != "" {
+	switch {
+	case o.plan != "":
 		s = "make sim PLAN=" + o.plan
+	default:
+		s += o.drawn()
 	}
 	if o.flush != "" {
 		s += " FLUSH=" + o.flush
@@ -82,6 +85,20 @@ func (o *options) replay(seed uint64) string {
 	}
 	if o.system != defaultSystem {
 		s += " SYSTEM=" + o.system
+	}
+	return s
+}
+
+// drawn is what a seed's plan hangs on beside the seed.
+func (o *options) drawn() (s string) {
+	if o.nodes > 0 {
+		s += fmt.Sprintf(" NODES=%d", o.nodes)
+	}
+	if o.faults != "" {
+		s += " FAULTS=" + o.faults
+	}
+	if o.safety > 0 {
+		s += fmt.Sprintf(" SAFETY=%d", o.safety)
 	}
 	return s
 }
@@ -122,13 +139,26 @@ func once(o *options, p *plan.Plan, trace io.Writer) (*outcome, error) {
 	return &outcome{line: l, res: r, hits: s.siteHits(), sub: s}, nil
 }
 
-// watch ends the process if a run hangs: a step that never returns can only be seen from outside. Its stack says where.
+// patience is how many times the limit a run may take where others have the processors.
+const patience = 4
+
+// watch ends the process if a run hangs: a step that never returns can only be seen from outside. Its stack says where. On a loaded machine a
+// run may have had next to no processor when its time is over: it goes on then, for a while.
 func watch(o *options, p *plan.Plan) *time.Timer {
-	return time.AfterFunc(time.Duration(o.limit)*time.Second, func() {
+	limit, began, used := time.Duration(o.limit)*time.Second, time.Now(), cpu()
+	var dog *time.Timer
+	dog = time.AfterFunc(limit, func() {
+		had := time.Duration(cpu()-used) * time.Millisecond
+		if had < limit/2 && time.Since(began) < (patience-1)*limit {
+			dog.Reset(limit)
+			return
+		}
 		buf := make([]byte, 1<<20)
-		fmt.Fprintf(os.Stderr, "seed %d: no end after %d s\nreplay: %s\n%s\n", p.Seed, o.limit, o.replay(p.Seed), buf[:runtime.Stack(buf, true)])
+		fmt.Fprintf(os.Stderr, "seed %d: no end after %.0f s, %.0f of the processor's\nreplay: %s\n%s\n", p.Seed, time.Since(began).Seconds(), had.Seconds(),
+			o.replay(p.Seed), buf[:runtime.Stack(buf, true)])
 		os.Exit(exitHarness)
 	})
+	return dog
 }
 
 func (o *outcome) exit() int {

@@ -1,10 +1,12 @@
 // Command sim runs the simulator: one seed, new seeds until time is over, a plan's file; it checks histories, shows traces and kills mutants.
 //
 //	sim run [-seed n] [-plan f] [-nodes 1|3|5] [-faults N1,P2] [-flush ack|os] [-mutant P1] [-secs n] [-jobs n] [-out dir] [-system broker|toy|quorum]
+//	sim run [-seeds 1-60,77] [-n 60]   these seeds, and as many new ones, instead of new ones for -secs
+//	sim plans [PLAN.json…]  the plans that are kept: all must pass
 //	sim trace SEED       one line an event
 //	sim check HISTORY.jsonl
 //	sim twice [SEED…]    each seed in two fresh processes: the traces' hashes must be equal
-//	sim mutants [-only P1,P2] [-nodes 3] [-page]
+//	sim mutants [-only P1,P2] [-nodes 3] [-seed n] [-keep] [-page]
 //
 // Flags default to the environment: SEED, PLAN, NODES, FAULTS, FLUSH, MUTANT, SECS, JOBS, OUT, SYSTEM, ONLY. Standard output is for machines: one JSON line a seed.
 // Exit codes: 0 all passed, 1 a property is broken, 2 the harness failed.
@@ -39,12 +41,16 @@ type options struct {
 	only   string
 	nodes  int    // 0: as drawn
 	faults string // classes, separated by commas; "none", or "" for all
+	must   string // likewise
 	safety int    // seconds at most under faults; 0: as drawn
 	shrink int    // seconds
 	logs   bool
 	tries  int
-	page   bool // mutants: the scoreboard is written
-	limit  int  // seconds a run may take
+	seeds  []uint64 // run: these
+	fresh  int      // run: so many new seeds
+	page   bool     // mutants: the scoreboard is written
+	keep   bool     // mutants: a plan that kills is shrunk and kept
+	limit  int      // seconds a run may take
 
 	outcome string // a file: what the run came to goes there, and nothing is told or shrunk
 }
@@ -78,10 +84,12 @@ func dispatch(cmd string, args []string) int {
 		return check(rest[0])
 	case "twice":
 		return twice(o, rest)
+	case "plans":
+		return plans(o, rest)
 	case "mutants":
 		return mutants(o)
 	}
-	return fail(fmt.Errorf("unknown command %q; use run, twice, trace, check or mutants", cmd))
+	return fail(fmt.Errorf("unknown command %q; use run, twice, trace, check, plans or mutants", cmd))
 }
 
 func parse(cmd string, args []string) (*options, []string, error) {
@@ -98,12 +106,16 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	f.StringVar(&o.only, "only", os.Getenv("ONLY"), "mutants: these alone, separated by commas")
 	f.IntVar(&o.nodes, "nodes", number("NODES", 0), "brokers in the plans of seeds; 0: 1, 3 or 5, as drawn")
 	f.StringVar(&o.faults, "faults", os.Getenv("FAULTS"), "fault classes that may be drawn, as N1,P2; none; empty: all")
+	f.StringVar(&o.must, "must", os.Getenv("MUST"), "fault classes that are on for certain, as D5")
 	f.IntVar(&o.safety, "safety", number("SAFETY", 0), "how long a plan's faults last at most, in virtual seconds; 0: as drawn")
 	f.IntVar(&o.shrink, "shrink", number("SHRINK", 60), "how long to shrink a failing plan, in seconds; 0: not at all")
 	f.BoolVar(&o.logs, "logs", os.Getenv("LOGS") != "", "the nodes' log lines on standard error")
 	f.IntVar(&o.tries, "tries", number("TRIES", 200), "mutants: seeds to try for each")
+	f.Func("seeds", "run: these, as 1-60,77", func(list string) (err error) { o.seeds, err = seedList(list); return err })
+	f.IntVar(&o.fresh, "n", 0, "run: how many new seeds; 0: until -secs are over")
+	f.BoolVar(&o.keep, "keep", false, "mutants: shrink the plan that kills, and keep it in "+plansDir)
 	f.BoolVar(&o.page, "page", false, "mutants: write what came out into "+mutant.PageName+"; takes all of them")
-	f.IntVar(&o.limit, "limit", number("LIMIT", 300), "how long one run may take, in seconds: more is a hang")
+	f.IntVar(&o.limit, "limit", number("LIMIT", 300), "how long one run may take, in seconds: more is a hang, unless others have the processors")
 	f.StringVar(&o.outcome, "outcome", "", "run: a file for what the plan came to, instead of a story; for processes that run plans in others")
 	if err := f.Parse(args); err != nil {
 		return nil, nil, err
@@ -117,8 +129,10 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	if o.page && (o.only != "" || o.nodes > 0 || o.system != defaultSystem) {
 		return nil, nil, fmt.Errorf("-page takes all mutants of the broker; leave out -only, -nodes and -system")
 	}
-	if _, err := classes(o.faults); err != nil {
-		return nil, nil, err
+	for _, flag := range [...]string{o.faults, o.must} {
+		if _, err := classes(flag); err != nil {
+			return nil, nil, err
+		}
 	}
 	o.jobs = min(max(1, o.jobs), 4*runtime.NumCPU())
 	return o, f.Args(), nil

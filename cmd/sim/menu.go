@@ -12,6 +12,7 @@ import (
 func (o *options) menu() plan.Menu {
 	m := plan.Menu{Flush: o.flush, Nodes: o.nodes, MaxMS: int64(o.safety) * 1000}
 	m.Classes, _ = classes(o.faults) // parse has checked them
+	m.Must, _ = classes(o.must)
 	return m
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,8 +23,10 @@ type mutantLine struct {
 	Bug         string `json:"bug"`
 	Killed      bool   `json:"killed"`
 	Oracle      string `json:"oracle"`
+	VirtualMS   int64  `json:"virtual_ms"` // into the run, when it broke
 	Seed        uint64 `json:"seed"`
 	Plan        string `json:"plan"`
+	Kept        string `json:"kept"` // the file that killed it; empty: a plan that a seed drew
 	SeedsTried  int    `json:"seeds_tried"`
 	SiteHits    int64  `json:"site_hits"`
 	WallMS      int64  `json:"wall_ms"`
@@ -37,6 +40,8 @@ type catalogued struct {
 	system string
 	nodes  int // in its own plans; 0: one
 	draw   func(seed uint64) *plan.Plan
+	// expects says whether a property is one of those that it should break first; nil: any.
+	expects func(property string) bool
 }
 
 // catalogues gives the mutants of each system; package mutant brings the broker's.
@@ -70,7 +75,7 @@ func ofBroker(o *options, m mutant.Mutant) catalogued {
 	if m.System == "quorum" {
 		return ofQuorum(m)
 	}
-	c := catalogued{name: m.Name, bug: m.Bug, system: defaultSystem, nodes: m.Hints.Nodes}
+	c := catalogued{name: m.Name, bug: m.Bug, system: defaultSystem, nodes: m.Hints.Nodes, expects: m.Expects}
 	if o.nodes > 0 {
 		m.Hints.Nodes = o.nodes
 	}
@@ -127,12 +132,12 @@ func killAll(o *options, wanted func(*catalogued) bool) (results []mutant.Result
 	return results, nil
 }
 
-// keptPlan is the file of the plan that is kept for a mutant.
-func keptPlan(name string) string { return filepath.Join("sim/testdata/plans", "m-"+name+".json") }
-
-func isKept(name string) bool {
-	_, err := os.Stat(keptPlan(name))
-	return err == nil
+// keptPlan is the file of the plan that is kept for a mutant, of as many nodes as its own plans have, or of so many.
+func (o *options) keptPlan(m *catalogued) string {
+	if o.nodes > 0 && o.nodes != max(1, m.nodes) {
+		return filepath.Join(plansDir, fmt.Sprintf("m-%s-%d.json", m.name, o.nodes))
+	}
+	return filepath.Join(plansDir, "m-"+m.name+".json")
 }
 
 // threeTries is how many seeds a mutant whose own plans have one broker gets with three.
@@ -146,7 +151,7 @@ func writePage(o *options, own []mutant.Result) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(mutant.PageName, []byte(mutant.Page(own, three, isKept)), 0o644)
+	return os.WriteFile(mutant.PageName, []byte(mutant.Page(own, three)), 0o644)
 }
 
 // comparePage says where the scoreboard tells something else.
@@ -166,51 +171,124 @@ func comparePage(own []mutant.Result) {
 // kill runs plans with the mutant until one fails that passes without it: the one that is kept for it first, then those of seeds 1, 2, ….
 func kill(o *options, m catalogued) (*mutantLine, *mutant.Result, error) {
 	start := time.Now()
-	l, out := &mutantLine{Mutant: "m:" + m.name, Bug: m.bug}, &mutant.Result{Name: m.name, Nodes: max(1, m.nodes, o.nodes)}
-	with, clean := *o, *o
-	with.mutant, clean.mutant = m.name, ""
-	with.system, clean.system = m.system, m.system
-	var plans []*plan.Plan
-	if p, err := load(keptPlan(m.name)); err == nil && (o.nodes == 0 || o.nodes == p.Nodes) {
-		plans = append(plans, p)
-	} else if err != nil && !os.IsNotExist(err) {
+	k := newHunt(o, &m)
+	file := o.keptPlan(&m)
+	kept, err := load(file)
+	switch {
+	case err != nil && !os.IsNotExist(err):
+		return nil, nil, err
+	case err == nil && o.seed == "":
+		if err := k.try(kept); err != nil {
+			return nil, nil, err
+		}
+		if k.line.CleanPasses {
+			k.line.Kept = file
+			if o.keep {
+				if err := k.keep(kept); err != nil {
+					return nil, nil, err
+				}
+			}
+		} else {
+			fmt.Fprintf(os.Stderr, "m:%s: %s does not kill it any more; build/sim-mutants mutants -keep -only %s looks for another\n", m.name, file, m.name)
+		}
+	}
+	first, last, err := o.seedsTried()
+	if err != nil {
 		return nil, nil, err
 	}
-	for seed := uint64(1); seed <= uint64(o.tries) && !l.CleanPasses; seed++ {
-		if len(plans) == 0 {
-			plans = append(plans, m.draw(seed))
-		}
-		p := plans[0]
-		plans = plans[1:]
-		r, err := attempt(&with, p)
-		if err != nil {
+	for seed := first; seed <= last && !k.line.CleanPasses; seed++ {
+		p := m.draw(seed)
+		if err := k.try(p); err != nil {
 			return nil, nil, err
 		}
-		l.SeedsTried++
-		l.SiteHits += r.hits
-		if r.res.Violation == nil {
+		if !k.line.CleanPasses || !o.keep {
 			continue
 		}
-		l.Killed, l.Oracle, l.Seed, l.Plan = true, r.line.Property, p.Seed, p.Sum()
-		out.VirtualMS, out.Nodes = int64(r.res.Violation.At)/1e6, p.Nodes
-		c, err := attempt(&clean, p)
-		if err != nil {
-			return nil, nil, err
+		if m.expects != nil && !m.expects(k.line.Oracle) { // that may be what it takes along, not what it is
+			k.line.CleanPasses = false
+			continue
 		}
-		if l.CleanPasses = c.line.Verdict == pass; !l.CleanPasses {
-			fmt.Fprintf(os.Stderr, "m:%s: a plan fails without it too (%s): make sim PLAN=%s\n", m.name, c.line.Property, o.planOf("clean", m.name))
-			err = o.write("clean", m.name, p)
-		} else {
-			err = o.write("m", m.name, p)
-		}
-		if err != nil {
+		if err := k.keep(p); err != nil {
 			return nil, nil, err
 		}
 	}
+	l := k.line
 	l.WallMS = time.Since(start).Milliseconds()
-	out.Killed, out.Oracle, out.Seed, out.Plan = l.Killed && l.CleanPasses, l.Oracle, l.Seed, l.Plan
-	out.Tries, out.WallMS = l.SeedsTried, l.WallMS
-	return l, out, nil
+	return l, &mutant.Result{Name: m.name, Killed: l.Killed && l.CleanPasses, Kept: l.Kept != "", Oracle: l.Oracle, Nodes: k.nodes, Seed: l.Seed, Plan: l.Plan,
+		Tries: l.SeedsTried, VirtualMS: l.VirtualMS, WallMS: l.WallMS}, nil
+}
+
+// seedsTried are those that plans are drawn of: -seed alone, or as many as -tries says.
+func (o *options) seedsTried() (first, last uint64, err error) {
+	if o.seed == "" {
+		return 1, uint64(o.tries), nil
+	}
+	n, err := strconv.ParseUint(o.seed, 10, 64)
+	return n, n, err
+}
+
+// hunt is one mutant and what has been seen of it.
+type hunt struct {
+	m           *catalogued
+	with, clean options
+	line        *mutantLine
+	nodes       int
+	broke       *outcome // the try that killed it
+}
+
+func newHunt(o *options, m *catalogued) *hunt {
+	k := &hunt{m: m, with: *o, clean: *o, line: &mutantLine{Mutant: "m:" + m.name, Bug: m.bug}, nodes: max(1, m.nodes, o.nodes)}
+	k.with.mutant, k.clean.mutant = m.name, ""
+	k.with.system, k.clean.system = m.system, m.system
+	return k
+}
+
+// try runs a plan with the mutant, and without it if that broke something.
+func (k *hunt) try(p *plan.Plan) error {
+	r, err := attempt(&k.with, p)
+	if err != nil {
+		return err
+	}
+	l := k.line
+	l.SeedsTried++
+	l.SiteHits += r.hits
+	if r.res.Violation == nil {
+		if k.with.seed == "" {
+			return nil
+		}
+		return k.with.write("m", k.m.name, p) // the one that was asked for, to look into
+	}
+	k.broke, k.nodes = r, p.Nodes
+	l.Killed, l.Oracle, l.Seed, l.Plan, l.VirtualMS = true, r.line.Property, p.Seed, p.Sum(), int64(r.res.Violation.At)/1e6
+	c, err := attempt(&k.clean, p)
+	if err != nil {
+		return err
+	}
+	kind := "m"
+	if l.CleanPasses = c.line.Verdict == pass; !l.CleanPasses {
+		kind = "clean"
+		fmt.Fprintf(os.Stderr, "m:%s: a plan fails without it too (%s): make sim PLAN=%s\n", k.m.name, c.line.Property, k.with.planOf(kind, k.m.name))
+	}
+	return k.with.write(kind, k.m.name, p)
+}
+
+// keep shrinks the plan that has just killed the mutant, and keeps it for the runs to come.
+func (k *hunt) keep(p *plan.Plan) error {
+	if q := shrink(&k.with, p, k.broke); q.Sum() != p.Sum() {
+		k.line.CleanPasses = false
+		if err := k.try(q); err != nil {
+			return err
+		}
+		if k.line.CleanPasses {
+			p = q
+		} else { // what was left out is what it takes to pass
+			if err := k.try(p); err != nil {
+				return err
+			}
+		}
+	}
+	k.line.Kept = k.with.keptPlan(k.m)
+	return os.WriteFile(k.line.Kept, p.Encode(), 0o644)
 }
 
 // planOf is where the plan that killed a mutant goes, or ("clean") one that fails without it too.

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bufio"
-	"crypto/rand"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,7 +16,7 @@ import (
 	"github.com/seedlog/seedlog/sim/plan"
 )
 
-// runSeeds is one seed or plan, or new seeds until time is over.
+// runSeeds is one seed or plan, or many seeds.
 func runSeeds(o *options) int {
 	switch {
 	case o.plan != "":
@@ -161,69 +159,6 @@ func shrink(o *options, p *plan.Plan, r *outcome) *plan.Plan {
 	return q
 }
 
-// summary is the last line of a run over many seeds.
-type summary struct {
-	Seeds     int              `json:"seeds"`
-	Passed    int              `json:"passed"`
-	Failed    int              `json:"failed"`
-	Unchecked int              `json:"unchecked"`
-	Harness   int              `json:"harness"`
-	VirtualMS int64            `json:"virtual_ms"`
-	CPUMS     int64            `json:"cpu_ms"`
-	WallMS    int64            `json:"wall_ms"`
-	Events    int64            `json:"events"`
-	Checked   map[string]int64 `json:"checked"`
-	Faults    map[string]int64 `json:"faults"`
-	Failing   []uint64         `json:"failing"`
-	Build     string           `json:"build"`
-	Go        string           `json:"go"`
-}
-
-func (s *summary) add(l *line) {
-	s.Seeds++
-	switch l.Verdict {
-	case pass:
-		s.Passed++
-	case unchecked:
-		s.Unchecked++
-	case broken:
-		s.Failed++
-		s.Failing = append(s.Failing, l.Seed)
-	default:
-		s.Harness++
-		s.Failing = append(s.Failing, l.Seed)
-	}
-	s.VirtualMS += l.VirtualMS
-	s.CPUMS += l.CPUMS
-	s.Events += l.Events
-	for k, n := range l.Checked {
-		s.Checked[k] += n
-	}
-	for k, n := range l.Faults {
-		s.Faults[k] += n
-	}
-	s.Build, s.Go = l.Build, l.Go
-}
-
-// many runs new seeds until time is over.
-func many(o *options) int {
-	start := time.Now()
-	until := start.Add(time.Duration(o.secs) * time.Second)
-	s := &summary{Checked: map[string]int64{}, Faults: map[string]int64{}, Failing: []uint64{}}
-	code := exitPass
-	inChildren(o, until, func(l *line, exit int) {
-		if l != nil {
-			s.add(l)
-		} else {
-			s.Harness++
-		}
-		code = worse(code, exit)
-	})
-	s.WallMS = time.Since(start).Milliseconds()
-	printJSON(map[string]any{"summary": s})
-	return code
-}
-
 // worse gives the exit code that says more: a broken property before a harness failure before a pass.
 func worse(a, b int) int {
 	switch {
@@ -233,14 +168,6 @@ func worse(a, b int) int {
 		return a
 	}
 	return b
-}
-
-func newSeed() uint64 {
-	var b [8]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		return uint64(time.Now().UnixNano())
-	}
-	return binary.LittleEndian.Uint64(b[:]) >> 16 // short enough to type
 }
 
 func logLine(node int, l *step.LogLine) {

@@ -66,7 +66,7 @@ func fetch(r *Request) {
 // fetchItem adds a partition to what is read.
 func (r *Request) fetchItem(p fetchPart, q *wire.FetchPart) {
 	s, byID := r.s, r.Version >= 13
-	it := Item{Number: q.Partition, Epoch: q.CurrentLeaderEpoch, Offset: q.FetchOffset, Max: q.MaxBytes, HW: -1, Start: -1, last: q.LastFetchedEpoch, start: q.LogStartOffset, prefer: -1}
+	it := Item{Number: q.Partition, Epoch: q.CurrentLeaderEpoch, Offset: q.FetchOffset, Max: q.MaxBytes, HW: -1, Start: -1, last: q.LastFetchedEpoch, start: q.LogStartOffset, refused: q.Refused, prefer: -1}
 	if t, c := s.topicOf(q.Topic, q.TopicID, byID); c != kerr.None {
 		it.Code = c
 		if p.name == "" && !byID {
@@ -163,6 +163,8 @@ func (c *call) take(it *Item, sl commitlog.Slice, where commitlog.Where) {
 	switch where {
 	case commitlog.OutOfRange:
 		it.Code = kerr.OffsetOutOfRange
+	case commitlog.Damaged:
+		it.Code = kerr.CorruptMessage
 	case commitlog.Found:
 		n := int64(sl.Ext.Len)
 		if c.some && n > int64(c.max(it)) {
@@ -404,7 +406,7 @@ func (r *Request) encodeFetch() {
 				if it.Arg == trimmed {
 					size = 0
 				}
-				res := wire.FetchPartResult{Partition: it.Number, Code: it.Code, HighWatermark: it.HW, LastStableOffset: it.lso, LogStartOffset: it.Start, PreferredReadReplica: -1, RecordsLen: size}
+				res := wire.FetchPartResult{Partition: it.Number, Code: it.Code, HighWatermark: it.HW, LastStableOffset: it.lso, LogStartOffset: it.Start, PreferredReadReplica: -1, RecordsLen: size, Sparse: it.sparse}
 				nodes = r.describeFetched(i, &res, nodes)
 				dst = wire.AppendFetchPartition(dst, v, &res)
 				if size > 0 {

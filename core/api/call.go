@@ -51,9 +51,11 @@ type Item struct {
 	// Of a Fetch: what the request said beside the offset, and the answers without records.
 	last     int32 // epoch of the last record that the reader has, -1 not said
 	start    int64 // a follower's log start
+	refused  bool  // a follower could not take what it was sent from there
 	end      int64 // where the reader stopped
 	diverges bool  // the reader has what the leader has not: REpoch, ROff say since where (KIP-595)
 	prefer   int32 // the replica to read from instead, -1 none
+	sparse   int64 // gaps below are compaction's; 0: not said
 	lso      int64 // last stable offset
 	aborted  []wire.AbortedTxn
 	found    any // what a cold request asked for

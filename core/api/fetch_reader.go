@@ -78,8 +78,12 @@ func (s *State) examine(c *call, it *Item, p *replica.Partition) bool {
 			it.Code = p.Fetched(c.reads.replica, c.reads.epoch, it.Offset, it.start, s.Env.Now.Mono)
 			it.HW = p.HighWatermark() // this fetch may have moved it
 			s.outOfRange(c, it, p)
+			if it.refused && it.Code == kerr.None {
+				p.Refused(it.Offset)
+			}
 		}
-		return it.Code == kerr.None && !(p.Slows(c.reads.replica) && s.Throttle.Wait(s.Env.Now.Mono) > 0)
+		it.sparse = p.SparseTo()
+		return it.Code == kerr.None && !p.Withholds(it.Offset) && !(p.Slows(c.reads.replica) && s.Throttle.Wait(s.Env.Now.Mono) > 0)
 	}
 	if c.reads.rack != "" {
 		it.prefer = p.Reader(it.Offset, func(node int32) bool {

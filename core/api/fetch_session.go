@@ -91,6 +91,7 @@ func (ss *sessions) begin(s *State, r *Request) fetchContext {
 			p := fetchPart{id: q.Parts[i].TopicID, number: q.Parts[i].Partition}
 			if ctx.sess != nil {
 				p.sess = ctx.sess.put(&q.Parts[i])
+				p.sess.q.Refused = false
 				p.sess.poll = ctx.sess.polls
 			}
 			r.fetchItem(p, &q.Parts[i])
@@ -143,6 +144,7 @@ func (r *Request) readPart(p *sessionPart) {
 	p.poll = p.sess.polls
 	q := p.q
 	q.Topic = p.topic
+	p.q.Refused = false // it is said once
 	r.fetchItem(fetchPart{name: p.key.name, id: p.key.id, number: p.key.number, sess: p}, &q)
 }
 

@@ -4,6 +4,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seedlog/seedlog/core/api"
+	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/step"
@@ -67,6 +68,9 @@ func (a *alter) asked() kmsg.AlterPartitionRequestTopicPartition {
 	p.Partition, p.LeaderEpoch, p.PartitionEpoch = a.key.Number, a.x.LeaderEpoch, a.x.PartitionEpoch
 	if !a.x.Recovered {
 		p.LeaderRecoveryState = 1
+	}
+	if a.x.Damaged {
+		controller.SetDamaged(&p)
 	}
 	for _, m := range a.x.ISR {
 		e := kmsg.NewAlterPartitionRequestTopicPartitionNewEpochISR()

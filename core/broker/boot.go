@@ -60,6 +60,9 @@ func (s *Shard) bootNode(t *task.Task, boot *bootData) {
 	if _, ok := s.openOthers(t, boot, m.ClusterID, false); !ok {
 		return
 	}
+	if s.dropMarkers(t, boot); t.Stopped() {
+		return
+	}
 	if s.sortDirectories(t, boot, m.Image); t.Stopped() {
 		return
 	}

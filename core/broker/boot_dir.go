@@ -59,12 +59,6 @@ func (s *Shard) readDirectory(t *task.Task, i int, b *bootDir) (text string, inU
 		marker, _, _ := datadir.ReadFile(t, s.env, dir, cleanName) // one that cannot be read names no epoch
 		b.epoch = parseMarker(marker)
 	}
-	if b.clean && !plant.On(plant.S1) {
-		// The marker goes before anything is loaded: a crash while loading must not look like a clean stop (KAFKA-10471).
-		if text := s.dropMarker(t, dir); text != "" {
-			return text, false
-		}
-	}
 	return s.readCheckpoints(t, dir, b), false
 }
 
@@ -242,6 +236,24 @@ func parseMarker(text string) int64 {
 		return -1
 	}
 	return n
+}
+
+// dropMarkers removes the markers before any log is opened: a crash while loading must not look like a clean stop (KAFKA-10471). Until then a
+// process changes nothing that they speak of, so one that ends before, or never comes to its quorum, leaves them.
+func (s *Shard) dropMarkers(t *task.Task, b *bootData) {
+	for i := range b.dirs {
+		d := &b.dirs[i]
+		if d.failed != "" || !d.clean || plant.On(plant.S1) {
+			continue
+		}
+		d.failed = s.dropMarker(t, s.state.Dirs[i].Path)
+		if t.Stopped() {
+			return
+		}
+		if d.failed != "" {
+			s.offline(i, d.failed)
+		}
+	}
 }
 
 func (s *Shard) dropMarker(t *task.Task, dir string) string {

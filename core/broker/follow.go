@@ -19,6 +19,7 @@ type followers struct {
 	of       map[api.PartKey]int32     // who is fetched from; lookups only
 	removing map[api.PartKey]bool      // logs that are being removed, though their topic is there; lookups only
 	after    map[api.PartKey]*cameBack // partitions that came back meanwhile; lookups only
+	told     map[api.PartKey]int32     // leader epochs in which the controller was told where a log ends; lookups only
 }
 
 // cameBack is a partition that waits for its namesake to be removed.
@@ -28,7 +29,7 @@ type cameBack struct {
 }
 
 func (f *followers) begin() {
-	f.of, f.removing, f.after = map[api.PartKey]int32{}, map[api.PartKey]bool{}, map[api.PartKey]*cameBack{}
+	f.of, f.removing, f.after, f.told = map[api.PartKey]int32{}, map[api.PartKey]bool{}, map[api.PartKey]*cameBack{}, map[api.PartKey]int32{}
 }
 
 func partKey(p *replica.Partition) api.PartKey { return api.PartKey{ID: p.TopicID, Number: p.Number} }
@@ -57,9 +58,8 @@ func (s *Shard) followPartition(t *metadata.Topic, number int32) {
 		s.throttle(p, t)
 		s.checkDirectory(t, p)
 		p.Apply(s.partitionState(t, number), s.env.Now.Mono)
-		if p.Log != nil {
-			p.Log.SetConfig(s.logConfig(t))
-		}
+		s.configure(p, t)
+		s.tellLogEnd(t, p)
 	}
 }
 
@@ -111,6 +111,7 @@ func (s *Shard) partitionGone(p *replica.Partition) {
 func (s *Shard) forget(p *replica.Partition, code kerr.Code) {
 	s.unfetch(p)
 	delete(s.follow.after, partKey(p)) // it waits no more, if it did
+	delete(s.follow.told, partKey(p))
 	s.unloadCoordinator(p, kerr.NotCoordinator)
 	p.Close(code)
 	s.state.DropPartition(p)
@@ -124,6 +125,7 @@ func (s *Shard) LeaderChanged(p *replica.Partition) {
 	}
 	s.unloadCoordinator(p, kerr.NotCoordinator)
 	if p.IsLeader() && p.Log != nil {
+		s.warnUnclean(p)
 		s.loadCoordinator(p)
 	}
 	leader, epoch, ok := p.Following()
@@ -140,6 +142,13 @@ func (s *Shard) LeaderChanged(p *replica.Partition) {
 	}
 	s.follow.of[partKey(p)] = leader
 	f.Add(fetcher.Key{ID: p.TopicID, Number: p.Number}, p.Topic, epoch, p)
+}
+
+// warnUnclean tells that a partition goes on with what this replica has, since nobody who is sure to have all can be had.
+func (s *Shard) warnUnclean(p *replica.Partition) {
+	if x := p.State(); x.Recovering {
+		s.env.Warnf("%s is led from here after an unclean election, in epoch %d: its log ends at offset %d, and what was acknowledged beyond that is lost", nameOf(p), x.LeaderEpoch, p.Log.End())
+	}
 }
 
 // FollowerReady is replica.Observer.

@@ -88,6 +88,10 @@ func (s *Shard) replay(t *task.Task, p *replica.Partition, c coordinated) {
 			}
 			continue
 		}
+		if _, rotten := p.Rotten(); err == disk.OK && len(b) == 0 && rotten {
+			s.unreadable(p, at, "the disk does not hold what was written")
+			return
+		}
 		if err != disk.OK || len(b) == 0 {
 			s.directoryFailed(p.Dir, "cannot load the coordinator's state from "+p.Log.Dir()+": "+err.Error())
 			return
@@ -97,10 +101,14 @@ func (s *Shard) replay(t *task.Task, p *replica.Partition, c coordinated) {
 			if !ok {
 				break
 			}
+			if v.ComputeCRC() != v.CRC() {
+				p.LogDamaged(p.Log, at)
+				s.unreadable(p, at, "the disk does not hold what was written")
+				return
+			}
 			if v.LastOffset() >= at {
 				if err := c.Load(v); err != nil {
-					s.env.Errorf("%s: the batch at offset %d cannot be read (%v); what it coordinates is not served. A newer broker may have written it: run that version, or delete the records there", p.Log.Dir(), v.BaseOffset(), err)
-					s.unloadCoordinator(p, kerr.NotCoordinator)
+					s.unreadable(p, v.BaseOffset(), err.Error()+"; a newer broker may have written it: run that version, or delete the records there")
 					return
 				}
 			}
@@ -109,6 +117,12 @@ func (s *Shard) replay(t *task.Task, p *replica.Partition, c coordinated) {
 	}
 	c.Loaded()
 	c.HighWatermarkMoved(p.HighWatermark())
+}
+
+// unreadable gives up loading the state of a coordinator.
+func (s *Shard) unreadable(p *replica.Partition, at int64, why string) {
+	s.env.Errorf("%s: the batch at offset %d cannot be read, so what it coordinates is not served: %s", p.Log.Dir(), at, why)
+	s.unloadCoordinator(p, kerr.NotCoordinator)
 }
 
 func (s *Shard) unloadCoordinator(p *replica.Partition, code kerr.Code) {

@@ -48,14 +48,15 @@ func (s *Shard) dialled(info *network.Info) {
 	m := s.member
 	switch {
 	case s.peers.Opened(info) || s.txns.opened(info):
-	case m != nil && (m.foundingPeers.Opened(info) || m.streams.opened(info) || m.watch.dialled(info)):
+	case m != nil && (m.foundingPeers.Opened(info) || m.streams.opened(info) || m.watch.dialled(info) || m.leaderWatch.dialled(info)):
 	}
 }
 
 // dialEnded takes the end of a connection that this shard dialled, or of a dial; false: it is not one of ours.
 func (s *Shard) dialEnded(info *network.Info) bool {
 	m := s.member
-	return s.peers.Closed(info) || s.txns.closed(info) || m != nil && (m.foundingPeers.Closed(info) || info.Conn == 0 && m.watch.dialled(info))
+	return s.peers.Closed(info) || s.txns.closed(info) ||
+		m != nil && (m.foundingPeers.Closed(info) || info.Conn == 0 && (m.watch.dialled(info) || m.leaderWatch.dialled(info)))
 }
 
 // dialFrame takes a frame of a connection that this shard dialled, or of one of raft's streams.

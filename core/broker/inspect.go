@@ -1,6 +1,9 @@
 package broker
 
-import "github.com/seedlog/seedlog/core/fetcher"
+import (
+	"github.com/seedlog/seedlog/core/fetcher"
+	"github.com/seedlog/seedlog/core/metadata"
+)
 
 // Inspect shows the shard to the simulator's oracles, which change nothing.
 func (s *Shard) Inspect() any { return s.state }
@@ -14,6 +17,14 @@ func (s *Shard) Fetchers(id [16]byte, number int32) (n int, leader int32) {
 		}
 	}
 	return n, leader
+}
+
+// Registered gives the registration of this process in the image that shard 0 of a node of a cluster goes by, nil if there is none yet.
+func (s *Shard) Registered() *metadata.Broker {
+	if s.member == nil || s.state.Image == nil {
+		return nil
+	}
+	return s.member.registration(s.state.Image)
 }
 
 // Crash ends the shard's tasks: the process is gone as far as the simulator is concerned. It has no effects.

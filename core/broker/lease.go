@@ -22,15 +22,19 @@ import (
 type lease struct {
 	m           *member
 	incarnation [16]byte
-	previous    int64 // the epoch that the clean marker of the last run names, -1 none
-	epoch       int64 // -1: not registered
-	busy        bool  // a request is under way
-	fenced      bool  // as the controller said last
+	previous    int64  // the epoch that the clean marker of the last run names, -1 none
+	epoch       int64  // -1: not registered
+	busy        bool   // a request is under way
+	asked       int    // requests; the answer of any but the newest is too late
+	controller  string // who was asked last: its id in the quorum
+	fenced      bool   // as the controller said last
 	leaving     bool
-	left        bool  // it may shut down
-	synced      int64 // the newest broker epoch that the directory has synced in an earlier life, -1 none
-	recorded    bool  // the directory has this life's epoch
-	truncated   bool  // a log has lost what was synced
+	left        bool                // it may shut down
+	synced      int64               // the newest broker epoch that the directory has synced in an earlier life, -1 none
+	recorded    bool                // the directory has this life's epoch
+	truncated   bool                // a log has lost what was synced
+	ends        []controller.LogEnd // of partitions that nobody leads, as far as this broker knows
+	urgent      bool                // there are new ones
 	since       clock.Time
 	heard       clock.Time // when the controller answered last
 	told        bool       // that there is no controller to register with
@@ -112,9 +116,7 @@ func (l *lease) register() {
 	if l.synced >= 0 {
 		controller.SetSyncedEpoch(req, l.synced)
 	}
-	l.busy = true
-	m.toController(req, 4, func(resp kmsg.Response) {
-		l.busy = false
+	l.ask(req, 4, func(resp kmsg.Response) {
 		r, _ := resp.(*kmsg.BrokerRegistrationResponse)
 		if r == nil {
 			l.again(leaseEach)
@@ -122,6 +124,28 @@ func (l *lease) register() {
 		}
 		l.registered(r)
 	})
+}
+
+// ask has the controller decide one request at a time.
+func (l *lease) ask(req kmsg.Request, version int16, done func(kmsg.Response)) {
+	l.asked++
+	n := l.asked
+	l.busy, l.controller = true, l.m.remote.lead.ID
+	l.m.toController(req, version, func(resp kmsg.Response) {
+		if n == l.asked {
+			l.busy = false
+			done(resp)
+		}
+	})
+}
+
+// leaderChanged asks the new controller at once. What the one before it was asked may never be answered: its machine may be gone.
+func (l *lease) leaderChanged() {
+	if l.busy && l.m.controllerKnown() && l.controller != l.m.remote.lead.ID {
+		l.asked++
+		l.busy = false
+	}
+	l.act()
 }
 
 func (l *lease) registered(r *kmsg.BrokerRegistrationResponse) {
@@ -185,10 +209,9 @@ func (l *lease) heartbeat() {
 	if l.truncated && l.fenced {
 		controller.SetTruncated(req)
 	}
+	controller.SetLogEnds(req, l.logEnds())
 	req.OfflineLogDirs = m.s.directoryIDs(true)
-	l.busy = true
-	m.toController(req, 1, func(resp kmsg.Response) {
-		l.busy = false
+	l.ask(req, 1, func(resp kmsg.Response) {
 		r, _ := resp.(*kmsg.BrokerHeartbeatResponse)
 		l.beat(r)
 	})
@@ -219,7 +242,7 @@ func (l *lease) beat(r *kmsg.BrokerHeartbeatResponse) {
 		m.leave()
 		return
 	}
-	if l.fenced || l.leaving || m.s.phase == booting {
+	if l.fenced || l.leaving || l.urgent || m.s.phase == booting {
 		l.again(leaseEach)
 		return
 	}

@@ -75,6 +75,7 @@ func (m *member) transferred() {
 	}
 	x.over = true
 	m.s.env.Timers.Cancel(&x.timer)
-	m.s.broadcast(step.Mail{Kind: mailDrain})
-	m.s.beginDrain()
+	image := m.s.control.slowest()
+	m.s.broadcast(step.Mail{Kind: mailDrain, A: image})
+	m.s.beginDrain(image >= 0)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/commitlog"
+	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/metadata/link"
 	"github.com/seedlog/seedlog/core/replica"
@@ -32,7 +33,8 @@ const (
 	mailAssign                             // to shard 0: Body assign, where a replica of the sender's lies
 	mailController                         // to all: A = node id of the active controller, -1 none
 	mailTruncated                          // to shard 0: a log of the sender's has lost synced records
-	mailDrain                              // to all, of a node of a cluster: its leaderships are handed over; drain
+	mailLogEnd                             // to shard 0: Body controller.LogEnd, of a log of the sender's that nobody leads
+	mailDrain                              // to all, of a node of a cluster: drain. A = an image that all shards follow, -1: some log is not open yet
 	MailStats                              // from outside: answered with Body *stats.Snapshot
 	MailStatus                             // from outside: answered with Body string, as admin shows it
 	MailTimes                              // from outside: Body []TimeQuery, answered with Body []TimeQuery
@@ -172,8 +174,10 @@ func (s *Shard) mailArrived(m *step.Mail) {
 		s.state.ControllerID = int32(m.A)
 	case mailTruncated:
 		s.member.lease.truncated = true
+	case mailLogEnd:
+		s.member.lease.tell(m.Body.(controller.LogEnd))
 	case mailDrain:
-		s.beginDrain()
+		s.beginDrain(m.A >= 0)
 	case mailClose:
 		s.close()
 	case mailClosed:

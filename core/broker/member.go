@@ -40,6 +40,7 @@ type member struct {
 	foundingPeers *peer.Pool
 	lease         lease
 	watch         watch
+	leaderWatch   leaderWatch
 	alters        alters
 	changes       flight.Table[func(why string)]
 	sorted        bool  // directories that nobody knows were looked after
@@ -54,10 +55,11 @@ type member struct {
 func newMember(s *Shard) *member {
 	m := &member{s: s}
 	m.remote.s = s
-	m.streams = streams{m: m, dials: map[disk.Token]pendingStream{}, open: map[network.Conn]bool{}}
+	m.streams = streams{m: m, dials: map[disk.Token]pendingStream{}, open: map[network.Conn]streamPeer{}, reached: map[string]int{}}
 	m.foundingPeers = peer.NewPool(s.env, peer.Config{ClientID: "founding"})
 	m.lease.epoch = -1
 	m.watch.begin(m)
+	m.leaderWatch.begin(m)
 	m.alters.m = m
 	m.alters.begin(s.env, maxAlters, m.alters.request)
 	return m
@@ -134,7 +136,8 @@ func (m *member) found(st *link.State) {
 	if !s.node.AutoLeaderRebalance {
 		rebalance = 0
 	}
-	c.machine.Cluster(s.env, controller.Options{SessionMS: int64(s.node.BrokerSessionTimeoutMS), RebalanceMS: rebalance, UncleanMS: s.node.UncleanElectionMS})
+	c.machine.Cluster(s.env, controller.Options{SessionMS: int64(s.node.BrokerSessionTimeoutMS), GraceMS: controller.Grace(int64(s.node.BrokerHeartbeatIntervalMS)),
+		RebalanceMS: rebalance, UncleanMS: s.node.UncleanElectionMS})
 	c.store.Watchers = []metadata.Watcher{c.machine, c}
 	s.state.Control = c
 	s.state.SetImage(img)
@@ -220,8 +223,10 @@ func (m *member) follow() {
 		}
 		m.sorted = true
 		task.Go(s.env, func(t *task.Task) {
-			s.sortDirectories(t, m.boot, img)
-			if t.Stopped() {
+			if s.dropMarkers(t, m.boot); t.Stopped() {
+				return
+			}
+			if s.sortDirectories(t, m.boot, img); t.Stopped() {
 				return
 			}
 			m.following = true
@@ -275,7 +280,7 @@ func (m *member) leaderChanged() {
 	m.watch.leaderChanged()
 	m.leftBehind.changed(m)
 	if m.lease.m != nil && m.s.static.Broker {
-		m.lease.act()
+		m.lease.leaderChanged()
 	}
 	m.retryForwards()
 	m.maybeServe()

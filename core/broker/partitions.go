@@ -77,9 +77,7 @@ func (s *Shard) refreshConfigs() {
 		if t == nil {
 			continue
 		}
-		if p.Log != nil {
-			p.Log.SetConfig(s.logConfig(t))
-		}
+		s.configure(p, t)
 		if s.static.Clustered && t.Partition(p.Number) != nil {
 			p.Apply(s.partitionState(t, p.Number), s.env.Now.Mono) // min.insync.replicas
 		}
@@ -107,9 +105,14 @@ func (s *Shard) followTopic(t *metadata.Topic) {
 		}
 		s.checkDirectory(t, r)
 		r.LeaderEpoch = p.LeaderEpoch
-		if r.Log != nil {
-			r.Log.SetConfig(s.logConfig(t))
-		}
+		s.configure(r, t)
+	}
+}
+
+// configure hands a topic's settings to a partition's log, if it is open.
+func (s *Shard) configure(p *replica.Partition, t *metadata.Topic) {
+	if p.Log != nil {
+		p.Log.SetConfig(s.logConfig(t))
 	}
 }
 
@@ -212,6 +215,8 @@ func (s *Shard) open(t *task.Task, p *replica.Partition) {
 		p.Opened(l)
 		if !s.static.Clustered {
 			s.loadCoordinator(p)
+		} else if t := s.applied.TopicByID(p.TopicID); t != nil {
+			s.tellLogEnd(t, p)
 		}
 	}
 	s.opening.next()
@@ -248,6 +253,9 @@ func (s *Shard) openLog(t *task.Task, p *replica.Partition) (*commitlog.Log, err
 	opt := commitlog.Options{Listener: p, Create: true, TopicID: p.TopicID, Config: commitlog.DefaultConfig()}
 	if mt := s.applied.TopicByID(p.TopicID); mt != nil {
 		opt.Config = s.logConfig(mt)
+	}
+	if s.boot != nil && s.phase == booting {
+		opt.Owner = s.boot.dirs[p.Dir].topics[p.Topic]
 	}
 	if b := s.bootOf(p); b != nil && s.phase == booting {
 		name := nameOf(p)

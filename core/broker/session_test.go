@@ -26,7 +26,7 @@ const slots = 2
 func TestFetchSessionsAnswerWhatADumbTwinAnswers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		byID := rapid.Bool().Draw(t, "byID")
-		n := bootNode(drawn{t: t}, newMemDisk(), rapid.IntRange(1, 2).Draw(t, "shards"), fmt.Sprintf("max.incremental.fetch.session.cache.slots=%d", slots))
+		n := bootNode(drawn{t: t}, newMemDisk(), rapid.IntRange(1, 2).Draw(t, "shards"), fmt.Sprintf("max.incremental.fetch.session.cache.slots=%d", slots), "connections.max.idle.ms=86400000")
 		c := n.connect(0)
 		n.mustCreate(c, "t", 4)
 		id := n.shards[0].s.state.Image.TopicByName("t").ID

@@ -32,18 +32,19 @@ func (s *Shard) stop() {
 	case s.member != nil:
 		s.member.stop()
 	case !s.static.Clustered:
-		s.beginDrain()
+		s.beginDrain(false)
 	default: // shard 0 says when
 	}
 }
 
-// beginDrain begins the drain: long polls are answered at once, nothing new is taken in.
-func (s *Shard) beginDrain() {
+// beginDrain begins the drain: long polls are answered at once, nothing new is taken in. opened: every log of the node is, though it may
+// not serve yet.
+func (s *Shard) beginDrain(opened bool) {
 	if s.phase >= draining {
 		return
 	}
-	if s.phase == booting {
-		// Nothing was accepted and nothing acknowledged. No marker: the next start recovers again.
+	if s.phase == booting && !opened {
+		// Nothing was accepted and nothing acknowledged. No marker is made: if logs were being recovered, the next start does it again.
 		s.phase = stopped
 		s.state.Closed = true
 		s.env.Out.Stopped = true

@@ -20,9 +20,16 @@ import (
 //	slow:     MailHold ─▶ Hold, until MailResume ─▶ Resume: raft reads slower than the peer sends
 //	end:      MailClose ─▶ Close        ConnClosed ─▶ MailClosed
 type streams struct {
-	m     *member
-	dials map[disk.Token]pendingStream // by the token of the Dial; lookups only
-	open  map[network.Conn]bool        // lookups only
+	m       *member
+	dials   map[disk.Token]pendingStream // by the token of the Dial; lookups only
+	open    map[network.Conn]streamPeer  // lookups only
+	reached map[string]int               // by peer: how many streams it was heard on; lookups only
+}
+
+// streamPeer is who is at the other end: its name in the quorum.
+type streamPeer struct {
+	name  string
+	heard bool
 }
 
 type pendingStream struct {
@@ -52,7 +59,7 @@ func (x *streams) opened(info *network.Info) bool {
 		return false
 	}
 	delete(x.dials, info.Token)
-	x.open[info.Conn] = true
+	x.open[info.Conn] = streamPeer{name: p.hello.Want}
 	x.transmit(info.Conn, link.AppendHello(streamHead(nil), p.hello), 0)
 	x.m.s.toLane(step.Mail{Kind: link.MailOpened, Body: &link.Opened{Conn: info.Conn, Token: p.token}})
 	return true
@@ -68,13 +75,39 @@ func (x *streams) closed(info *network.Info) bool {
 		}
 		return ok
 	}
-	if !x.open[info.Conn] {
+	peer, ok := x.open[info.Conn]
+	if !ok {
 		return false
 	}
 	delete(x.open, info.Conn)
+	if peer.heard {
+		if x.reached[peer.name]--; x.reached[peer.name] == 0 {
+			delete(x.reached, peer.name)
+		}
+	}
 	x.m.s.toLane(step.Mail{Kind: link.MailClosed, A: int64(info.Conn)})
+	x.m.leaderWatch.lost(peer.name)
 	return true
 }
+
+// has says whether a connection is a stream that is open.
+func (x *streams) has(c network.Conn) bool {
+	_, ok := x.open[c]
+	return ok
+}
+
+// heard notes that a stream's peer is who it is said to be: another closes the stream without a word.
+func (x *streams) heard(c network.Conn) {
+	p := x.open[c]
+	if !p.heard {
+		p.heard = true
+		x.open[c] = p
+		x.reached[p.name]++
+	}
+}
+
+// reach says whether a peer's process is there.
+func (x *streams) reach(peer string) bool { return x.reached[peer] > 0 }
 
 // hello takes the first frame of a connection that a peer dialled; false: the connection is to be closed.
 func (x *streams) hello(id network.Conn, frame []byte) bool {
@@ -90,22 +123,24 @@ func (x *streams) hello(id network.Conn, frame []byte) bool {
 		m.warnForeign(h.From, h.Cluster)
 		return false
 	}
-	x.open[id] = true
+	x.open[id] = streamPeer{name: h.From}
+	x.heard(id)
 	m.s.toLane(step.Mail{Kind: link.MailOpened, Body: &link.Opened{Conn: id, From: h.From, Address: h.Address}})
 	return true
 }
 
 // frame takes a frame of a stream; false: the connection is none.
 func (x *streams) frame(f *network.Frame) bool {
-	if !x.open[f.Conn] {
+	if !x.has(f.Conn) {
 		return false
 	}
+	x.heard(f.Conn)
 	x.m.s.toLane(step.Mail{Kind: link.MailBytes, A: int64(f.Conn), Body: bytes.Clone(f.Bytes)})
 	return true
 }
 
 func (x *streams) send(id int64, b []byte) {
-	if x.open[network.Conn(id)] {
+	if x.has(network.Conn(id)) {
 		x.transmit(network.Conn(id), b, int64(len(b)))
 	}
 }
@@ -126,14 +161,14 @@ func (x *streams) transmit(id network.Conn, b []byte, n int64) {
 // SendDone is env.SendOwner.
 func (x *streams) SendDone(op env.Op) {
 	assert.That(op.B > 0, "broker: a stream's send of nothing")
-	if x.open[network.Conn(op.A)] {
+	if x.has(network.Conn(op.A)) {
 		x.m.s.toLane(step.Mail{Kind: link.MailSent, A: op.A, B: op.B})
 	}
 }
 
 // close ends a stream at the actor's wish; its ConnClosed follows.
 func (x *streams) close(id int64) {
-	if x.open[network.Conn(id)] {
+	if x.has(network.Conn(id)) {
 		x.m.s.env.Out.Close = append(x.m.s.env.Out.Close, network.Conn(id))
 	}
 }
@@ -142,7 +177,7 @@ func (x *streams) close(id int64) {
 func (x *streams) hold(id int64, on bool) {
 	e := x.m.s.env
 	switch c := network.Conn(id); {
-	case !x.open[c]:
+	case !x.has(c):
 	case on:
 		e.Out.Hold = append(e.Out.Hold, c)
 	default:

@@ -16,6 +16,7 @@ func (quiet) LogSynced(*Log)                   {}
 func (quiet) LogFailed(*Log, disk.Err, string) {}
 func (quiet) LogFull(*Log, int64)              {}
 func (quiet) LogStartMoved(*Log)               {}
+func (quiet) LogDamaged(*Log, int64)           {}
 
 var completion disk.Completion // one for all rounds, as a driver has it
 

@@ -10,4 +10,5 @@ type Listener interface {
 	LogFailed(l *Log, err disk.Err, what string) // the directory must go offline: a failed sync, or EIO
 	LogFull(l *Log, from int64)                  // no space: batches from this offset on were taken back; End() is from again
 	LogStartMoved(l *Log)                        // retention or DeleteRecords
+	LogDamaged(l *Log, offset int64)             // no batch could be found where one should hold the offset
 }

@@ -20,6 +20,7 @@ const (
 	AtEnd            // offset >= limit: nothing to read yet
 	OutOfRange       // offset < Start or > End
 	NeedRead         // the index or the log must be read first: LocateSlow in a task
+	Damaged          // the file does not hold there what was written; the listener has been told
 )
 
 // Locate finds the batches from offset on, without I/O: at least one whole batch, else no more than maxBytes, ending at a batch

@@ -97,6 +97,9 @@ func (d *memDisk) submit(r disk.Request) {
 		if p.File == r.File && both(p.Kind) && both(r.Kind) {
 			panic(fmt.Sprintf("two writes of one file in flight: %d", r.File))
 		}
+		if r.Kind == disk.Close && p.File == r.File {
+			panic(fmt.Sprintf("file %d is closed with a request of kind %d in flight", r.File, p.Kind))
+		}
 	}
 	d.pending = append(d.pending, q)
 }

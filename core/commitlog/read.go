@@ -26,24 +26,37 @@ func (l *Log) LocateSlow(t *task.Task, offset int64, maxBytes int32, limit int64
 		return Slice{}, NeedRead, err
 	}
 	defer l.release(s)
+	end := s.writtenEnd
 	sc := newHopper(t, l.env, s.file, s.written)
 	defer sc.close()
 	from, err := l.seek(t, sc, s, offset)
-	if err != disk.OK {
-		return Slice{}, NeedRead, err
+	to := from
+	if err == disk.OK {
+		to = l.prepare(t, sc, s, from, maxBytes, limit)
 	}
-	to := l.prepare(t, sc, s, from, maxBytes, limit)
 	switch {
 	case t.Stopped():
 		return Slice{}, NeedRead, disk.ErrIO
 	case offset < l.start:
 		return Slice{}, OutOfRange, disk.OK
-	case to.pos <= from.pos && sc.err != disk.OK:
-		return Slice{}, NeedRead, sc.err
-	case to.pos <= from.pos:
+	case to.pos <= from.pos && max(err, sc.err) != disk.OK:
+		return Slice{}, NeedRead, max(err, sc.err)
+	case to.pos > from.pos:
+	case int64(from.pos) == sc.size && s.sealed: // compaction has taken its last batches
+		return l.LocateSlow(t, end, maxBytes, limit)
+	case l.damagedAt(sc, from, end):
+		l.listener.LogDamaged(l, offset)
+		return Slice{}, Damaged, disk.OK
+	default:
 		return Slice{}, AtEnd, disk.OK // limit stands within the batch
 	}
 	return Slice{Ext: s.extent(int64(from.pos), int64(to.pos)), First: from.offset, Next: to.offset}, Found, disk.OK
+}
+
+// damagedAt says whether no batch of the log stands at a place: it is none, or ends beyond the segment.
+func (l *Log) damagedAt(sc *scanner, m mark, end int64) bool {
+	v, ok := sc.header(int64(m.pos))
+	return sc.err == disk.OK && (!ok || v.NextOffset() > end)
 }
 
 // hold opens the segment that holds offset and keeps it from being closed until release.
@@ -135,7 +148,7 @@ func (l *Log) seek(t *task.Task, sc *scanner, s *segment, offset int64) (mark, d
 	}
 	v, pos, ok = sc.walk(pos, offset)
 	if !ok {
-		return mark{}, max(sc.err, disk.ErrIO)
+		return mark{offset: offset, pos: int32(pos), ord: s.ord}, sc.err // nothing is there: prepare finds the same
 	}
 	return mark{offset: v.BaseOffset(), pos: int32(pos), ord: s.ord}, disk.OK
 }

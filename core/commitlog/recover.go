@@ -38,7 +38,7 @@ type recovery struct {
 	cutSeg int   // the segment in which whole batches end, if torn
 	torn   bool
 
-	limited bool // a truncation: the log ends before the batch that holds limit
+	limited bool // a truncation: the log ends before the batch that holds limit; what stands below was whole before, and is not checked again
 	limit   int64
 	reached bool // that batch was met
 
@@ -135,9 +135,14 @@ func (r *recovery) loadMetadata() error {
 	return r.writeMetadata(r.t)
 }
 
+// parseMetadata gives the topic id in partition.metadata, if the file is whole: with the sum that ours have, or without any, as Kafka's.
 func parseMetadata(b []byte) (id [16]byte, ok bool) {
 	text, found := strings.CutPrefix(string(b), "version: 0\ntopic_id: ")
-	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimSuffix(text, "\n"))
+	text, sum, _ := strings.Cut(text, "\n")
+	if sum != "" && sum != sumLine(b[:len(b)-len(sum)]) {
+		return id, false
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if !found || err != nil || len(raw) != len(id) {
 		return id, false
 	}
@@ -283,7 +288,7 @@ func (r *recovery) scanSegment(i int) error {
 		v, ok := sc.batch(pos)
 		if ok {
 			v = head[:copy(head, v)]
-			ok = v.BaseOffset() >= s.end && v.LastOffset()-s.base <= 1<<31-1 && (i+1 == len(r.segs) || v.LastOffset() < r.segs[i+1].base) && sc.intact(pos, v)
+			ok = v.BaseOffset() >= s.end && v.LastOffset()-s.base <= 1<<31-1 && (i+1 == len(r.segs) || v.LastOffset() < r.segs[i+1].base) && (r.limited || sc.intact(pos, v))
 			ok = ok && !(plant.On(plant.P8) && !r.limited && v.BaseOffset() >= r.opt.RecoveryPoint)
 			if r.limited && ok && v.LastOffset() >= r.limit {
 				r.reached, ok = true, false

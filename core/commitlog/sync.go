@@ -22,9 +22,10 @@ func (l *Log) syncTo(offset int64) {
 // TimerFired is the shard's call: what is unsynced has reached its age.
 func (l *Log) TimerFired(*timer.Timer) { l.SyncNow() }
 
-// sync requests at most one Sync, of the oldest segment that has unsynced bytes. It covers what was written by now, no more.
+// sync requests at most one Sync, of the oldest segment that has unsynced bytes. It covers what was written by now, no more. A truncation
+// closes the files, and syncs what it leaves by itself.
 func (l *Log) sync() {
-	if l.syncing || l.failed || l.syncGoal <= l.synced {
+	if l.syncing || l.cutting || l.failed || l.syncGoal <= l.synced {
 		return
 	}
 	s := l.unsyncedSegment()

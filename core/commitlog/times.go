@@ -129,6 +129,7 @@ func (l *Log) timeInBatch(t *task.Task, s *segment, pos, size, ts, from int64) (
 	}
 	v := records.View(b)
 	if v.Size() != len(b) || v.ComputeCRC() != v.CRC() {
+		l.listener.LogDamaged(l, from)
 		return -1, -1, disk.ErrIO
 	}
 	if v.IsLogAppendTime() {

@@ -58,7 +58,7 @@ func (m *twin) truncate(full bool) {
 		if full {
 			ok = m.l.TruncateFully(t, to)
 		} else {
-			ok = m.l.TruncateTo(t, to)
+			ok = m.l.TruncateTo(t, to, false)
 		}
 		done = true
 	})
@@ -189,7 +189,7 @@ func TestATruncationWaitsForAResponseThatHoldsWhatItCuts(t *testing.T) {
 	}
 	m.l.Pin(sl.Ext.File)
 	done := false
-	task.Go(w.env, func(t *task.Task) { done = m.l.TruncateTo(t, 2) })
+	task.Go(w.env, func(t *task.Task) { done = m.l.TruncateTo(t, 2, false) })
 	for i := 0; i < 100; i++ {
 		w.step()
 	}
@@ -203,5 +203,30 @@ func TestATruncationWaitsForAResponseThatHoldsWhatItCuts(t *testing.T) {
 	w.settle()
 	if !done || m.l.End() != 2 {
 		t.Fatalf("ends at %d", m.l.End())
+	}
+}
+
+// A clean stop asks for syncs while a follower's log is cut.
+func TestATruncationIsNotDisturbedByASyncThatAStopAsksFor(t *testing.T) {
+	cfg := smallConfig()
+	cfg.FlushAck = false
+	for seed := range uint64(100) {
+		m := &twin{cfg: cfg, seq: map[int64]int32{}, w: newWorld(newMemDisk(prng.New(seed)))}
+		if err := m.open(Options{}); err != nil {
+			t.Fatal(err)
+		}
+		for range 4 {
+			m.add(1, 100)
+		}
+		for m.l.WrittenEnd() < 4 {
+			m.w.step()
+		}
+		cut, closed := false, disk.ErrIO
+		task.Go(m.w.env, func(t *task.Task) { cut = m.l.TruncateTo(t, 2, false) })
+		task.Go(m.w.env, func(t *task.Task) { closed = m.l.Close(t, true) })
+		m.w.settle()
+		if !cut || closed != disk.OK || m.l.End() != 2 || m.l.SyncedEnd() != 2 {
+			t.Fatalf("seed %d: cut %v, closed %v, end %d, synced %d", seed, cut, closed, m.l.End(), m.l.SyncedEnd())
+		}
 	}
 }

@@ -48,6 +48,8 @@ func (m *twin) LogFull(l *Log, from int64) {
 }
 func (m *twin) LogStartMoved(*Log) {}
 
+func (m *twin) LogDamaged(*Log, int64) {}
+
 func (m *twin) check(ok bool, format string, args ...any) {
 	if !ok {
 		panic("twin: " + fmt.Sprintf(format, args...))

@@ -15,7 +15,7 @@ import (
 // STALE_BROKER_EPOCH: the whole request. Of a partition: UNKNOWN_TOPIC_ID; UNKNOWN_TOPIC_OR_PARTITION; NOT_CONTROLLER: the leader
 // knows a newer state; FENCED_LEADER_EPOCH; INVALID_UPDATE_VERSION: the partition epoch is old; INVALID_REQUEST: not the leader, or an ISR
 // that cannot be; INELIGIBLE_REPLICA: a member is fenced, shutting down or in another broker epoch;
-// NEW_LEADER_ELECTED: it was done, and moved the leader.
+// NEW_LEADER_ELECTED: it was done, and moved the leader. One whose own log is damaged asks for that: it is left in neither ISR nor ELR.
 func AlterPartition(c *Context, req *kmsg.AlterPartitionRequest) (*kmsg.AlterPartitionResponse, []metadata.Record) {
 	resp := req.ResponseKind().(*kmsg.AlterPartitionResponse)
 	if c.staleBroker(req.BrokerID, req.BrokerEpoch) {
@@ -47,6 +47,15 @@ func AlterPartition(c *Context, req *kmsg.AlterPartitionRequest) (*kmsg.AlterPar
 	return resp, records
 }
 
+// SetDamaged says of a partition that its leader's own log is damaged: the ISR that it asks for is without it, and another is to lead.
+func SetDamaged(p *kmsg.AlterPartitionRequestTopicPartition) { p.UnknownTags.Set(tagDamaged, nil) }
+
+func damaged(p *kmsg.AlterPartitionRequestTopicPartition) bool {
+	found := false
+	p.UnknownTags.Each(func(tag uint32, _ []byte) { found = found || tag == tagDamaged })
+	return found
+}
+
 func (c *Context) alterPartition(req *kmsg.AlterPartitionRequest, t *metadata.Topic, rp *kmsg.AlterPartitionRequestTopicPartition, op *kmsg.AlterPartitionResponseTopicPartition) metadata.Record {
 	isr := rp.NewEpochISR
 	if req.Version < 3 {
@@ -63,6 +72,9 @@ func (c *Context) alterPartition(req *kmsg.AlterPartitionRequest, t *metadata.To
 	}
 	ch := c.change(t, rp.Partition)
 	ch.isr = members(isr)
+	if damaged(rp) {
+		ch.lost = req.BrokerID
+	}
 	ch.recovering = rp.LeaderRecoveryState == recoveryRecovering
 	record := ch.record()
 	after := *p
@@ -114,14 +126,14 @@ func (c *Context) checkAlter(req *kmsg.AlterPartitionRequest, p *metadata.Partit
 		}
 	}
 	switch recovering := rp.LeaderRecoveryState; {
-	case !slices.Contains(ids, p.Leader),
+	case len(ids) == 0, slices.Contains(ids, p.Leader) == damaged(rp),
 		recovering < 0 || recovering > recoveryRecovering,
 		recovering == recoveryRecovering && (len(ids) > 1 || !p.Recovering):
 		return kerr.InvalidRequest
 	}
 	for i := range isr {
 		b := c.Image.Broker(isr[i].BrokerID)
-		if !b.Active() || isr[i].BrokerEpoch != -1 && isr[i].BrokerEpoch != b.Epoch {
+		if !b.Active() || isr[i].BrokerEpoch != -1 && isr[i].BrokerEpoch != b.Epoch && !plant.On(plant.R6) {
 			return kerr.IneligibleReplica
 		}
 	}

@@ -30,7 +30,12 @@ func TestAlterPartitionIsRefusedAsKafkaDoes(t *testing.T) {
 		"not the leader": {func(q *kmsg.AlterPartitionRequest, _ *kmsg.AlterPartitionRequestTopicPartition) {
 			q.BrokerID, q.BrokerEpoch = 2, q.Topics[0].Partitions[0].NewEpochISR[1].BrokerEpoch
 		}, kerr.InvalidRequest},
-		"without the leader": {one(func(p *kmsg.AlterPartitionRequestTopicPartition) { p.NewEpochISR = p.NewEpochISR[1:] }), kerr.InvalidRequest},
+		"without the leader":            {one(func(p *kmsg.AlterPartitionRequestTopicPartition) { p.NewEpochISR = p.NewEpochISR[1:] }), kerr.InvalidRequest},
+		"damaged, and still in the ISR": {one(SetDamaged), kerr.InvalidRequest},
+		"damaged, with nobody left": {one(func(p *kmsg.AlterPartitionRequestTopicPartition) {
+			SetDamaged(p)
+			p.NewEpochISR = nil
+		}), kerr.InvalidRequest},
 		"one twice": {one(func(p *kmsg.AlterPartitionRequestTopicPartition) {
 			p.NewEpochISR = append(p.NewEpochISR, p.NewEpochISR[1])
 		}), kerr.InvalidRequest},
@@ -62,6 +67,22 @@ func TestAlterPartitionIsRefusedAsKafkaDoes(t *testing.T) {
 			got = kerr.Code(r.Topics[0].Partitions[0].ErrorCode)
 		}
 		want(t, what, got, x.code)
+	}
+}
+
+func TestALeaderWithADamagedLogIsLeftInNeitherISRNorELR(t *testing.T) {
+	for _, minISR := range []string{"1", "3"} {
+		c := newCluster(t, 3)
+		c.topic("a", []int32{1, 2, 3}, "min.insync.replicas", minISR)
+		q := c.alteration("a", 2, 3)
+		epoch := c.part("a").LeaderEpoch
+		SetDamaged(&q.Topics[0].Partitions[0])
+		r := do[*kmsg.AlterPartitionResponse](c, q)
+		want(t, "given up", kerr.Code(r.Topics[0].Partitions[0].ErrorCode), kerr.NewLeaderElected)
+		c.is("a", 2, []int32{2, 3})
+		if p := c.part("a"); len(p.ELR)+len(p.LastKnownELR) != 0 || p.LeaderEpoch != epoch+1 {
+			t.Fatalf("min.insync.replicas=%s: %+v", minISR, p)
+		}
 	}
 }
 

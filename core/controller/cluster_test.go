@@ -56,7 +56,7 @@ func newCluster(t fataler, brokers int, set ...string) *cluster {
 	c := &cluster{t: t, q: raft{lead: true, term: 1}, e: env.New(0, nil, prng.New(1)), epoch: map[int32]int64{}}
 	c.e.Out, c.e.Now = &step.Effects{}, clock.Now{Mono: clock.Time(clock.Second)}
 	c.m = NewMachine(n, metadata.Empty(), &c.q, c.e.Rand, nil)
-	c.m.Cluster(c.e, Options{SessionMS: 9000})
+	c.m.Cluster(c.e, Options{SessionMS: 9000, GraceMS: Grace(2000)})
 	c.store = metadata.NewStore(metadata.Empty(), c.m)
 	c.store.Watchers = []metadata.Watcher{c.m}
 	for id := range int32(brokers) {
@@ -161,6 +161,12 @@ func (c *cluster) kill(id int32) {
 	c.t.Helper()
 	c.m.PeerRefused(id)
 	c.settle()
+}
+
+// failover makes another term begin.
+func (c *cluster) failover() {
+	c.q.term++
+	c.store.LeaderChanged()
 }
 
 // topic makes a topic with one partition.

@@ -17,6 +17,8 @@ type Context struct {
 
 	Clustered bool // brokers hold a lease: they register fenced, and heartbeats unfence them
 
+	Ends func(broker int32, topic [16]byte, partition int32) (LogEnd, bool) // what brokers told of their logs of orphaned partitions; nil: nothing
+
 	of       *metadata.Topic // whose settings are resolved
 	resolved config.Topic
 }
@@ -26,7 +28,7 @@ func (c *Context) after(records []metadata.Record) *Context {
 	if len(records) == 0 {
 		return c
 	}
-	n := Context{Rand: c.Rand, Clustered: c.Clustered}
+	n := Context{Rand: c.Rand, Clustered: c.Clustered, Ends: c.Ends}
 	n.Image, _ = c.Image.Apply(c.Image.Index()+1, c.Image.Term(), metadata.Entry{Term: c.Image.Term(), Records: records})
 	n.Node = Effective(c.Node, n.Image)
 	return &n

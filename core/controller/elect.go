@@ -18,9 +18,10 @@ const (
 // election finds the leader:
 //
 //	in sync:  a member of ISR, or of ELR if ISR is empty
-//	else, ISR and ELR empty:  a member of LastKnownELR, which holds all that is below the high watermark
-//	else, that empty too:     the last leader; what it does not hold any more is lost (Kafka's last known leader, KIP-966)
-//	else, if allowed:         any replica that is there
+//	else, ISR and ELR empty:  the longest log of LastKnownELR, once all of it have told theirs: it holds all that is below the high watermark
+//	else, that empty too:     once the last leader is there, the longest log of all that are; what it does not hold is lost (Kafka elects the
+//	                          last known leader itself, KIP-966)
+//	else, if allowed:         a replica that is there, of LastKnownELR if possible, with the longest log that was told
 //
 // The last two are unclean: the ISR is the new leader alone, which is recovering, and nobody else is eligible.
 func (ch *partitionChange) election() {
@@ -28,27 +29,19 @@ func (ch *partitionChange) election() {
 		ch.take(l)
 		return
 	}
-	if len(ch.isr)+len(ch.elr) == 0 {
-		for _, r := range ch.replicas {
-			if slices.Contains(ch.lastKnown, r) && ch.acceptable(r) {
-				ch.take(r)
-				return
-			}
-		}
-		if l := ch.lastLeader(); len(ch.lastKnown) == 0 && ch.isReplica(l) && ch.acceptable(l) {
-			ch.takeUnclean(l)
-			return
-		}
-	}
-	if ch.elect == electUnclean {
-		for _, r := range ch.replicas {
-			if ch.acceptable(r) {
-				ch.takeUnclean(r)
-				return
-			}
-		}
+	if len(ch.isr)+len(ch.elr) == 0 && ch.recover() {
+		return
 	}
 	ch.leader = metadata.NoLeader
+	if ch.elect == electUnclean {
+		among := ch.there(ch.lastKnown)
+		if len(among) == 0 {
+			among = ch.there(ch.replicas)
+		}
+		if l, _ := ch.longest(among); l != metadata.NoLeader {
+			ch.takeUnclean(l)
+		}
+	}
 }
 
 // inSync gives the leader that a clean election from ISR and ELR gives, or NoLeader.

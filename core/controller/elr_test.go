@@ -20,6 +20,14 @@ func (c *cluster) crash(id int32, synced bool) {
 	})
 }
 
+// tells makes a broker's heartbeat say where its log of an orphaned partition ends.
+func (c *cluster) tells(name string, epoch int32, end int64) func(*kmsg.BrokerHeartbeatRequest) {
+	p := c.part(name)
+	return func(q *kmsg.BrokerHeartbeatRequest) {
+		SetLogEnds(q, []LogEnd{{Topic: c.img().TopicByName(name).ID, LeaderEpoch: p.LeaderEpoch, Epoch: epoch, End: end}})
+	}
+}
+
 const nobodyLeads = metadata.NoLeader
 
 func TestWhoLeavesAnISRThatIsTooSmallStaysEligible(t *testing.T) {
@@ -99,14 +107,114 @@ func TestWithASyncedDiskTheLastOnesComeBackWithoutAnUncleanElection(t *testing.T
 	c.is("a", 1, []int32{1}, nil, []int32{2})
 	c.crash(1, true)
 	c.is("a", nobodyLeads, nil, nil, []int32{2, 1})
-	c.beat(2, nil)
-	c.is("a", 2, []int32{2}, nil, []int32{1})
+	c.beat(2, c.tells("a", 0, 7))
+	c.is("a", nobodyLeads, nil, nil, []int32{2, 1})
+	c.beat(1, c.tells("a", 0, 7))
+	c.is("a", 1, []int32{1}, nil, []int32{2})
 	if c.part("a").Recovering {
 		t.Fatal("that election was clean")
 	}
-	c.beat(1, nil)
-	want(t, "expand", c.alter("a", 2, 1), kerr.None)
-	c.is("a", 2, []int32{2, 1})
+	want(t, "expand", c.alter("a", 1, 2), kerr.None)
+	c.is("a", 1, []int32{1, 2})
+}
+
+// One disk of those that were the last in sync may have lost what it said it had synced. Nobody knows which, so who holds most leads.
+func TestOfThoseWhoWereTheLastInSyncWhoHoldsMostLeads(t *testing.T) {
+	for _, x := range []struct {
+		epoch1, epoch2 int32
+		end1, end2     int64
+		leads          int32
+	}{{0, 0, 7, 7, 1}, {0, 0, 3, 7, 2}, {0, 0, 7, 3, 1}, {-1, 0, 0, 7, 2}, {1, 0, 3, 7, 1}, {0, 1, 7, 3, 2}} {
+		for _, first := range []int32{1, 2} {
+			c := newCluster(t, 3)
+			c.topic("a", []int32{1, 2, 3}, "min.insync.replicas", "2")
+			c.kill(3)
+			c.crash(2, true)
+			c.crash(1, true)
+			c.is("a", nobodyLeads, nil, nil, []int32{2, 1})
+			told := map[int32]func(*kmsg.BrokerHeartbeatRequest){1: c.tells("a", x.epoch1, x.end1), 2: c.tells("a", x.epoch2, x.end2)}
+			c.beat(first, told[first])
+			c.is("a", nobodyLeads, nil, nil, []int32{2, 1})
+			c.beat(3-first, nil) // it is there, and its log is not open yet
+			c.is("a", nobodyLeads, nil, nil, []int32{2, 1})
+			c.beat(3-first, told[3-first])
+			if p := c.part("a"); p.Leader != x.leads || p.Recovering {
+				t.Fatalf("%+v: %d leads, recovering %v", x, p.Leader, p.Recovering)
+			}
+		}
+	}
+}
+
+func TestWhatWasToldInAnotherEpochOrLifeDoesNotCount(t *testing.T) {
+	c := newCluster(t, 2)
+	c.topic("a", []int32{1, 2}, "min.insync.replicas", "2")
+	c.crash(2, true)
+	c.crash(1, true)
+	told := c.tells("a", 0, 7)
+	c.beat(1, told)
+	c.crash(1, true) // it may have lost more
+	c.beat(2, told)
+	c.beat(1, func(q *kmsg.BrokerHeartbeatRequest) {
+		SetLogEnds(q, []LogEnd{{Topic: c.img().TopicByName("a").ID, LeaderEpoch: c.part("a").LeaderEpoch - 1, End: 7}})
+	})
+	c.is("a", nobodyLeads, nil, nil, []int32{2, 1})
+	c.failover()
+	c.beat(2, told)
+	c.is("a", nobodyLeads, nil, nil, []int32{2, 1})
+	c.beat(1, told)
+	c.is("a", 1, []int32{1}, nil, []int32{2})
+}
+
+func TestADirectoryThatItsBrokerSaysIsGoneIsNotWaitedFor(t *testing.T) {
+	c := newCluster(t, 2)
+	c.topic("a", []int32{1, 2}, "min.insync.replicas", "2")
+	c.crash(2, true)
+	c.crash(1, true)
+	c.beat(1, c.tells("a", 0, 7))
+	c.beat(2, func(q *kmsg.BrokerHeartbeatRequest) { q.OfflineLogDirs = c.img().Broker(2).LogDirs })
+	c.is("a", nobodyLeads, nil, nil, []int32{2, 1})
+	c.beat(1, c.tells("a", 0, 7))
+	c.is("a", 1, []int32{1}, nil, []int32{2})
+}
+
+func TestAnUncleanElectionDoesNotWaitAndTakesWhoIsKnownToHoldMost(t *testing.T) {
+	for _, byRequest := range []bool{false, true} {
+		c := newCluster(t, 3)
+		c.topic("a", []int32{1, 2, 3}, "min.insync.replicas", "2")
+		c.kill(1)
+		c.register(1, c.epoch[1])
+		c.crash(3, true)
+		c.crash(2, true)
+		c.is("a", nobodyLeads, nil, nil, []int32{3, 2})
+		c.beat(1, nil)
+		c.beat(3, c.tells("a", 0, 7))
+		c.is("a", nobodyLeads, nil, nil, []int32{3, 2})
+		if byRequest {
+			want(t, "unclean", c.elect("a", uncleanElection), kerr.None)
+		} else {
+			c.alterConfig(metadata.ResourceTopic, "a", "unclean.leader.election.enable", "true")
+		}
+		c.is("a", 3, []int32{3})
+		if !c.part("a").Recovering {
+			t.Fatal("2 was not asked: that election was unclean")
+		}
+	}
+}
+
+// A replica that was not in sync may hold more than the last leader, of which nothing is left.
+func TestWhoHoldsMostLeadsOnceTheLastLeaderIsThereWithLess(t *testing.T) {
+	c := newCluster(t, 2)
+	c.topic("a", []int32{1, 2})
+	want(t, "2 lags", c.alter("a", 1), kerr.None)
+	c.crash(1, false)
+	told := c.tells("a", 0, 7)
+	c.beat(2, told)
+	c.is("a", nobodyLeads, nil)
+	c.beat(1, c.tells("a", -1, 0))
+	c.is("a", 2, []int32{2})
+	if !c.part("a").Recovering {
+		t.Fatal("that election was unclean")
+	}
 }
 
 func TestWhatLeftAnISRThatIsLargeEnoughIsInNoList(t *testing.T) {

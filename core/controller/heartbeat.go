@@ -45,6 +45,7 @@ func BrokerHeartbeat(c *Context, req *kmsg.BrokerHeartbeatRequest, seen Seen) (*
 		records = c.beginShutdown(b, resp)
 	default:
 		resp.IsFenced = false
+		records = c.told(logEnds(req))
 	}
 	return resp, append(records, c.after(records).offline(req.BrokerID, req.OfflineLogDirs)...)
 }
@@ -64,8 +65,7 @@ func (c *Context) beatFenced(b *metadata.Broker, req *kmsg.BrokerHeartbeatReques
 	resp.IsFenced = false
 	no := false
 	records = append(records, &metadata.BrokerChangeRecord{NodeID: b.ID, Epoch: b.Epoch, Fenced: &no})
-	n := c.after(records)
-	return append(records, n.sweep(func(_ *metadata.Topic, p *metadata.Partition) bool { return p.Leader == metadata.NoLeader }, func(*partitionChange) {})...)
+	return append(records, c.after(records).leaderless()...)
 }
 
 func (c *Context) beginShutdown(b *metadata.Broker, resp *kmsg.BrokerHeartbeatResponse) []metadata.Record {

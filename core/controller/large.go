@@ -10,7 +10,8 @@ import (
 )
 
 // A decision about very many partitions, such as the fence of a broker that is in the ISR of a hundred thousand, does not fit into one entry.
-// It becomes several, with nothing decided between them. Who takes over in the midst finds some partitions changed and the rest as they were.
+// It becomes several, with nothing decided between them. Who takes over in the midst finds some partitions changed and the rest as they were, and
+// elects leaders where an unfenced broker was not elected yet.
 
 // large proposes a decision that is too large for one entry, or refuses it if it cannot be cut. It is the first in the queue.
 func (m *Machine) large(s submission, resp kmsg.Response, records []metadata.Record) {

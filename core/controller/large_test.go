@@ -100,6 +100,39 @@ func TestALargeDecisionOfAControllerThatIsDeposedIsNotAcknowledged(t *testing.T)
 	}
 }
 
+func TestANewControllerElectsWhereTheOneBeforeItWasDeposedBetweenAnUnfenceAndItsElections(t *testing.T) {
+	c := many(t, 600)
+	c.kill(1)
+	c.kill(2)
+	c.kill(3)
+	c.register(3, c.epoch[3])
+	q := kmsg.NewPtrBrokerHeartbeatRequest()
+	q.BrokerID, q.BrokerEpoch, q.CurrentMetadataOffset = 3, c.epoch[3], c.img().Index()
+	c.m.Submit(q, &waiter{})
+	c.store.Committed(c.img().Index()+1, c.q.term, c.q.entry, c.q.token) // the unfence; what follows is lost
+	leaderless := func() (n int) {
+		for _, p := range c.img().TopicByName("many").Partitions {
+			if p.Leader == metadata.NoLeader {
+				n++
+			}
+		}
+		return n
+	}
+	if c.img().Broker(3).Fenced || leaderless() < 50 {
+		t.Fatalf("the test does not test: broker 3 is fenced or %d partitions have no leader", leaderless())
+	}
+	token := c.q.token
+	c.q.lead, c.q.entry = false, nil
+	c.m.LeaderChanged()
+	c.m.Refused(token, 0)
+	c.q.lead = true
+	c.failover()
+	c.settle()
+	if n := leaderless(); n > 0 {
+		t.Fatalf("%d partitions have no leader", n)
+	}
+}
+
 func TestWhatNoEntryCanHoldIsRefusedAndTheRestIsDecided(t *testing.T) {
 	c := newCluster(t, 3)
 	c.topic("a", []int32{1, 2, 3})

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/seedlog/seedlog/core/kerr"
@@ -159,26 +160,46 @@ func TestARefusedRedialFencesAtOnceAndAResetDoesNot(t *testing.T) {
 	c.is("a", 2, []int32{2, 3})
 }
 
-func TestANewControllerGivesEveryBrokerAFullSession(t *testing.T) {
-	c := newCluster(t, 2)
-	c.e.Now.Mono = c.e.Now.Mono.Add(clock.MS(8999))
+func TestANewControllerWaitsForEachBrokersFirstHeartbeatAndThenForItsSession(t *testing.T) {
+	c := newCluster(t, 3)
+	pass := func(ms int64) {
+		c.e.Now.Mono = c.e.Now.Mono.Add(clock.MS(ms))
+		c.m.Tick()
+		c.settle()
+	}
+	fenced := func(when string, ids ...int32) {
+		t.Helper()
+		for id := int32(1); id <= 3; id++ {
+			if want := slices.Contains(ids, id); c.img().Broker(id).Fenced != want {
+				t.Fatalf("%s: broker %d fenced: %v, want %v", when, id, !want, want)
+			}
+		}
+	}
+	pass(8999)
 	c.q.lead = false
 	c.store.LeaderChanged()
 	r := c.beat(1, nil)
 	want(t, "not leading", kerr.Code(r.ErrorCode), kerr.NotController)
 	c.q.lead, c.q.term = true, 2
 	c.store.LeaderChanged()
-	c.e.Now.Mono = c.e.Now.Mono.Add(clock.MS(8999))
-	c.m.Tick()
-	c.settle()
-	if c.img().Broker(1).Fenced {
-		t.Fatal("fenced within its session")
-	}
-	c.e.Now.Mono = c.e.Now.Mono.Add(clock.MS(1))
-	c.m.Tick()
-	c.settle()
-	if !c.img().Broker(1).Fenced || !c.img().Broker(2).Fenced {
-		t.Fatal("not fenced after it")
+	pass(1000)
+	c.beat(2, nil)
+	pass(2999)
+	fenced("within the grace")
+	pass(1)
+	fenced("after it", 1, 3)
+	pass(5999)
+	fenced("within the session of the one that was heard", 1, 3)
+	pass(1)
+	fenced("after it", 1, 2, 3)
+}
+
+func TestTheGraceIsNeverLongerThanTheSession(t *testing.T) {
+	for _, x := range []struct{ session, interval, grace int64 }{{9000, 2000, 4000}, {9000, 500, 3000}, {2000, 500, 2000}, {9000, 6000, 9000}} {
+		s := sessions{opt: Options{SessionMS: x.session, GraceMS: Grace(x.interval)}}
+		if got := s.patience(&contact{lastMS: -1}); got != x.grace {
+			t.Errorf("%+v: %d", x, got)
+		}
 	}
 }
 

@@ -126,7 +126,11 @@ func (m *Machine) context(img *metadata.Image) *Context {
 	if m.effective == nil || !same(m.all, all) || !same(m.own, own) {
 		m.effective, m.all, m.own = m.node.With(all, own), all, own
 	}
-	return &Context{Image: img, Node: m.effective, Rand: m.rand, Clustered: m.sessions != nil}
+	c := &Context{Image: img, Node: m.effective, Rand: m.rand, Clustered: m.sessions != nil}
+	if m.sessions != nil {
+		c.Ends = m.sessions.logEnd
+	}
+	return c
 }
 
 // Busy says whether an entry is in flight.

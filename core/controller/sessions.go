@@ -17,6 +17,7 @@ import (
 // Options of the controller of a cluster. Times in milliseconds.
 type Options struct {
 	SessionMS   int64 // broker.session.timeout.ms
+	GraceMS     int64 // of a broker that a new controller has not heard yet, if that is less; see Grace
 	RebalanceMS int64 // leader.imbalance.check.interval.seconds; 0: auto.leader.rebalance.enable is false
 	UncleanMS   int64 // unclean.leader.election.interval.ms; 0: never
 }
@@ -27,7 +28,12 @@ const (
 	retryFence   = 100 * clock.Millisecond // until a broker whose session is over is tried again
 )
 
-// sessions is what the controller knows of brokers beyond the image. It is soft: a new controller begins with a full session for each.
+// Grace is how long a new controller waits for a broker's first heartbeat: two intervals, and at least three seconds. A broker that lives beats
+// as soon as it hears of a new controller, and again each 100 ms until it is answered; whoever does not may be what led before, and its
+// partitions wait. It is not the session, since nobody knows how much of that was over.
+func Grace(heartbeatIntervalMS int64) int64 { return max(3000, 2*heartbeatIntervalMS) }
+
+// sessions is what the controller knows of brokers beyond the image. It is soft: a new controller begins with the grace for each.
 type sessions struct {
 	m        *Machine
 	env      *env.Env
@@ -44,13 +50,14 @@ type sessions struct {
 // contact is the soft state of one broker.
 type contact struct {
 	id         int32
-	epoch      int64      // the registration that this is of
-	last       clock.Time // when it last beat
-	offset     int64      // metadata that it has; -1: it has not said
-	shutdownAt int64      // see Seen
-	lastMS     int64      // wall time of last; -1: never
-	caughtUpMS int64      // wall time at which it last had all; -1: never
-	fencing    bool       // asked already
+	epoch      int64           // the registration that this is of
+	last       clock.Time      // when it last beat
+	offset     int64           // metadata that it has; -1: it has not said
+	shutdownAt int64           // see Seen
+	lastMS     int64           // wall time of last; -1: never
+	caughtUpMS int64           // wall time at which it last had all; -1: never
+	fencing    bool            // asked already
+	ends       map[byID]LogEnd // what its last heartbeat told of orphaned partitions; nil: nothing. Lookups only
 }
 
 // internal is what the Machine asks of itself.
@@ -65,6 +72,7 @@ const (
 	fenceNow                      // node, if it has epoch still
 	rebalance
 	electUncleanly
+	electLeaderless // what the controller before this one had no time for
 )
 
 // Cluster makes the machine the controller of a cluster: brokers register fenced and hold a lease by heartbeats. To be called before the
@@ -118,13 +126,14 @@ func (m *Machine) ask(i internal) {
 func (m *Machine) decideInternal(c *Context, i internal) []metadata.Record {
 	switch i.kind {
 	case fenceExpired:
-		if at := m.sessions.contact(i.node); at != nil {
-			at.fencing = false
-		}
-		if !m.sessions.expired(i.node) {
+		at := m.sessions.contact(i.node)
+		if at == nil {
 			return nil
 		}
-		m.sessions.env.Infof("broker %d is fenced: no heartbeat for %d ms", i.node, m.sessions.opt.SessionMS)
+		if at.fencing = false; !m.sessions.expired(i.node) {
+			return nil
+		}
+		m.sessions.env.Infof("broker %d is fenced: no heartbeat for %d ms", i.node, m.sessions.patience(at))
 		return FenceBroker(c, i.node)
 	case fenceNow:
 		if c.staleBroker(i.node, i.epoch) {
@@ -133,6 +142,8 @@ func (m *Machine) decideInternal(c *Context, i internal) []metadata.Record {
 		return FenceBroker(c, i.node)
 	case rebalance:
 		return c.balance(maxElections)
+	case electLeaderless:
+		return c.leaderless()
 	}
 	return c.uncleanLeaders(maxElections)
 }
@@ -154,6 +165,7 @@ func (s *sessions) leaderChanged() {
 	s.follow()
 	s.every(&s.balance, s.opt.RebalanceMS)
 	s.every(&s.unclean, s.opt.UncleanMS)
+	s.m.ask(internal{kind: electLeaderless})
 }
 
 func (s *sessions) every(t *timer.Timer, ms int64) {
@@ -206,10 +218,26 @@ func (s *sessions) beat(req *kmsg.BrokerHeartbeatRequest) {
 		return
 	}
 	c.last, c.lastMS = s.env.Now.Mono, int64(s.env.Now.Wall)
-	c.offset = max(c.offset, req.CurrentMetadataOffset)
+	c.offset, c.ends = max(c.offset, req.CurrentMetadataOffset), nil
+	for _, e := range logEnds(req) {
+		if c.ends == nil {
+			c.ends = make(map[byID]LogEnd)
+		}
+		c.ends[byID{e.Topic, e.Partition}] = e
+	}
 	if c.offset >= s.m.img.Index() {
 		c.caughtUpMS = c.lastMS
 	}
+}
+
+// logEnd is Context.Ends. What an earlier life of a broker told is forgotten with its contact.
+func (s *sessions) logEnd(broker int32, topic [16]byte, partition int32) (LogEnd, bool) {
+	c := s.contact(broker)
+	if c == nil {
+		return LogEnd{}, false
+	}
+	e, ok := c.ends[byID{topic, partition}]
+	return e, ok
 }
 
 // seen gives what a heartbeat's decision needs.
@@ -242,7 +270,15 @@ func (s *sessions) expired(id int32) bool {
 	return c != nil && s.env.Now.Mono >= s.ends(c)
 }
 
-func (s *sessions) ends(c *contact) clock.Time { return c.last.Add(clock.MS(s.opt.SessionMS)) }
+func (s *sessions) ends(c *contact) clock.Time { return c.last.Add(clock.MS(s.patience(c))) }
+
+// patience is how long a broker may be silent, in milliseconds.
+func (s *sessions) patience(c *contact) int64 {
+	if c.lastMS < 0 {
+		return min(s.opt.GraceMS, s.opt.SessionMS)
+	}
+	return s.opt.SessionMS
+}
 
 // expire asks to fence whose session is over.
 func (s *sessions) expire() {

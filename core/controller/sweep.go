@@ -44,6 +44,11 @@ func (c *Context) sweep(pick func(t *metadata.Topic, p *metadata.Partition) bool
 	return out
 }
 
+// leaderless elects leaders for the partitions that have none, where somebody can be elected.
+func (c *Context) leaderless() []metadata.Record {
+	return c.sweep(func(_ *metadata.Topic, p *metadata.Partition) bool { return p.Leader == metadata.NoLeader }, func(*partitionChange) {})
+}
+
 // leave takes a broker out of every ISR and every leadership.
 func (c *Context) leave(id int32) []metadata.Record {
 	return c.sweep(func(_ *metadata.Topic, p *metadata.Partition) bool {

@@ -141,10 +141,9 @@ func (p *part) declined(c kerr.Code) {
 
 // take hands over the records.
 func (p *part) take(x *wire.FetchedPart, lease *buf.Lease) {
-	b, fault := p.check(x.Records)
+	b, fault := p.check(x.Records, x.Sparse)
 	if fault != "" {
-		p.f.env.Errorf("fetcher: broker %d sent a batch of %s-%d at offset %d that %s; it is fetched again", p.f.leader, p.topic, p.key.Number, p.asked.offset, fault)
-		p.rest()
+		p.refuse(fault)
 		return
 	}
 	if len(b) == 0 {
@@ -154,7 +153,9 @@ func (p *part) take(x *wire.FetchedPart, lease *buf.Lease) {
 		p.declined(c)
 		return
 	}
-	p.failures = 0
+	if len(b) > 0 || !p.asked.refused {
+		p.failures = 0
+	}
 	if counts, _ := p.follower.Throttled(); counts {
 		p.f.Rate.Take(p.f.env.Now.Mono, int64(len(b)))
 	}
@@ -165,25 +166,51 @@ func (p *part) take(x *wire.FetchedPart, lease *buf.Lease) {
 	p.look()
 }
 
-// check gives the whole batches of b that this follower may append in its present epoch, or what is wrong with them. A batch at the end
-// may be cut off, and the first may begin below what was asked for: the follower says whether it can. Batches of a later epoch come from a leader whose election this broker has not heard of (KAFKA-18723).
-func (p *part) check(b []byte) (good []byte, fault string) {
+// refuse tells the leader, with the next request, that what it sent cannot be taken, so that it looks at its own disk. What it sends after that,
+// if it is no better, is fetched again after a while.
+//
+//	taken ──a bad batch──▶ refused, asked at once ──once more──▶ rests, asked again ──▶ …    until the leader sends what is good, or is another
+func (p *part) refuse(fault string) {
+	if p.refusedAt != p.asked.offset {
+		p.refusedAt = p.asked.offset
+		p.look()
+		return
+	}
+	if p.failures == 0 {
+		p.f.env.Errorf("fetcher: broker %d sent a batch of %s-%d at offset %d that %s; it is fetched again", p.f.leader, p.topic, p.key.Number, p.asked.offset, fault)
+	}
+	p.rest()
+}
+
+// check gives the whole batches of b that this follower may append in its present epoch, or what is wrong with the first of them. What is
+// good before a bad one is taken, so that the next fetch begins at that. A batch at the end may be cut off, and the first may begin below
+// what was asked for: the follower says whether it can. Batches of a later epoch come from a leader whose election this broker has not heard of (KAFKA-18723). A gap below
+// sparse is compaction's; any other is what the leader's disk has lost, or what the leader has not looked at yet.
+func (p *part) check(b []byte, sparse int64) (good []byte, fault string) {
 	next, n := p.asked.offset, 0
 	for rest := b; len(rest) > 0; {
 		v, more, ok := records.Split(rest)
 		switch {
-		case !ok && n == 0 && len(rest) >= records.HeaderSize && records.View(rest).Magic() != 2:
-			return nil, "is not of format 2"
+		case !ok && len(rest) >= records.HeaderSize && records.View(rest).Magic() != 2:
+			fault = "is not of format 2"
 		case !ok && n == 0:
-			return nil, "is cut off"
+			fault = "is cut off"
 		case !ok:
 			return b[:n], ""
 		case v.ComputeCRC() != v.CRC():
-			return nil, "does not match its checksum"
+			fault = "does not match its checksum"
 		case v.LastOffsetDelta() < 0 || v.LastOffset() < max(next, v.BaseOffset()) || v.BaseOffset() < next && n > 0:
-			return nil, "is out of order"
+			fault = "is out of order"
+		case v.BaseOffset() > next && v.BaseOffset() > sparse:
+			fault = "leaves a gap"
 		case v.LeaderEpoch() > p.epoch:
 			return b[:n], ""
+		}
+		if fault != "" && n > 0 {
+			return b[:n], ""
+		}
+		if fault != "" {
+			return nil, fault
 		}
 		next = v.NextOffset()
 		n += len(v)

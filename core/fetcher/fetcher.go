@@ -84,23 +84,25 @@ const (
 type point struct {
 	offset, start   int64
 	epoch, lastSeen int32
+	refused         bool // what came from there could not be taken
 }
 
 // part is one partition of a fetcher.
 type part struct {
-	f        *Fetcher
-	key      Key
-	topic    string
-	follower Follower
-	epoch    int32 // leader epoch
-	state    state
-	at       int   // index in Fetcher.list
-	told     bool  // the leader's session has it
-	asked    point // as the leader's session knows it; meaningful while told
-	askedIn  int64 // the request that said so
-	dirty    bool  // it is in Fetcher.dirty
-	failures int   // errors in a row
-	timer    timer.Timer
+	f         *Fetcher
+	key       Key
+	topic     string
+	follower  Follower
+	epoch     int32 // leader epoch
+	state     state
+	at        int   // index in Fetcher.list
+	told      bool  // the leader's session has it
+	asked     point // as the leader's session knows it; meaningful while told
+	askedIn   int64 // the request that said so
+	dirty     bool  // it is in Fetcher.dirty
+	failures  int   // errors in a row
+	refusedAt int64 // where the leader of this epoch sent what could not be taken, -1 nowhere
+	timer     timer.Timer
 }
 
 // Fetcher fetches all partitions of one shard that one broker leads.
@@ -172,7 +174,7 @@ func (f *Fetcher) SetPeer(p *peer.Peer) {
 func (f *Fetcher) Add(key Key, topic string, leaderEpoch int32, w Follower) {
 	p := f.parts[key]
 	if p == nil {
-		p = &part{f: f, key: key, at: len(f.list), state: fetching}
+		p = &part{f: f, key: key, at: len(f.list), state: fetching, refusedAt: -1}
 		p.timer.Owner = p
 		f.parts[key] = p
 		f.list = append(f.list, p)
@@ -182,7 +184,7 @@ func (f *Fetcher) Add(key Key, topic string, leaderEpoch int32, w Follower) {
 	if p.follower == w && p.epoch == leaderEpoch {
 		return
 	}
-	p.failures = 0
+	p.failures, p.refusedAt = 0, -1
 	p.topic, p.follower, p.epoch = topic, w, leaderEpoch
 	p.look()
 }
@@ -282,6 +284,7 @@ func (p *part) touch() {
 func (p *part) point() (q point, ready bool) {
 	q.epoch = p.epoch
 	q.offset, q.lastSeen, q.start, ready = p.follower.FetchPoint()
+	q.refused = ready && q.offset == p.refusedAt
 	return q, ready
 }
 
@@ -461,6 +464,6 @@ func (f *Fetcher) ask(p *part) {
 	f.req.Parts = append(f.req.Parts, wire.FetchPart{
 		TopicID: p.key.ID, NewTopic: n == 0 || f.req.Parts[n-1].TopicID != p.key.ID, Partition: p.key.Number,
 		CurrentLeaderEpoch: at.epoch, FetchOffset: at.offset, LastFetchedEpoch: at.lastSeen, LogStartOffset: at.start,
-		MaxBytes: f.cfg.PartitionBytes, HighWatermark: wire.FetchHighWatermarkOff,
+		MaxBytes: f.cfg.PartitionBytes, HighWatermark: wire.FetchHighWatermarkOff, Refused: at.refused,
 	})
 }

@@ -3,6 +3,7 @@ package fetcher
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -128,22 +129,72 @@ func TestAFollowerBelowTheLeadersStartBeginsThere(t *testing.T) {
 	}
 }
 
-func TestADamagedBatchIsFetchedAgain(t *testing.T) {
+func TestADamagedBatchIsRefusedThenFetchedAgainAfterAWhile(t *testing.T) {
 	w := newWorld(t, 1, true)
 	k := w.keys[0]
 	w.append(k, 1)
+	w.append(k, 1)
 	w.addAll()
 	w.connect(true)
-	w.serve()
-	at := bytes.Index(w.answers[0], w.leaders[k].batches[0])
-	w.deliver(func(b []byte) { b[at+records.HeaderSize] ^= 1 })
-	if p := w.followers[k]; p.end() != 0 || w.f.n[resting] != 1 {
-		t.Fatal("a damaged batch was taken")
+	l, p := w.leaders[k], w.followers[k]
+	damaged := func(i int) {
+		w.serve()
+		at := bytes.Index(w.answers[0], l.batches[i])
+		w.deliver(func(b []byte) { b[at+records.HeaderSize] ^= 1 })
+	}
+	damaged(1)
+	if p.end() != 1 || w.f.n[resting] != 0 || l.refused != nil {
+		t.Fatalf("up to %d of 1; what stands before a damaged batch is taken, %v", p.end(), w.f.n)
+	}
+	p.settle()
+	w.f.Ready(k)
+	w.round()
+	damaged(1)
+	if w.f.n[resting] != 0 {
+		t.Fatal("the leader is not told at once")
+	}
+	damaged(1)
+	if p.end() != 1 || w.f.n[resting] != 1 || !slices.Equal(l.refused, []int64{1}) {
+		t.Fatalf("up to %d, %v, refused %v", p.end(), w.f.n, l.refused)
 	}
 	w.pass(30 * clock.Millisecond)
+	damaged(1)
+	if w.f.n[resting] != 1 || !slices.Equal(l.refused, []int64{1, 1}) {
+		t.Fatalf("%v, refused %v", w.f.n, l.refused)
+	}
+	w.pass(60 * clock.Millisecond)
 	w.trip()
-	if !w.same() {
-		t.Fatal("not fetched again")
+	p.settle()
+	w.append(k, 1)
+	w.f.Ready(k)
+	w.round()
+	w.trip()
+	if !w.same() || !slices.Equal(l.refused, []int64{1, 1, 1}) {
+		t.Fatalf("up to %d of %d; refused %v", p.end(), l.end(), l.refused)
+	}
+}
+
+func TestAGapIsTakenOnceTheLeaderHasLookedAtItAndWhatStandsBeforeItAtOnce(t *testing.T) {
+	for _, compact := range []bool{false, true} {
+		w := newWorld(t, 1, false)
+		k := w.keys[0]
+		for range 4 {
+			w.append(k, 1)
+		}
+		l, p := w.leaders[k], w.followers[k]
+		l.compact, p.sparse = compact, compact
+		l.batches = slices.Delete(l.batches, 1, 3)
+		w.addAll()
+		for range 3 {
+			w.trip()
+		}
+		want, rest := int64(1), 1
+		if compact {
+			want, rest = 4, 0
+		}
+		if p.end() != want || w.f.n[resting] != rest || !slices.Equal(l.refused, []int64{1}) {
+			t.Fatalf("compact %v: up to %d of %d; %v, refused %v", compact, p.end(), want, w.f.n, l.refused)
+		}
 	}
 }
 

@@ -80,8 +80,11 @@ func (l *log) bytesFrom(offset int64) (b []byte) {
 // leads is the leader's side of one partition.
 type leads struct {
 	log
-	epoch int32
-	hw    int64
+	epoch   int32
+	hw      int64
+	compact bool    // looks at what is refused, and tells of its gaps
+	refused []int64 // by the follower
+	sparse  int64
 }
 
 // session is the leader's memory of one follower.
@@ -102,6 +105,7 @@ type follows struct {
 	busy    bool // a truncation is under way
 	listed  bool // its fetches are throttled
 	inSync  bool
+	sparse  bool // gaps may come
 	hw      int64
 	leases  []*buf.Lease
 	refuse  kerr.Code
@@ -129,7 +133,7 @@ func (p *follows) Received(b []byte, lease *buf.Lease, hw, start int64, epoch in
 	}
 	for len(b) > 0 {
 		v, rest, ok := records.Split(b)
-		if !ok || v.BaseOffset() != p.end() || v.LeaderEpoch() > epoch || v.ComputeCRC() != v.CRC() {
+		if !ok || v.BaseOffset() != p.end() && !p.sparse || v.LeaderEpoch() > epoch || v.ComputeCRC() != v.CRC() {
 			p.w.t.Fatalf("a bad batch at %d of epoch %d for end %d in epoch %d", v.BaseOffset(), v.LeaderEpoch(), p.end(), epoch)
 		}
 		p.batches = append(p.batches, bytes.Clone(v))
@@ -408,6 +412,13 @@ func (w *world) read(k Key, q wire.FetchPart) (r wire.FetchPartResult, b []byte)
 		return r, nil
 	}
 	r.HighWatermark, r.LastStableOffset, r.LogStartOffset = l.hw, l.hw, l.start
+	if q.Refused {
+		l.refused = append(l.refused, q.FetchOffset)
+		if l.compact {
+			l.sparse = l.end()
+		}
+	}
+	r.Sparse = l.sparse
 	b = l.bytesFrom(q.FetchOffset)
 	return r, b[:min(len(b), 400)] // the last batch may be cut off
 }

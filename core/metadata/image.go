@@ -89,6 +89,12 @@ func (p *Partition) RequiredISR(minInsyncReplicas int32) int {
 	return max(1, min(int(minInsyncReplicas), len(p.Replicas)-len(p.Adding)))
 }
 
+// Orphaned says that nobody leads and nobody is eligible, so that the replicas' logs must be compared before somebody does. Its leader epoch
+// stays as it is until then.
+func (p *Partition) Orphaned() bool {
+	return p.Leader == NoLeader && len(p.ISR)+len(p.ELR) == 0 && len(p.Replicas) > 1
+}
+
 // Reassigning says whether a reassignment is in progress.
 func (p *Partition) Reassigning() bool { return len(p.Adding) > 0 || len(p.Removing) > 0 }
 

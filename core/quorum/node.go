@@ -56,6 +56,8 @@ type Node struct {
 	trans   *transport // nil before Start
 	failed  bool
 	waiting int // goroutines that wait for one of raft's futures
+
+	succeeding bool // a goroutine waits for its turn: gone.go
 }
 
 // maxQueued bounds proposals and changes that wait for raft. Shard 0 has one proposal in flight.
@@ -132,6 +134,8 @@ func (n *Node) mail(m *step.Mail) {
 		n.streams.closed(m.A)
 	case link.MailChange:
 		n.change(m.Token, m.Body.(*link.Change))
+	case link.MailGone:
+		n.gone(m.Body.(string))
 	case link.MailTransfer:
 		n.transfer()
 	case link.MailFreeze:

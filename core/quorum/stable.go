@@ -73,6 +73,8 @@ type stableStore struct {
 	file disk.File
 	gate chan struct{} // one write at a time; a channel, since a goroutine waits for the disk while it holds it
 
+	terms sync.Mutex // held while a term is stored, and while one must stay
+
 	mu   sync.Mutex
 	vote vote
 }
@@ -128,9 +130,7 @@ func (s *stableStore) Set(key, val []byte) error {
 func (s *stableStore) SetUint64(key []byte, val uint64) error {
 	switch string(key) {
 	case "CurrentTerm":
-		err := s.update(func(v *vote) { v.term = val }, false)
-		s.node.lead.termIs(val)
-		return err
+		return s.setTerm(val)
 	case "LastVoteTerm":
 		return s.update(func(v *vote) { v.voteTerm = val }, false)
 	}

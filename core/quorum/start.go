@@ -13,14 +13,15 @@ import (
 	"github.com/seedlog/seedlog/io/disk"
 )
 
-// raft's time-outs. A leader sends heartbeats each 30 to 60 ms; a follower that hears none for 300 to 600 ms starts an election; a leader
-// that does not reach a majority for 200 ms steps down, before anybody else can lead. Followers learn what is committed at once, from
+// raft's time-outs. A leader sends heartbeats each 70 to 140 ms; a follower that hears none for 700 ms starts an election at its next look, which
+// it takes each 700 to 1400 ms; a leader that does not reach a majority for 700 ms steps down. So a process that the machine does not let run
+// for half a second stays what it is. One that was killed is not waited for: gone.go. Followers learn what is committed at once, from
 // transport; raft tries again what has failed, and repeats itself, after 100 to 200 ms. A request to a peer is given up after a second, a snapshot
 // after a second for each 256 KiB.
 const (
-	heartbeatTimeout = 300 * time.Millisecond
-	electionTimeout  = 300 * time.Millisecond
-	leaseTimeout     = 200 * time.Millisecond
+	heartbeatTimeout = 700 * time.Millisecond
+	electionTimeout  = heartbeatTimeout
+	leaseTimeout     = heartbeatTimeout
 	commitTimeout    = 100 * time.Millisecond
 	rpcTimeout       = time.Second
 )
@@ -142,7 +143,7 @@ func (n *Node) launch(s *link.Start) error {
 	n.streams.local = addressOf(s.ID, s.Address)
 	n.streams.mu.Unlock()
 	l := newLogger(n)
-	trans := newTransport(raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: n.streams, MaxPool: 3, Timeout: rpcTimeout, Logger: l}))
+	trans := newTransport(raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: n.streams, MaxPool: 3, Timeout: rpcTimeout, Logger: l}), n.stable)
 	n.mu.Lock()
 	n.trans = trans
 	n.mu.Unlock()

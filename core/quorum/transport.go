@@ -7,10 +7,14 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// transport is raft's own, which tells followers at once what is committed. raft tells them with the next entry, or when it repeats itself
+// transport is raft's own, which keeps heartbeats off the term (heartbeats.go), and tells followers at once what is committed. raft tells them with the next entry, or when it repeats itself
 // after Config.CommitTimeout; that would have to be short, and each repetition wakes both nodes.
 type transport struct {
 	*raft.NetworkTransport
+	stable   *stableStore
+	requests chan raft.RPC // for raft's loop
+	closed   chan struct{}
+	once     sync.Once // closes it
 
 	mu        sync.Mutex
 	committed uint64
@@ -18,8 +22,10 @@ type transport struct {
 	pipelines []*pipeline
 }
 
-func newTransport(t *raft.NetworkTransport) *transport {
-	return &transport{NetworkTransport: t, accepted: map[raft.ServerAddress]raft.AppendEntriesRequest{}}
+func newTransport(inner *raft.NetworkTransport, s *stableStore) *transport {
+	t := &transport{NetworkTransport: inner, stable: s, requests: make(chan raft.RPC), closed: make(chan struct{}), accepted: map[raft.ServerAddress]raft.AppendEntriesRequest{}}
+	go t.relay()
+	return t
 }
 
 // committedIs notes how far this node knows the log to be committed. Only a leader has pipelines.

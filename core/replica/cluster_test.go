@@ -69,6 +69,7 @@ type node struct {
 	image   controller
 	epoch   int64
 	request [3]int // by leader: number of the fetch whose answer is awaited, 0 none
+	refused int64  // where it was sent what it could not take, -1 nowhere
 	life    int
 
 	point, start, hw int64 // checkpoints
@@ -80,7 +81,7 @@ func newCluster(t *rapid.T) *cluster {
 	c := &cluster{t: t, ack: rapid.IntRange(0, 3).Draw(t, "ack") > 0, minISR: int16(rapid.IntRange(1, 2).Draw(t, "minISR")), now: 1e9, truth: map[int64]string{}}
 	c.ctl = controller{leader: -1, isr: slices.Clone(all), epoch: make([]int64, 3), alive: make([]bool, 3)}
 	for _, id := range all {
-		c.nodes = append(c.nodes, &node{c: c, id: id, disk: memdisk.New(rapid.Uint64().Draw(t, "disk"))})
+		c.nodes = append(c.nodes, &node{c: c, id: id, disk: memdisk.New(rapid.Uint64().Draw(t, "disk")), refused: -1})
 	}
 	for _, n := range c.nodes {
 		n.boot()
@@ -176,6 +177,11 @@ func (c *cluster) alter(from int32, x Proposal) (kerr.Code, *State) {
 		isr = append(isr, m.Node)
 	}
 	c.shrunk(isr)
+	if x.Damaged {
+		s.elr = slices.DeleteFunc(s.elr, func(id int32) bool { return id == from })
+		c.elect()
+		return kerr.NewLeaderElected, nil
+	}
 	s.partitionEpoch++
 	st := c.nodes[from].state(s.copy())
 	return kerr.None, &st
@@ -349,6 +355,8 @@ func (n *node) fetch(again bool) {
 		return
 	}
 	c, p, q := n.c, n.p, n.epoch
+	refused := n.refused == at
+	n.refused = -1 // it is said once
 	c.next++
 	id := c.next
 	n.request[leader] = id
@@ -367,7 +375,12 @@ func (n *node) fetch(again bool) {
 	}
 	lost := answer(func() {})
 	end := func(f func()) flight { return flight{answer(f), lost} }
-	c.flights = append(c.flights, flight{func() { c.nodes[leader].serve(n, epoch, q, at, last, start, end) }, lost})
+	c.flights = append(c.flights, flight{func() {
+		if l := c.nodes[leader].p; refused && l != nil && l.Log != nil && l.IsLeader() && l.LeaderEpoch == epoch {
+			l.Refused(at)
+		}
+		c.nodes[leader].serve(n, epoch, q, at, last, start, end)
+	}, lost})
 }
 
 // serve is Fetch at the leader.
@@ -385,6 +398,11 @@ func (n *node) serve(from *node, epoch int32, brokerEpoch, at int64, last int32,
 	}
 	switch code := p.Fetched(from.id, brokerEpoch, at, start, c.now); code {
 	case kerr.None:
+		if p.Withholds(at) {
+			reply(func() {})
+			n.flush()
+			return
+		}
 	case kerr.OffsetOutOfRange:
 		first, last := p.Log.Start(), p.Log.End()
 		reply(func() { from.p.OutOfRange(first, last, epoch) })
@@ -400,12 +418,30 @@ func (n *node) serve(from *node, epoch int32, brokerEpoch, at int64, last int32,
 		}
 		hw, first := p.HighWatermark(), p.Log.Start()
 		reply(func() {
+			b, whole := good(b, at)
+			if !whole && len(b) == 0 {
+				from.refused = at
+				return
+			}
 			lease := from.e.Pool.Get(len(b) + 1)
 			from.p.Received(lease.Bytes[:copy(lease.Bytes, b)], lease, hw, first, epoch)
 			lease.Release()
 		})
 	})
 	n.flush()
+}
+
+// good gives the batches of an answer before the first that is not whole, or does not follow.
+func good(b []byte, at int64) ([]byte, bool) {
+	n := 0
+	for rest := b; len(rest) > 0; {
+		v, more, ok := records.Split(rest)
+		if !ok || v.ComputeCRC() != v.CRC() || v.BaseOffset() > at {
+			return b[:n], false
+		}
+		n, at, rest = n+len(v), v.NextOffset(), more
+	}
+	return b[:n], true
 }
 
 // save writes the checkpoints.
@@ -488,7 +524,7 @@ func (n *node) look() {
 		}
 	}
 	for _, v := range n.batches() {
-		if v.NextOffset() <= end && v.BaseOffset() >= p.Log.Start() { // what leaders have deleted may be another's below
+		if v.NextOffset() <= end && v.BaseOffset() >= p.Log.Start() && v.ComputeCRC() == v.CRC() { // what leaders have deleted may be another's below
 			c.commit(v.BaseOffset(), string(v[records.HeaderSize:]), "at node "+strconv.Itoa(int(n.id)))
 		}
 	}

@@ -286,3 +286,30 @@ func TestWhatFollowersAndLeadersDoForEachFetchAllocatesNothing(t *testing.T) {
 		}
 	})
 }
+
+// While its log is cut a replica fetches from nobody, so the one who led before must not be asked for it any more.
+func TestANewLeaderDuringATruncationEndsTheFetchingFromTheOldOne(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := inGroup(t, 1)
+		for at := range int64(3) {
+			w.p.FetchPoint()
+			if c := w.p.Received(w.batch(at, 1), nil, 0, 0, 1); c != kerr.None {
+				t.Fatal(c)
+			}
+			w.round()
+			w.drain()
+		}
+		w.p.FetchPoint()
+		if !w.fetches || w.leader != 1 {
+			t.Fatalf("fetches %v from %d", w.fetches, w.leader)
+		}
+		if c := w.p.Truncate(1, 2, 1); c != kerr.None {
+			t.Fatal(c)
+		}
+		w.round()
+		w.apply(2, 2)
+		if !w.p.Truncating() || w.fetches {
+			t.Fatalf("truncating %v, fetches %v", w.p.Truncating(), w.fetches)
+		}
+	})
+}

@@ -178,7 +178,8 @@ func (p *Partition) truncate(to int64, all bool) { p.cut(to, all, func(bool) {})
 // cut truncates, and calls then once it counts, or with false if the log has failed.
 func (p *Partition) cut(to int64, all bool, then func(ok bool)) {
 	p.truncating, p.fetchAt = true, -1
-	if to < p.hw && p.Log.Start() < p.hw {
+	damaged := p.rot.cut(to)
+	if to < p.hw && p.Log.Start() < p.hw && !damaged {
 		p.env.Warnf("%s-%d is cut at %d, below its high watermark %d: its leader was elected without all that was committed", p.Topic, p.Number, to, p.hw)
 	}
 	if all { // a save that is under way may have the start before
@@ -195,7 +196,7 @@ func (p *Partition) cut(to int64, all bool, then func(ok bool)) {
 		if all {
 			ok = p.Log.TruncateFully(t, to)
 		} else {
-			ok = p.Log.TruncateTo(t, to)
+			ok = p.Log.TruncateTo(t, to, !slices.Contains(p.state.ISR, p.state.Me)) // it cannot join while it is cut
 		}
 		if t.Stopped() {
 			return

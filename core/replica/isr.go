@@ -19,6 +19,7 @@ type Proposal struct {
 	LeaderEpoch, PartitionEpoch int32
 	ISR                         []Member
 	Recovered                   bool // the leader has recovered from its unclean election, if it was one
+	Damaged                     bool // the leader's own log is damaged: it is not in the ISR, and another is to lead
 }
 
 // isr is the change of the ISR that is under way. One is, at most: until it is answered, or an image decides it, its members count as
@@ -59,12 +60,20 @@ func (p *Partition) maybeExpand(f *follower) {
 	p.propose(append(slices.Clone(p.state.ISR), f.node))
 }
 
+// maybeExpel proposes to take a member of the ISR out that has less than what is committed: its disk has lost it.
+func (p *Partition) maybeExpel(f *follower) {
+	if f.end < p.hw && slices.Contains(p.state.ISR, f.node) && p.isr.pending == nil && !p.isr.asked {
+		p.propose(slices.DeleteFunc(slices.Clone(p.state.ISR), func(n int32) bool { return n == f.node }))
+	}
+}
+
 // CheckLag proposes to take out of the ISR who has not caught up for replica.lag.time.max.ms. The shard calls it each half of that.
 func (p *Partition) CheckLag(now clock.Time) {
 	if p.role != leading || p.failed || p.closed {
 		return
 	}
 	p.repeatProposal()
+	p.giveUp()
 	if p.isr.pending == nil && !p.isr.asked {
 		var kept []int32
 		for _, node := range p.state.ISR {
@@ -111,7 +120,8 @@ func (p *Partition) send() {
 	if plant.On(plant.R6) {
 		p.isr.members = p.members(p.isr.pending)
 	}
-	p.Observer.AlterPartition(p, Proposal{LeaderEpoch: p.state.LeaderEpoch, PartitionEpoch: p.state.PartitionEpoch, ISR: p.isr.members, Recovered: true})
+	p.Observer.AlterPartition(p, Proposal{LeaderEpoch: p.state.LeaderEpoch, PartitionEpoch: p.state.PartitionEpoch, ISR: p.isr.members, Recovered: true,
+		Damaged: !slices.Contains(p.isr.pending, p.state.Me)})
 }
 
 // repeatProposal asks again after an answer that has left open what became of a proposal.

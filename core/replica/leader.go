@@ -81,6 +81,7 @@ func (p *Partition) Fetched(node int32, brokerEpoch, fetchOffset, logStart int64
 	f.epoch, f.end, f.start, f.fetched, f.leaderEnd = brokerEpoch, fetchOffset, logStart, now, end
 	p.repeatProposal()
 	p.maybeExpand(f)
+	p.maybeExpel(f)
 	p.maybeAdvance(now)
 	return kerr.None
 }
@@ -130,6 +131,16 @@ func (p *Partition) ownEnd() int64 {
 		return p.Log.SyncedEnd()
 	}
 	return p.Log.WrittenEnd()
+}
+
+// Held says how much of the partition this replica holds, where the protocol counts it: the epoch of the last batch, -1 none, and the end.
+// The log is open.
+func (p *Partition) Held() (epoch int32, end int64) {
+	end = p.ownEnd()
+	if end == p.Log.Start() {
+		return p.Log.LatestEpoch(), end // of what was deleted
+	}
+	return p.Log.EpochAt(end - 1), end
 }
 
 // maybeAdvance moves the high watermark as far as it may.

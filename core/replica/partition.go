@@ -72,6 +72,7 @@ type Partition struct {
 	role                     role
 	followers                []follower // leading: the other replicas
 	isr                      isr
+	rot                      rot
 	epochStart               int64       // leading: the log end at which the epoch began
 	leaderHW, leaderStart    int64       // following: what the leader said last, -1 nothing
 	fetchAt                  int64       // following: the log end that FetchPoint gave, -1 if it is not that any more
@@ -107,7 +108,7 @@ type Stats struct {
 
 // New wraps an opened log. All that recovery kept counts as committed: under ack it is synced, under os it is what Kafka counts too.
 func New(e *env.Env, topic string, id [16]byte, number, epoch int32, flushAck bool) *Partition {
-	return &Partition{Topic: topic, TopicID: id, Number: number, LeaderEpoch: epoch, FlushAck: flushAck, env: e, LagMax: 30 * clock.Second, fetchAt: -1}
+	return &Partition{Topic: topic, TopicID: id, Number: number, LeaderEpoch: epoch, FlushAck: flushAck, env: e, LagMax: 30 * clock.Second, fetchAt: -1, rot: rot{disputed: -1, at: -1}}
 }
 
 // Opened hands over the recovered log. In a cluster Apply comes first.

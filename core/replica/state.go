@@ -57,11 +57,14 @@ func (p *Partition) Apply(s State, now clock.Time) {
 		p.settle(now)
 		return
 	}
-	if p.role == leading {
+	switch {
+	case p.role == leading:
 		p.assign(now)
 		p.isrChanged(now)
-	} else if p.role == idle || !p.isReplica() {
+	case p.role == idle || !p.isReplica():
 		p.settle(now)
+	default:
+		p.cutRot()
 	}
 }
 
@@ -77,6 +80,9 @@ func (p *Partition) settle(now clock.Time) {
 	}
 	switch {
 	case p.Log == nil || p.truncating || p.failed || p.closed:
+		if was != idle { // whoever it followed has nothing to tell it any more
+			p.Observer.LeaderChanged(p)
+		}
 		return
 	case !p.isReplica():
 	case p.state.Leader == p.state.Me:
@@ -126,7 +132,9 @@ func (p *Partition) follow() {
 	p.followers = p.followers[:0]
 	if plant.On(plant.R1) && p.hw < p.Log.End() { // KIP-101: to the own high watermark, whatever the leader has
 		p.truncate(p.hw, false)
+		return
 	}
+	p.cutRot()
 }
 
 // IsLeader says whether appends are taken here.

@@ -32,6 +32,8 @@ type world struct {
 	moved     int
 	proposals []Proposal
 	readied   int
+	leader    int32 // whom the observer was told to fetch from, if fetches
+	fetches   bool
 	made      map[string]bool // files that there are
 }
 
@@ -99,7 +101,7 @@ func (w *world) TakenBack(_ *Partition, from int64) {
 func (w *world) AlterPartition(_ *Partition, x Proposal) { w.proposals = append(w.proposals, x) }
 func (w *world) FollowerReady(*Partition)                { w.readied++ }
 func (w *world) StartUnsaved(*Partition)                 {}
-func (w *world) LeaderChanged(*Partition)                {}
+func (w *world) LeaderChanged(p *Partition)              { w.leader, _, w.fetches = p.Following() }
 
 func newWorld(t *rapid.T) *world {
 	w := &world{t: t, flush: rapid.Bool().Draw(t, "ack")}

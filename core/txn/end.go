@@ -139,4 +139,6 @@ func (c *Coordinator) abort(e *entry, nextID int64) kerr.Code {
 }
 
 // mustReplace says that an abort needs another producer id for what comes after it.
-func (c *Coordinator) mustReplace(e *entry) bool { return c.cfg.Version >= Version2 && exhausted(e.Epoch) }
+func (c *Coordinator) mustReplace(e *entry) bool {
+	return c.cfg.Version >= Version2 && exhausted(e.Epoch)
+}

@@ -51,7 +51,11 @@ type FetchPart struct {
 	MaxBytes           int32
 	DirectoryID        [16]byte // v17+, of a raft follower
 	HighWatermark      int64    // v18+, of a raft follower; FetchHighWatermarkOff if not sent
+	Refused            bool     // ours, v12+: a follower could not take what it was sent from FetchOffset on
 }
+
+// tagPrivate is the first of the tagged fields that are ours alone. Others skip them.
+const tagPrivate = 10_000
 
 // Decode reads the body of a request of that version, in FetchMin to FetchMax. It reports false for a malformed body, and for one with more than
 // 262,144 partitions or forgotten ones.
@@ -119,7 +123,7 @@ func (p *FetchPart) read(r *Reader, version int16, flex bool) {
 	if !flex {
 		return
 	}
-	p.DirectoryID, p.HighWatermark = [16]byte{}, FetchHighWatermarkOff
+	p.DirectoryID, p.HighWatermark, p.Refused = [16]byte{}, FetchHighWatermarkOff, false
 	for n := r.Tags(); n > 0 && r.OK(); n-- {
 		tag, field := r.Tag()
 		switch {
@@ -127,6 +131,8 @@ func (p *FetchPart) read(r *Reader, version int16, flex bool) {
 			p.DirectoryID = field.UUID()
 		case tag == 1 && version >= fetchHighWatermark:
 			p.HighWatermark = field.Int64()
+		case tag == tagPrivate:
+			p.Refused = len(field.B) == 0
 		}
 		if !field.OK() {
 			r.Fail()

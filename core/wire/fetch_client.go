@@ -1,6 +1,10 @@
 package wire
 
-import "github.com/seedlog/seedlog/core/kerr"
+import (
+	"encoding/binary"
+
+	"github.com/seedlog/seedlog/core/kerr"
+)
 
 // The client's half of Fetch: what a follower sends, and how it reads the answer. The records of an answer are not copied: they alias
 // the frame, and the follower's log writes them from there.
@@ -130,6 +134,10 @@ func (f *FetchedPart) tags(r *Reader) {
 		case 2:
 			f.Snapshot = SnapshotID{field.Int64(), field.Int32()}
 			field.SkipTags(true)
+		case tagPrivate:
+			if len(field.B) == 8 {
+				f.Sparse = field.Int64()
+			}
 		}
 		if !field.OK() {
 			r.Fail()
@@ -218,11 +226,10 @@ func (p *FetchPart) append(dst []byte, version int16, flex bool) []byte {
 	directory := version >= fetchDirectoryID && p.DirectoryID != [16]byte{}
 	hw := version >= fetchHighWatermark && p.HighWatermark != FetchHighWatermarkOff
 	n := byte(0)
-	if directory {
-		n++
-	}
-	if hw {
-		n++
+	for _, sent := range [...]bool{directory, hw, p.Refused} {
+		if sent {
+			n++
+		}
 	}
 	dst = append(dst, n)
 	if directory {
@@ -230,6 +237,9 @@ func (p *FetchPart) append(dst []byte, version int16, flex bool) []byte {
 	}
 	if hw {
 		dst = AppendInt64(append(dst, 1, 8), p.HighWatermark)
+	}
+	if p.Refused {
+		dst = append(binary.AppendUvarint(dst, tagPrivate), 0)
 	}
 	return dst
 }

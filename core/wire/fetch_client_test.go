@@ -34,6 +34,33 @@ func TestGoldenFollowerFetchRequest(t *testing.T) {
 	}
 }
 
+func TestAFollowersRefusalAndTheLeadersGapsAreTaggedFieldsThatOthersSkip(t *testing.T) {
+	part := FetchPart{NewTopic: true, HighWatermark: FetchHighWatermarkOff, Refused: true}
+	for v := int16(fetchTopicIDs); v <= FetchMax; v++ {
+		b := (&FetchRequest{ReplicaID: 1, Parts: []FetchPart{part}}).AppendTo(nil, v)
+		if !bytes.Contains(b, fromHex(t, "01 904e 00")) {
+			t.Fatalf("v%d: %x", v, b)
+		}
+		k := kmsg.NewPtrFetchRequest()
+		k.SetVersion(v)
+		if err := k.ReadFrom(b); err != nil {
+			t.Fatalf("v%d: kmsg: %v", v, err)
+		}
+		var q FetchRequest
+		if !q.Decode(v, b) || !q.Parts[0].Refused {
+			t.Fatalf("v%d: %+v", v, q.Parts)
+		}
+		stranger := bytes.Replace(b, fromHex(t, "01 904e 00"), fromHex(t, "01 904e 01 00"), 1)
+		if !q.Decode(v, stranger) || q.Parts[0].Refused {
+			t.Fatalf("v%d: somebody else's field of that number: %+v", v, q.Parts)
+		}
+		r := FetchPartResult{Sparse: 7}
+		if end := AppendFetchPartitionEnd(nil, v, &r); !bytes.Equal(end, fromHex(t, "01 904e 08 0000000000000007")) {
+			t.Fatalf("v%d: %x", v, end)
+		}
+	}
+}
+
 func TestGoldenFetchResponseIsReadInPlace(t *testing.T) {
 	body := fromHex(t, `
 		00000005 0000 00000007
@@ -232,7 +259,7 @@ func TestWhatABrokerWritesItsFollowerReads(t *testing.T) {
 				got := p.Parts[i]
 				i++
 				if got.TopicID != x.id || got.Partition != y.Partition || !bytes.Equal(got.Records, x.records[j]) || got.Diverging != y.Diverging || got.CurrentLeader.Known != y.CurrentLeader.Known ||
-					y.Diverging && got.DivergingEndOffset != y.DivergingEndOffset || y.CurrentLeader.Known && got.CurrentLeader != y.CurrentLeader || len(got.Aborted) != len(y.Aborted) {
+					got.Sparse != y.Sparse || y.Diverging && got.DivergingEndOffset != y.DivergingEndOffset || y.CurrentLeader.Known && got.CurrentLeader != y.CurrentLeader || len(got.Aborted) != len(y.Aborted) {
 					t.Fatalf("got %+v, want %+v", got, y)
 				}
 			}

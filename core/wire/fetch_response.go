@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"encoding/binary"
+
 	"github.com/seedlog/seedlog/core/assert"
 	"github.com/seedlog/seedlog/core/kerr"
 )
@@ -42,6 +44,7 @@ type FetchPartResult struct {
 	DivergingEpoch       int32
 	DivergingEndOffset   int64
 	CurrentLeader        CurrentLeader // v12+
+	Sparse               int64         // ours, v12+: gaps between batches below are compaction's; 0: not said
 }
 
 // AppendFetchHead writes what precedes the topics, and their number.
@@ -104,6 +107,9 @@ func AppendFetchPartitionEnd(dst []byte, version int16, p *FetchPartResult) []by
 	if p.CurrentLeader.Known {
 		n++
 	}
+	if p.Sparse > 0 {
+		n++
+	}
 	dst = append(dst, n)
 	if p.Diverging {
 		dst = append(dst, 0, 4+8+1)
@@ -113,6 +119,9 @@ func AppendFetchPartitionEnd(dst []byte, version int16, p *FetchPartResult) []by
 	}
 	if p.CurrentLeader.Known {
 		dst = p.CurrentLeader.appendTag(dst, 1)
+	}
+	if p.Sparse > 0 {
+		dst = AppendInt64(append(binary.AppendUvarint(dst, tagPrivate), 8), p.Sparse)
 	}
 	return dst
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"strings"
 	"testing"
@@ -189,6 +190,9 @@ func (d draw) fetchResult(version int16) (FetchPartResult, []byte) {
 	if version >= 12 && d.yes() {
 		p.CurrentLeader = CurrentLeader{true, d.id(), d.id()}
 	}
+	if version >= 12 && d.yes() {
+		p.Sparse = max(0, d.i64())
+	}
 	return p, records
 }
 
@@ -207,6 +211,9 @@ func kmsgFetchResult(p FetchPartResult, records []byte) kmsg.FetchResponseTopicP
 	}
 	if p.CurrentLeader.Known {
 		k.CurrentLeader.LeaderID, k.CurrentLeader.LeaderEpoch = p.CurrentLeader.ID, p.CurrentLeader.Epoch
+	}
+	if p.Sparse > 0 {
+		k.UnknownTags.Set(tagPrivate, binary.BigEndian.AppendUint64(nil, uint64(p.Sparse)))
 	}
 	return k
 }

@@ -202,6 +202,8 @@ func TestWhatTheNotesExcuseIsNoAnomaly(t *testing.T) {
 	require.Equal(t, true, Check(lost.events).Valid)
 	deleted := good().send(16, history.OK, 4, 5).send(16, history.OK, 5, 6).op(96, history.OK, history.Op{Kind: history.DeleteRecords, Key: key, Offset: 5}).poll(64, 5, 6)
 	require.Equal(t, true, Check(deleted.events).Valid)
+	retained := good().send(16, history.OK, 4, 5).send(16, history.OK, 5, 6).op(96, history.OK, history.Op{Kind: history.ListOffsets, Key: key, Timestamp: earliest, Offset: 5}).poll(64, 5, 6)
+	require.Equal(t, true, Check(retained.events).Valid)
 	moved := good().poll(32, 0, 1, 2)
 	moved.events = append(moved.events, &history.Event{I: int64(len(moved.events)), Process: 34, Type: history.Info, F: "seek", Keys: []string{key}})
 	require.Equal(t, true, Check(moved.poll(32, 0, 1).events).Valid)

@@ -94,6 +94,9 @@ func newIndex(events []*history.Event) *index {
 	return x
 }
 
+// earliest is the timestamp by which ListOffsets asks for the log start.
+const earliest = -2
+
 func (x *index) call(c *models.Call) {
 	switch c.Op.Kind {
 	case history.Send:
@@ -118,6 +121,10 @@ func (x *index) call(c *models.Call) {
 			if !has(k.readAt[r.Value], r.Offset) {
 				k.readAt[r.Value] = append(k.readAt[r.Value], r.Offset)
 			}
+		}
+	case history.ListOffsets: // a poll of an old version does not tell where the log starts
+		if c.Type == history.OK && c.Op.Timestamp == earliest {
+			x.key(c.Op.Key).removed = max(x.key(c.Op.Key).removed, c.Op.Offset)
 		}
 	case history.DeleteRecords:
 		if c.Type != history.Fail {

@@ -280,11 +280,12 @@ func (l *lane) take(resp *kmsg.FetchResponse, asked []history.Op) {
 				l.partError(p, kerr.Code(part.ErrorCode))
 				continue
 			}
-			op, some := l.records(p, part)
+			op, some, bad := l.records(p, part)
 			if some {
 				ops = append(ops, op)
 				continue
 			}
+			failed = failed || bad // which says nothing of what is there
 			for i := range asked {
 				if asked[i].Key == p.key {
 					asked[i].HW, asked[i].Start = op.HW, op.Start
@@ -302,25 +303,26 @@ func (l *lane) take(resp *kmsg.FetchResponse, asked []history.Op) {
 	}
 }
 
-func (l *lane) records(p *position, part *kmsg.FetchResponseTopicPartition) (history.Op, bool) {
+// records gives what came of a partition, whether that is some records, and whether it is not what it claims to be.
+func (l *lane) records(p *position, part *kmsg.FetchResponseTopicPartition) (op history.Op, some, bad bool) {
 	f := l.f
 	p.hw, p.start = part.HighWatermark, part.LogStartOffset
-	op := history.Op{Kind: history.Poll, Key: p.key, From: p.sent, HW: part.HighWatermark, Start: part.LogStartOffset, Offset: history.NoOffset, PID: noProducerID, Timestamp: f.wait(), Member: l.from()}
+	op = history.Op{Kind: history.Poll, Key: p.key, From: p.sent, HW: part.HighWatermark, Start: part.LogStartOffset, Offset: history.NoOffset, PID: noProducerID, Timestamp: f.wait(), Member: l.from()}
 	if len(part.RecordBatches) == 0 {
-		return op, false
+		return op, false, false
 	}
 	s := readBatches(part.RecordBatches, p.sent)
 	if s.bad != "" {
 		f.b.caught(0, p.key, history.BadBatch, s.bad)
 		f.noSession()
-		return op, false
+		return op, false, true
 	}
 	op.Records, op.Batches = s.records, s.batches
 	p.next = s.next
 	if f.take != nil {
 		f.take(p, s.records)
 	}
-	return op, len(s.records) > 0
+	return op, len(s.records) > 0, false
 }
 
 // partError records a refused partition by itself: the rest of the answer stands.
@@ -335,6 +337,9 @@ func (l *lane) partError(p *position, c kerr.Code) {
 	case c == kerr.UnknownTopicID || c == kerr.InconsistentTopicID:
 		f.b.retry = f.link.onOpen
 	case c == kerr.NotLeaderForPartition || c == kerr.FencedLeaderEpoch || c == kerr.UnknownLeaderEpoch || c == kerr.UnknownTopicOrPartition || c == kerr.KafkaStorageError:
+		f.b.stale()
+	case c == kerr.CorruptMessage:
+		f.b.caught(0, p.key, history.BadBatch, c.String())
 		f.b.stale()
 	case !retriable(c):
 		f.b.caught(0, p.key, "Fetch answers an error of no use", c.String())

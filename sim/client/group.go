@@ -62,6 +62,7 @@ type Group struct {
 	beating    bool
 	asking     bool // an answer of the group protocol is outstanding
 	caughtUp   bool
+	outgrown   bool // the topics have grown since it last joined as a member that the group knew
 	goAt       clock.Time
 	commitAt   clock.Time
 	proc       *processor // nil: it only reads, and commits by itself
@@ -114,12 +115,19 @@ func (g *Group) opened() {
 		if g.sh.Nodes > 1 { // what is in flight to a former leader must not move a position that a new one moves too
 			g.f.assign(g.f.pos)
 		}
-		if grown && (g.state == memberPlacing || g.state == memberStable) { // the group's leader assigns anew
-			g.commit()
-			g.expelled(kerr.RebalanceInProgress)
-		}
+		g.outgrown = g.outgrown || grown
+		g.reassign()
 		g.advance()
 	})
+}
+
+// reassign joins once more where the topics have grown: the group's leader assigns anew then, and who does not lead gets its generation again.
+// A static leader that was away while they grew comes back into the old assignment (KIP-814), so it asks once it is a member.
+func (g *Group) reassign() {
+	if g.outgrown && (g.state == memberPlacing || g.state == memberStable) {
+		g.commit()
+		g.expelled(kerr.RebalanceInProgress)
+	}
 }
 
 // advance does what the state asks for next, unless an answer is outstanding.
@@ -236,6 +244,7 @@ func (g *Group) joined(resp *kmsg.JoinGroupResponse, op history.Op) {
 		g.expelled(code)
 		return
 	}
+	g.outgrown = g.outgrown && op.Member == ""
 	g.member, g.generation = resp.MemberID, resp.Generation
 	op.Generation, op.Member = resp.Generation, g.identity()
 	req := kmsg.NewPtrSyncGroupRequest()
@@ -279,6 +288,7 @@ func (g *Group) synced(assignment []byte) {
 		g.note(slotOwner, history.Op{Kind: history.Own, Key: history.GroupKey(g.cfg.Group, p.key), Offset: history.NoOffset, Generation: g.generation, Member: g.identity()})
 	}
 	g.state = memberPlacing
+	g.reassign()
 	g.advance()
 }
 

@@ -34,6 +34,8 @@ type Misbehaver struct {
 	rawEnd func(got string)
 	rawBy  clock.Time
 	script script
+	again  func() // a question that is asked once more
+	late   int    // how often one was since healing
 }
 
 // script is the state of one sequence probe.
@@ -95,6 +97,11 @@ func (m *Misbehaver) tick() {
 
 func (m *Misbehaver) work() {
 	m.after(m.jitter(clock.MS(m.cfg.EveryMS)), timerWork)
+	if f := m.again; f != nil && m.link.open() {
+		m.again = nil
+		f()
+		return
+	}
 	if m.busy || m.healed || !m.known || !m.link.open() {
 		return
 	}

@@ -159,11 +159,29 @@ func (m *Misbehaver) staleCommit() {
 	})
 }
 
+// maxLate is how often a healed broker may answer as one that loads does.
+const maxLate = 20
+
+// strangeHeartbeat is asked once more while a coordinator takes every heartbeat because it is loading, as Kafka's does.
 func (m *Misbehaver) strangeHeartbeat() {
+	const what, want = "a heartbeat of a member that never joined", "UNKNOWN_MEMBER_ID"
 	req := kmsg.NewPtrHeartbeatRequest()
 	req.Group, req.Generation, req.MemberID = strangeGroup, 5, strangeMember
-	m.one("a heartbeat of a member that never joined", "UNKNOWN_MEMBER_ID", req, 0, anyVersion, func(r kmsg.Response) (int16, bool) {
-		return r.(*kmsg.HeartbeatResponse).ErrorCode, true
+	m.busy = true
+	m.link.ask(req, 0, anyVersion, 10*clock.Second, func(r kmsg.Response, err error) {
+		if err != nil {
+			m.verdict(what, want, "")
+			return
+		}
+		code := r.(*kmsg.HeartbeatResponse).ErrorCode
+		if code != 0 || m.late == maxLate {
+			m.verdict(what, want, got(code, want))
+			return
+		}
+		if m.healed {
+			m.late++
+		}
+		m.again = m.strangeHeartbeat
 	})
 }
 

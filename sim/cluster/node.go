@@ -265,6 +265,9 @@ func (n *Node) stopped() {
 		n.c.eng.Fail("contract", "Stopped only after Stop", fmt.Sprintf("node %d stopped by itself", n.index+1))
 		return
 	}
+	if j, ok := n.c.opt.Judge.(interface{ Stopped(node int) }); ok {
+		j.Stopped(n.index)
+	}
 	n.up = false
 	n.c.eng.Note(n.who, kindNode, "has stopped")
 	n.disk.Crash(false)

@@ -16,6 +16,7 @@ import (
 //	"ring"        each node sees its two neighbours only, so that every majority is another one
 //	"link"        Node against the nodes of A
 //	"controller"  the node that leads the quorum when the fault begins, against all others
+//	"unheard"     Node against that one
 
 // Roles tells a cluster who plays a part at the moment, as a node's index, or -1.
 type Roles interface {
@@ -28,12 +29,11 @@ func (c *Cluster) beginPartition(i int, f *fault.Fault, n *Node) bool {
 	var cut func(from, to int) bool
 	in := func(k int) bool { return f.A>>k&1 == 1 }
 	switch f.Verb {
+	case "unheard":
+		to := c.controller(at)
+		cut = func(x, y int) bool { return x == at && y == to || x == to && y == at && f.B != 1 }
 	case "controller":
-		if r, ok := c.opt.Judge.(Roles); ok {
-			if k := r.Controller(); k >= 0 {
-				at = k
-			}
-		}
+		at = c.controller(at)
 		cut = func(from, to int) bool { return from == at || to == at && f.B != 1 }
 	case "isolate":
 		cut = func(from, to int) bool { return from == at || to == at && f.B != 1 }
@@ -71,6 +71,16 @@ func (c *Cluster) beginPartition(i int, f *fault.Fault, n *Node) bool {
 		}
 	})
 	return true
+}
+
+// controller is the node that leads the quorum, other if none is known.
+func (c *Cluster) controller(other int) int {
+	if r, ok := c.opt.Judge.(Roles); ok {
+		if k := r.Controller(); k >= 0 {
+			return k
+		}
+	}
+	return other
 }
 
 // cut blocks what each names until the fault ends.

@@ -109,10 +109,12 @@ func (c *Cluster) heal() {
 	for i := range c.undo {
 		c.end(i)
 	}
+	for _, n := range c.nodes {
+		n.disk.Faults.FailSyncs, n.disk.Faults.Misdirect, n.disk.Faults.StallUntil, n.crashIn = 0, 0, 0, 0
+	}
 	c.mend()
 	for _, n := range c.nodes {
 		n.clock.Correct(c.eng.Now())
-		n.disk.Faults.FailSyncs, n.disk.Faults.Misdirect, n.disk.Faults.StallUntil, n.crashIn = 0, 0, 0, 0
 		if n.up && n.paused {
 			n.resume(-1, int64(n.life))
 		}

@@ -22,7 +22,7 @@ import (
 //	F:D3        "read", "write"  EIO for A ‰, for For     "full"  A bytes of room left, for For
 //	                        "second"  no write to SecondDir, for For, of nodes with log.dirs=data,data2
 //	F:D4        ""        bit drawn by A in a file; Verb, if any, is the end of the file's name
-//	F:D5        ""        the next A writes
+//	F:D5        ""        the next A writes go elsewhere in their files
 //	F:D6        "slow"    A times, for For                "stall"  for For
 //	F:D7, F:D8  ""        power loss, then an empty disk, or (D8) the disk as it was when the process before this one ended; down for For.
 //	            What a process wrote itself it takes for its own: a disk that forgets that has lied (F:D2)
@@ -194,7 +194,7 @@ func (c *Cluster) beginDisk(i int, f *fault.Fault, n *Node) {
 		d.StallUntil = now.Add(clock.Duration(f.For) * clock.Millisecond)
 		c.ledger.Note(now, fault.D6, n.index, "stall")
 	default:
-		if f.Class == fault.D5 {
+		if f.Class == fault.D5 && c.mayRot(n) {
 			d.Misdirect += int(f.A)
 		}
 		if f.Class == fault.D4 {
@@ -203,8 +203,8 @@ func (c *Cluster) beginDisk(i int, f *fault.Fault, n *Node) {
 	}
 }
 
-// rot flips a bit. The judge may spare the records of a log: too many copies would be gone. What it lets rot is found by whoever reads it, but
-// repaired by nobody: the disk is replaced when the faults are over.
+// rot flips a bit. The judge may spare the records of a log: too many copies would be gone. What it lets rot is found by whoever reads it; a
+// disk where nobody has read it is replaced when the faults are over.
 func (c *Cluster) rot(f *fault.Fault, n *Node) {
 	if f.Verb != ".log" {
 		n.disk.Rot(uint64(f.A), func(path string) bool { return strings.HasSuffix(path, f.Verb) }, anywhere)
@@ -213,17 +213,23 @@ func (c *Cluster) rot(f *fault.Fault, n *Node) {
 	records := func(path string) bool {
 		return strings.HasSuffix(path, f.Verb) && !strings.Contains(path, "__cluster_metadata")
 	}
-	if j, ok := c.opt.Judge.(Rots); ok && j.Rotting(n.index) && n.disk.Rot(uint64(f.A), records, checked) == "" {
-		j.Replaced(n.index)
+	if c.mayRot(n) {
+		n.disk.Rot(uint64(f.A), records, checked)
 	}
+}
+
+// mayRot asks the judge whether the records of a node may rot.
+func (c *Cluster) mayRot(n *Node) bool {
+	j, ok := c.opt.Judge.(Rots)
+	return ok && j.Rotting(n.index)
 }
 
 // Rots is a judge that knows which disks hold rotten records.
 type Rots interface {
-	// Rotting says whether the records of one more node may rot, and that they do.
+	// Rotting says whether the records of one more node may rot, and that they may do so from now on.
 	Rotting(node int) bool
+	// Rotten says whether they are; Replaced, that they are not any more.
 	Rotten(node int) bool
-	// Replaced says that they do not any more.
 	Replaced(node int)
 }
 
@@ -248,7 +254,7 @@ func checked(read func(p []byte, off int64) int, pos int64) int64 {
 // crcPosition is where a batch has its checksum; all that follows is covered by it.
 const crcPosition = 17
 
-// mend replaces the disks whose records have rotted.
+// mend replaces the disks whose records have rotted, and were not mended by their brokers.
 func (c *Cluster) mend() {
 	j, ok := c.opt.Judge.(Rots)
 	for _, n := range c.nodes {

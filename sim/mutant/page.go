@@ -12,6 +12,7 @@ const PageName = "MUTANTS.md"
 type Result struct {
 	Name      string // as MUTANT= takes it
 	Killed    bool   // and the same plan passes without it
+	Kept      bool   // by the plan that is kept for it
 	Oracle    string // the property that broke first
 	Nodes     int
 	Seed      uint64
@@ -27,23 +28,35 @@ Historical bugs, and some of our own kind, put back on purpose at the sites that
 plan that finds it must pass without it. sim/mutant is the catalogue; the ids are those of the catalogue of bugs that Seedlog is held to.
 
 This page is written by ` + "`make build/sim-mutants && build/sim-mutants mutants -page`" + `. A test of sim/mutant compares its rows with the catalogue and
-the plans, and ` + "`make mutants`" + ` says on standard error when a run came out otherwise. A plan that only few seeds draw is kept as
-` + "`sim/testdata/plans/m-ID.json`" + ` and tried first (marked *); else seeds 1, 2, … are drawn with the mutant's hints. Virtual: how far into the run the
-property broke. Wall: all tries and the run without the mutant, on two cores that were shared.
+the plans, and ` + "`make mutants`" + ` says on standard error when a run came out otherwise. What a seed means changes with every new draw, so a plan
+that killed is shrunk, kept as ` + "`sim/testdata/plans/m-ID.json`" + ` and tried first (marked *); else seeds 1, 2, … are drawn with the mutant's hints. A kept
+plan may lose its mutant when the broker or the simulator changes: ` + "`build/sim-mutants mutants -keep -only ID`" + ` then looks for another. CI runs all of them
+without a mutant: they pass. Virtual: how far into the run the property broke. Wall: all tries and the run without the mutant, on two cores that
+were shared.
 
 A try: ` + "`make sim MUTANT=R5 PLAN=sim/testdata/plans/m-R5.json`" + `, ` + "`make mutants ONLY=R5`" + `.
 `
 
-const pageOpen = `
-## Not killed yet, if the table says so
+const pageRare = `
+## What it takes
 
-R6 needs an answer to AlterPartition that is lost, and a follower that loses its tail with its power before the proposal is repeated. A test of
-core/replica does that (TestAProposalThatIsRepeatedNamesTheLifeThatHadCaughtUp fails with MUTANT=R6); few plans do.
+Seeds hardly ever draw what these need; sim/run/stories.go has faults that hang together.
 
-R14 needs a leader's answer that is held up while leadership goes to another broker and back, and between the two a follower that had diverged
-has committed more. Records of such an answer do no harm: the next Fetch finds where epochs part. A truncation would. Three places stand
-against it: fetchers are of one leader and forget a partition that goes elsewhere (core/fetcher Remove), a request that is in flight for
-longer than its wait and a second is given up when a partition comes back (Fetcher.hung), and part.answered, where the mutant is.
+R6: a leader's proposal to take a replica in lies in a connection that is held up, and meanwhile the replica's machine loses power, comes back without
+its tail and registers anew. KIP-903's broker epochs make the controller refuse the proposal when it arrives; the mutant takes a copy into
+the ISR that lacks what is committed (rebirths).
+
+R14: a leader's answer is held up while leadership goes to another broker and back, and between the two a follower that had diverged has
+committed more. Records of such an answer do no harm, since the next Fetch finds where epochs part; what it says of where to cut the log
+does (relays). Three places stand against it: fetchers are of one leader and forget a partition that goes elsewhere (core/fetcher Remove), a
+request that is in flight for longer than its wait and a second is given up when a partition comes back (Fetcher.hung), and part.answered,
+where the mutant is. So the plans let fetches wait for six seconds.
+
+S1: a stop, a start, a kill, a start, and a loss of power, all within seconds: the second start takes for synced what the kill has left in pages.
+
+S2: a loss of power that leaves of the checkpoint a prefix which reads well, since all that is missing are digits of the last number; or one that
+keeps the name of a snapshot and not that of the checkpoint renamed before it. A checkpoint that does not read well does no harm: recovery
+then reads the whole log.
 `
 
 const pageThree = `
@@ -60,8 +73,8 @@ R7, R17, P7 and those of transactions (T, I2, I4, I7) need transactions; S4 to S
 that are not planted yet.
 `
 
-// Page writes the scoreboard. kept says whether a mutant has a plan of its own.
-func Page(own, three []Result, kept func(name string) bool) string {
+// Page writes the scoreboard.
+func Page(own, three []Result) string {
 	var b strings.Builder
 	b.WriteString(pageHead)
 	killed := 0
@@ -71,28 +84,28 @@ func Page(own, three []Result, kept func(name string) bool) string {
 		}
 	}
 	fmt.Fprintf(&b, "\n%d of %d are killed.\n\n", killed, len(own))
-	table(&b, own, kept)
-	b.WriteString(pageOpen)
+	table(&b, own)
+	b.WriteString(pageRare)
 	b.WriteString(pageThree + "\n")
-	table(&b, three, func(string) bool { return false })
+	table(&b, three)
 	b.WriteString(pageEnd)
 	return b.String()
 }
 
-func table(b *strings.Builder, rows []Result, kept func(name string) bool) {
+func table(b *strings.Builder, rows []Result) {
 	b.WriteString("| mutant | bug | first oracle | brokers | seed | plan | tries | virtual s | wall s |\n|---|---|---|---|---|---|---|---|---|\n")
 	for i := range rows {
-		b.WriteString(Row(&rows[i], kept(rows[i].Name)))
+		b.WriteString(Row(&rows[i]))
 	}
 }
 
 // Row is a mutant's line on the page.
-func Row(r *Result, kept bool) string {
+func Row(r *Result) string {
 	if !r.Killed {
 		return fmt.Sprintf("%s not killed | %d | | | %d | | %.1f |\n", rowHead(r.Name), r.Nodes, r.Tries, float64(r.WallMS)/1000)
 	}
 	mark := ""
-	if kept {
+	if r.Kept {
 		mark = "*"
 	}
 	return fmt.Sprintf("%s %s | %d | %d%s | %s | %d | %.1f | %.1f |\n", rowHead(r.Name), r.Oracle, r.Nodes, r.Seed, mark, short(r.Plan), r.Tries, float64(r.VirtualMS)/1000, float64(r.WallMS)/1000)

@@ -42,7 +42,7 @@ func TestTheScoreboardHasEachMutantAndItsPlan(t *testing.T) {
 
 func TestAResultThatThePageDoesNotTellIsSaid(t *testing.T) {
 	r := Result{Name: "R5", Killed: true, Oracle: "I:I1", Nodes: 3, Seed: 9, Plan: "sha256:0123456789abcdef", Tries: 2}
-	page := Page([]Result{r}, nil, func(string) bool { return false })
+	page := Page([]Result{r}, nil)
 	require.Empty(t, Differs(page, &r))
 	for _, change := range []func(r *Result){
 		func(r *Result) { r.Name = "R6" }, func(r *Result) { r.Killed = false }, func(r *Result) { r.Oracle = "I:I2" }, func(r *Result) { r.Plan = "sha256:1" },
@@ -52,7 +52,7 @@ func TestAResultThatThePageDoesNotTellIsSaid(t *testing.T) {
 		require.NotEmpty(t, Differs(page, &other))
 	}
 	lost := Result{Name: "R5", Tries: 3}
-	page = Page([]Result{lost}, nil, func(string) bool { return false })
+	page = Page([]Result{lost}, nil)
 	require.Empty(t, Differs(page, &lost))
 	require.NotEmpty(t, Differs(page, &r))
 }

@@ -12,6 +12,9 @@ import (
 type Calmness interface {
 	Metadata
 	Calm() (since clock.Time)
+	// Serves says that a node's process has been unfenced once. Until then the registration that the metadata have may be of the process before it,
+	// which nobody hears any more: that one's session ends as it must, even if each new controller grants it another.
+	Serves(node int) bool
 	// Session is how long a broker may be silent.
 	Session() clock.Duration
 }
@@ -40,7 +43,7 @@ func (f *fencing) Step(view View) error {
 	}
 	for _, b := range was.Brokers() {
 		n := now.Broker(b.ID)
-		if !b.Active() || n == nil || n.Epoch != b.Epoch || n.InShutdown {
+		if !b.Active() || n == nil || n.Epoch != b.Epoch || n.InShutdown || !v.Serves(int(b.ID)-1) {
 			continue
 		}
 		f.checks++

@@ -19,7 +19,7 @@ func (f *fetchers) Step(v View) error {
 		x := f.r.parts[k]
 		for n := range x.nodes {
 			p := x.shown(v, n)
-			if p == nil || p.Closing {
+			if p == nil || p.Closing || p.Cutting && p.Follows < 0 { // it takes up the role of a new epoch once the cut counts
 				continue
 			}
 			f.checks++

@@ -233,7 +233,7 @@ func (r *recovery) compare(v View, node int, was, p *Partition) error {
 	switch {
 	case p.End < was.Synced && !r.deleted(p.Topic):
 		return fail(r.Name(), what, -1, "synced up to "+itoa(was.Synced), "end "+itoa(p.End))
-	case p.End > was.End && !p.Internal && !r.deleted(p.Topic) && !markersFrom(v, node, p, was.End):
+	case p.End > was.End && !p.Internal && !r.deleted(p.Topic) && !owed(v, node, p, was.End):
 		return fail(r.Name(), what, -1, "written up to "+itoa(was.End), "end "+itoa(p.End))
 	}
 	return nil
@@ -241,12 +241,12 @@ func (r *recovery) compare(v View, node int, was, p *Partition) error {
 
 func (r *recovery) deleted(topic string) bool { return r.g.deleted[topic] }
 
-// markersFrom says whether a log holds nothing but control batches from an offset on. What stands in no file yet was not recovered.
-func markersFrom(v View, node int, p *Partition, from int64) bool {
-	only := true
+// owed says whether a log holds nothing but control batches from an offset on. What stands in no file yet was not recovered.
+func owed(v View, node int, p *Partition, from int64) bool {
+	only, some := true, p.Written <= from
 	ok := v.ReadBack(node, p.Topic, p.Partition, from, func(batch []byte) bool {
-		only = only && records.View(batch).IsControl()
+		only, some = only && records.View(batch).IsControl(), true
 		return only
 	})
-	return ok && only
+	return ok && only && some
 }

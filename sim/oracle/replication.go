@@ -347,24 +347,28 @@ func (m *matching) compare(v View) error {
 			continue
 		}
 		var first []copied
-		at, low := -1, int64(0)
+		at, from, low := -1, int64(0), int64(0)
 		for n := range x.nodes {
 			p := x.shown(v, n)
 			if p == nil || p.HW <= p.Start {
 				continue
 			}
-			log, hw := m.read(v, n, p, p.HW), x.sure(n, p.HW, m.r.state(k))
+			log, ok := m.read(v, n, p, p.HW)
+			if !ok { // the others are compared all the same
+				continue
+			}
+			hw := x.sure(n, p.HW, m.r.state(k))
 			if err := m.believed(v, n, p, log); err != nil {
 				return err
 			}
 			if at >= 0 {
-				m.due = true
+				m.due = m.due || min(low, hw) > max(from, p.Start)
 				if err := m.equal(x, at, n, first, log, min(low, hw)); err != nil {
 					return err
 				}
 			}
 			if at < 0 || hw > low {
-				first, at, low = log, n, hw
+				first, at, from, low = log, n, p.Start, hw
 			}
 		}
 	}
@@ -379,15 +383,15 @@ func (c *copies) sure(node int, hw int64, s *metadata.Partition) int64 {
 	return hw
 }
 
-// read gives a node's copy up to an offset.
-func (m *matching) read(v View, node int, p *Partition, to int64) (log []copied) {
+// read gives a node's copy up to an offset; false if that cannot be read.
+func (m *matching) read(v View, node int, p *Partition, to int64) (log []copied, ok bool) {
 	topic, number := p.Topic, p.Partition
-	v.ReadBack(node, topic, number, p.Start, func(b []byte) bool {
+	ok = v.ReadBack(node, topic, number, p.Start, func(b []byte) bool {
 		base := baseOffset(b)
 		log = append(log, copied{base, slices.Clone(b)})
 		return base < to
 	})
-	return log
+	return log, ok
 }
 
 // believed compares a log's epochs with those of its batches. One that is being cut knows what it will be already.

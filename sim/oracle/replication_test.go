@@ -21,8 +21,9 @@ type three struct {
 	calm  clock.Time
 	epoch int32 // that logs know of all they hold
 
-	killed bool // what was before the present processes
-	s      *Suite
+	starting bool // the processes run, and none was unfenced yet
+	killed   bool // what was before the present processes
+	s        *Suite
 }
 
 var topicID = [16]byte{7}
@@ -32,7 +33,7 @@ func newThree() *three {
 	v.img = metadata.Empty()
 	records := []metadata.Record{&metadata.ClusterRecord{ClusterID: "c"}}
 	for n := int32(1); n <= 3; n++ {
-		records = append(records, &metadata.RegisterBrokerRecord{NodeID: n, Incarnation: [16]byte{byte(n)}, BrokerEpoch: -1,
+		records = append(records, &metadata.RegisterBrokerRecord{NodeID: n, Incarnation: [16]byte{byte(n), 1}, BrokerEpoch: -1,
 			Listeners: []metadata.Listener{{Name: "PLAINTEXT", Host: "h", Port: 1}}, LogDirs: [][16]byte{{byte(n)}}})
 	}
 	records = append(records, &metadata.TopicRecord{Name: "t", ID: topicID}, &metadata.PartitionRecord{TopicID: topicID, Replicas: []int32{1, 2, 3}, ISR: []int32{1, 2, 3}, Leader: 1,
@@ -60,8 +61,15 @@ func (v *three) Partition(n, _ int, p *Partition) { *p = v.parts[n] }
 func (v *three) Image() *metadata.Image           { return v.img }
 func (v *three) ImageOf(n int) *metadata.Image    { return v.own[n] }
 func (v *three) Calm() clock.Time                 { return v.calm }
+func (v *three) Serves(int) bool                  { return !v.starting }
 func (v *three) Unclean(int) bool                 { return v.killed }
-func (v *three) Session() clock.Duration          { return 9 * clock.Second }
+func (v *three) Registered(n int) *metadata.Broker {
+	if b := v.own[n].Broker(int32(n + 1)); b != nil && b.Incarnation[1] == byte(v.lives[n]) {
+		return b
+	}
+	return nil
+}
+func (v *three) Session() clock.Duration { return 9 * clock.Second }
 func (v *three) EpochAt(int, string, int32, int64) (int32, bool) {
 	return v.epoch, true
 }
@@ -71,7 +79,7 @@ func (v *three) ReadBack(n int, _ string, _ int32, from int64, each func([]byte)
 			break
 		}
 	}
-	return true
+	return v.logs[n] != nil
 }
 
 // change folds a change of the partition into the image of all.
@@ -81,6 +89,14 @@ func (v *three) change(r metadata.PartitionChangeRecord) {
 	for n := range v.own {
 		v.own[n] = v.img
 	}
+}
+
+// register folds the registration of a broker's present process, with the broker in the ELR.
+func (v *three) register(id int32) {
+	v.change(metadata.PartitionChangeRecord{Leader: metadata.Unchanged, ISR: []int32{1}, ELR: []int32{id}})
+	b := v.img.Broker(id)
+	v.own[id-1], _ = v.img.Apply(v.img.Index()+1, 1, metadata.Entry{Term: 1, Records: []metadata.Record{&metadata.RegisterBrokerRecord{NodeID: id,
+		Incarnation: [16]byte{byte(id), byte(v.lives[id-1])}, BrokerEpoch: -1, Listeners: b.Listeners, LogDirs: b.LogDirs, Fenced: true}}})
 }
 
 // fence folds the fencing of a broker, which leads nothing, after a step in which it is not fenced.
@@ -135,17 +151,11 @@ func (v *three) joins(change func(p *Partition)) error {
 // clusterStories break one property each.
 var clusterStories = map[string]func(*three) error{
 	"unclean-return in the ELR": func(v *three) error {
-		if err := v.fence(2); err != nil {
+		if err := v.s.Step(v); err != nil {
 			return err
 		}
-		v.change(metadata.PartitionChangeRecord{Leader: metadata.Unchanged, ISR: []int32{1}, ELR: []int32{2}})
 		v.lives[1], v.killed = 2, true
-		if err := v.s.Step(v); err != nil {
-			return nil // it has not registered yet
-		}
-		b := v.img.Broker(2)
-		v.own[1], _ = v.img.Apply(v.img.Index()+1, 1, metadata.Entry{Term: 1, Records: []metadata.Record{&metadata.RegisterBrokerRecord{NodeID: 2,
-			Incarnation: [16]byte{9}, BrokerEpoch: -1, Listeners: b.Listeners, LogDirs: b.LogDirs, Fenced: true}}})
+		v.register(2)
 		return v.s.Step(v)
 	},
 	"I:I6 a member of the ISR lacks what a presumed leader takes for committed": func(v *three) error {
@@ -254,6 +264,11 @@ var clusterStories = map[string]func(*three) error{
 		_ = v.s.Step(v)
 		return v.s.End(v)
 	},
+	"I:I4 copies differ beside one that cannot be read": func(v *three) error {
+		v.logs[0], v.logs[2][1] = nil, batch(1, val(9))
+		_ = v.s.Step(v)
+		return v.of("I:I4").End(v)
+	},
 	"leader-epochs a log takes a batch for one of another epoch": func(v *three) error {
 		v.epoch = 3
 		_ = v.s.Step(v)
@@ -284,6 +299,31 @@ func TestASoundClusterBreaksNothing(t *testing.T) {
 	}
 }
 
+func TestTheSessionOfAProcessBeforeEndsInACalmCluster(t *testing.T) {
+	v := newThree()
+	v.calm, v.starting = v.Now().Add(-15*clock.Second), true
+	require.NoError(t, v.fence(2))
+}
+
+func TestARegistrationOfAnEarlierProcessIsNotTakenForThatOfTheOneThatReplaysIt(t *testing.T) {
+	v := newThree()
+	o := v.of("unclean-return")
+	require.NoError(t, o.Step(v))
+	v.lives[1], v.killed = 2, true
+	v.register(2)
+	v.lives[1] = 3
+	require.NoError(t, o.Step(v))
+	require.Zero(t, o.Checks())
+}
+
+func TestALogThatIsBeingCutHasNoRoleInANewEpochYet(t *testing.T) {
+	v := newThree()
+	v.parts[1].Role.Follows, v.parts[1].Cutting = -1, true
+	require.NoError(t, v.alone("I:I11"))
+	v.parts[1].Cutting = false
+	require.Error(t, v.alone("I:I11"))
+}
+
 func TestEveryOracleOfReplicationFindsItsStory(t *testing.T) {
 	for name, story := range clusterStories {
 		err := story(newThree())
@@ -298,7 +338,7 @@ func TestAnOracleOfReplicationThatDoesNotLookIsFoundDead(t *testing.T) {
 		v := newThree()
 		o := v.s.oracles[i]
 		d, ok := o.(Due)
-		if !ofClusters[o.Name()] || !ok {
+		if !OfClusters(o.Name()) || !ok {
 			continue
 		}
 		require.NoError(t, v.s.Step(v))

@@ -12,14 +12,15 @@ type Returns interface {
 	Metadata
 	// Unclean says that the process of a node before the present one ended before anybody told it to stop, on a disk that keeps what it synced.
 	Unclean(node int) bool
+	// Registered gives the registration of a node's present process in ImageOf, or nil. A log that is replayed shows those of others first.
+	Registered(node int) *metadata.Broker
 }
 
 // returns: a broker that comes back after an unclean end stands in no ELR (KIP-966, unclean-return): what it lacks nobody knows yet. It is looked at
 // when it first has an image with its new registration, while it is fenced; I:I9 keeps the fenced out of the ISR.
 type returns struct {
 	quiet
-	lives []int   // by node: the last process that saw its own registration
-	epoch []int64 // the broker epoch of that
+	lives []int // by node: the last process that saw its own registration
 }
 
 func (r *returns) Name() string { return "unclean-return" }
@@ -30,25 +31,21 @@ func (r *returns) Step(view View) error {
 		return nil
 	}
 	if r.lives == nil {
-		r.lives, r.epoch = make([]int, v.Nodes()), make([]int64, v.Nodes())
+		r.lives = make([]int, v.Nodes())
 	}
 	for n, was := range r.lives {
 		life := v.Incarnation(n)
 		if was == life || !v.Up(n) {
 			continue
 		}
-		img := v.ImageOf(n)
-		if img == nil {
+		b := v.Registered(n)
+		if b == nil {
 			continue
 		}
-		b := img.Broker(int32(n + 1))
-		if b == nil || was > 0 && b.Epoch <= r.epoch[n] {
-			continue // it is that of the process before, or of one before that: the log is being replayed
-		}
-		r.lives[n], r.epoch[n] = life, b.Epoch
+		r.lives[n] = life
 		// A process that never registered may have left the mark of a clean end where it was.
-		if was == life-1 && v.Unclean(n) {
-			if err := r.look(n, img); err != nil {
+		if b.Fenced && was == life-1 && v.Unclean(n) {
+			if err := r.look(n, v.ImageOf(n)); err != nil {
 				return err
 			}
 		}
@@ -58,9 +55,6 @@ func (r *returns) Step(view View) error {
 
 func (r *returns) look(node int, img *metadata.Image) error {
 	id := int32(node + 1)
-	if b := img.Broker(id); b == nil || !b.Fenced {
-		return nil
-	}
 	r.checks++
 	for _, t := range img.Topics() {
 		for i := range t.Partitions {

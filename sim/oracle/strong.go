@@ -86,5 +86,10 @@ func (s *strong) end(v View, x *copies, leader, member int) error {
 
 func (s *strong) equal(v View, x *copies, leader, member int) error {
 	l, m := &x.nodes[leader].p, &x.nodes[member].p
-	return s.bytes.equal(x, leader, member, s.bytes.read(v, leader, l, l.HW), s.bytes.read(v, member, m, l.HW), l.HW)
+	ll, ok := s.bytes.read(v, leader, l, l.HW)
+	ml, too := s.bytes.read(v, member, m, l.HW)
+	if !ok || !too {
+		return nil
+	}
+	return s.bytes.equal(x, leader, member, ll, ml, l.HW)
 }

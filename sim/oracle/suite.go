@@ -158,3 +158,24 @@ func fail(property, what string, event int64, was, is any) error {
 
 // facts are shared by all through the ghosts.
 type facts = anomaly.Facts
+
+// OfClusters says whether a property is one of several brokers: a run of one gives it nothing to look at.
+func OfClusters(name string) bool {
+	switch name {
+	case "I:I1", "I:I4", "I:I6", "I:I7", "I:I8", "I:I9", "I:I11", "I:I12", "I:I14", "leader-epochs", "fenced-in-vain", "unclean-return":
+		return true
+	}
+	return strings.HasPrefix(name, "I:K") || strings.HasSuffix(name, " weak reads") // nobody deposes a broker alone
+}
+
+// Enough is in how many runs, of one broker or of several, a property is looked at once, as far as chance goes. 0: such runs give it nothing to
+// look at.
+func Enough(name string, several bool) int {
+	switch {
+	case OfClusters(name) && !several, name == "I:S2" && several: // a recovery is rehearsed where nobody else is needed for it
+		return 0
+	case name == "fenced-in-vain": // one run in thirty is calm for so long
+		return 600
+	}
+	return 50
+}

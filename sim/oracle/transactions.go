@@ -213,7 +213,7 @@ func (x *transactions) one(last *lastReading, w *written) error {
 	sort.Strings(missing)
 	switch {
 	case w.outcome == history.OK && len(missing) > 0:
-		return fail("txn:lost", "transaction "+w.id, -1, "committed", "not read: "+strings.Join(missing, ", "))
+		return fail(x.Name(), "transaction "+w.id, -1, "committed", "not read: "+strings.Join(missing, ", "))
 	case len(there) > 0 && len(missing) > 0:
 		return fail("txn:torn", "transaction "+w.id, -1, "all or nothing", "read: "+strings.Join(there, ", ")+"; not read: "+strings.Join(missing, ", "))
 	}

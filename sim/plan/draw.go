@@ -26,13 +26,12 @@ type Menu struct {
 
 // One is the classes for a single broker.
 var One = []fault.Class{fault.N1, fault.N2, fault.N3, fault.N4, fault.N6, fault.N7, fault.N8, fault.D1, fault.D2, fault.D3,
-	fault.D6, fault.P1, fault.P2, fault.P3, fault.C1, fault.C2, fault.L1, fault.L2, fault.L3}
+	fault.D6, fault.P1, fault.P2, fault.P3, fault.C1, fault.C2, fault.L1, fault.L2, fault.L3, fault.D5}
 
-// Many is the classes for a cluster. Misdirected writes (D5) must be asked for: FAULTS=D5. Those that came later stand at the end, so that
-// what a seed draws before stays.
+// Many is the classes for a cluster. Those that came later stand at the end, so that what a seed draws before stays.
 var Many = []fault.Class{fault.N1, fault.N2, fault.N3, fault.N4, fault.N5, fault.N6, fault.N7, fault.N8, fault.D1, fault.D2, fault.D3,
 	fault.D6, fault.P1, fault.P2, fault.P3, fault.P4, fault.C1, fault.C2, fault.L1, fault.L2, fault.L3, fault.M1,
-	fault.D7, fault.D8, fault.M2, fault.M3, fault.B1, fault.D4}
+	fault.D7, fault.D8, fault.M2, fault.M3, fault.B1, fault.D4, fault.D5}
 
 // FromSeed draws the plan of a seed.
 func FromSeed(seed uint64, m Menu) *Plan {
@@ -118,11 +117,10 @@ var draw = [fault.Count]func(*Plan, Source){
 			p.Faults = append(p.Faults, f)
 		}
 	},
-	// Of what a check finds and something else makes again; the records of a log themselves are repaired by nobody yet.
 	fault.D4: func(p *Plan, s Source) {
 		for n := s.Between(1, 3); n > 0; n-- {
 			f := at(p, s, fault.D4)
-			f.Verb, f.A = []string{".index", ".timeindex", ".snapshot", "checkpoint"}[s.Between(0, 3)], s.Between(0, 1<<40)
+			f.Verb, f.A = []string{".index", ".timeindex", ".snapshot", "checkpoint", ".log", "partition.metadata"}[s.Between(0, 5)], s.Between(0, 1<<40)
 			p.Faults = append(p.Faults, f)
 		}
 	},

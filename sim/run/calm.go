@@ -38,6 +38,9 @@ func (v *view) stir() {
 // Calm implements oracle.Calmness.
 func (v *view) Calm() clock.Time { return v.calm.since }
 
+// Serves implements oracle.Calmness.
+func (v *view) Serves(node int) bool { return v.c.Ready(node) }
+
 // defaultSession is broker.session.timeout.ms unless a plan sets it.
 const defaultSession = 9 * clock.Second
 

@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"github.com/seedlog/seedlog/core/metadata"
-	"github.com/seedlog/seedlog/sim/fault"
 	"github.com/seedlog/seedlog/sim/history"
 	"github.com/seedlog/seedlog/sim/oracle"
 )
@@ -132,7 +131,8 @@ func (c *copies) led(k string) {
 // whole stands for a copy of which nothing is gone, but whose node ended uncleanly.
 const whole = int64(1 << 62)
 
-// crashing notes what the end of a node's process destroys, and writes into the history what may be gone for ever.
+// crashing notes what the end of a node's process destroys, and writes into the history what may be gone for ever. Under os that is also what
+// the process had not opened yet: nothing of it is gone, but nobody knows.
 func (c *copies) crashing(node int, power bool, known map[string]int64) {
 	os := c.j.plan.Flush == "os"
 	rotten := c.j.rotten[node]
@@ -140,7 +140,7 @@ func (c *copies) crashing(node int, power bool, known map[string]int64) {
 		return
 	}
 	// After a lying sync there may be holes anywhere.
-	all := rotten || c.j.lied[node] || c.j.gone[node] || c.j.c.Ledger().Any(node, fault.D5)
+	all := rotten || c.j.lied[node] || c.j.gone[node]
 	if !all && !os {
 		return
 	}
@@ -148,6 +148,7 @@ func (c *copies) crashing(node int, power bool, known map[string]int64) {
 		c.destroyed(node, known)
 		return
 	}
+	c.placed(node, known, whole)
 	for _, k := range sorted(known) {
 		from := known[k]
 		if !power {
@@ -168,15 +169,15 @@ func (c *copies) destroyed(node int, known map[string]int64) {
 		how = history.Rotten
 	}
 	c.j.note(history.Op{Kind: history.Copy, Member: history.NodeName(node), Meta: how})
-	c.placed(node, known)
+	c.placed(node, known, 0)
 	for _, k := range sorted(known) {
 		c.nodes[node][k] = 0
 		c.excuse(k)
 	}
 }
 
-// placed adds what a node has by the image: its process may have ended before it opened that.
-func (c *copies) placed(node int, known map[string]int64) {
+// placed adds what a node has by the image: its process may have ended before it opened that. at is from where on it may be gone.
+func (c *copies) placed(node int, known map[string]int64, at int64) {
 	img := c.j.view.Image()
 	if img == nil {
 		return
@@ -185,7 +186,7 @@ func (c *copies) placed(node int, known map[string]int64) {
 		for i := range t.Partitions {
 			k := history.Key(t.Name, int32(i))
 			if _, ok := known[k]; !ok && slices.Contains(t.Partitions[i].Replicas, int32(node+1)) {
-				known[k] = 0
+				known[k] = at
 			}
 		}
 	}

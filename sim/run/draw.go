@@ -1,7 +1,6 @@
 package run
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -51,7 +50,6 @@ func classes(ids []string) (cs []fault.Class) {
 func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	p := plan.FromSeed(seed, menu)
 	p.Shards = max(p.Shards, h.Shards)
-	follow(prng.Keyed(seed, "follow"), p, h.Follow)
 	if h.Storm {
 		storm(prng.Keyed(seed, "storm"), p, slices.Contains(h.Classes, "F:D1"))
 	}
@@ -61,9 +59,13 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	if h.Relays {
 		relays(prng.Keyed(seed, "relays"), p)
 	}
+	if h.Rebirths {
+		rebirths(prng.Keyed(seed, "rebirths"), p)
+	}
 	if h.Resets {
 		resets(prng.Keyed(seed, "resets"), p)
 	}
+	follow(prng.Keyed(seed, "follow"), p, h.Follow)
 	hints := h.Workload
 	hints.Nodes, hints.L1, hints.L3 = p.Nodes, hints.L1 || p.Swarm.On(fault.L1), hints.L3 || p.Swarm.On(fault.L3)
 	w := workload.Draw(prng.Keyed(seed, "workload"), hints)
@@ -186,88 +188,4 @@ func Workloads(p *plan.Plan) []json.RawMessage {
 		}
 	}
 	return out
-}
-
-// follow adds the second fault of each pair close behind each one of the first.
-func follow(src *prng.Source, p *plan.Plan, pairs [][2]string) {
-	for _, pair := range pairs {
-		cs := classes(pair[:])
-		for _, f := range p.Faults {
-			if f.Class != cs[0] {
-				continue
-			}
-			again := f
-			again.Class, again.Verb = cs[1], ""
-			again.At = f.At + f.For + src.Between(0, 80)
-			p.Faults = append(p.Faults, again)
-		}
-	}
-	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
-}
-
-// storm adds short ends of processes, pauses and partitions all through the safety phase; with power, some of the ends lose it.
-func storm(src *prng.Source, p *plan.Plan, power bool) {
-	for at := int64(1000); at < p.SafetyMS; at += src.Between(300, 3000) {
-		f := fault.Fault{Class: fault.P1, At: at, Node: src.Intn(p.Nodes), Shard: -1, B: -1, For: src.Between(1, 1500)}
-		switch src.Intn(6) {
-		case 0:
-			f.Class, f.For = fault.P2, src.Between(100, 12000)
-		case 1:
-			f.Class, f.Verb, f.B, f.For = fault.N5, []string{"isolate", "controller"}[src.Intn(2)], src.Between(0, 1), src.Between(200, 12000)
-		case 2:
-			f.Class = fault.P3
-		case 3, 4:
-			if power {
-				f.Class = fault.D1
-			}
-		}
-		p.Faults = append(p.Faults, f)
-	}
-	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
-}
-
-// blackout adds times in which one node is away, and at whose end all others end at once: some come back before it, some much later.
-func blackout(src *prng.Source, p *plan.Plan) {
-	for at := int64(3000); at < p.SafetyMS; at += src.Between(6000, 15000) {
-		first := src.Intn(p.Nodes)
-		kill := func(node int, at, away int64) {
-			p.Faults = append(p.Faults, fault.Fault{Class: fault.P1, At: at, Node: node, Shard: -1, B: -1, For: away})
-		}
-		all := at + src.Between(500, 5000)
-		kill(first, at, all-at+src.Between(1, 1500))
-		for n := range p.Nodes {
-			if n != first {
-				kill(n, all, src.Between(1, 1000)+src.Between(0, 1)*src.Between(1000, 5000))
-			}
-		}
-	}
-	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
-}
-
-// resets adds moments at which every connection between one node and the others breaks, far enough apart to be calm in between.
-func resets(src *prng.Source, p *plan.Plan) {
-	for at := int64(5000); at < p.SafetyMS; at += src.Between(1000, 8000) {
-		p.Faults = append(p.Faults, fault.Fault{Class: fault.N2, At: at, Node: src.Intn(p.Nodes), Shard: -1, B: -1})
-	}
-	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
-}
-
-// relays adds handovers: a leader ends, comes back, leads again, and ends again, all while what the broker that leads in between sends to
-// another one is held up. What it had to say of its first epoch arrives in its second.
-func relays(src *prng.Source, p *plan.Plan) {
-	p.Shards, p.SafetyMS = 1, max(p.SafetyMS, 40000)
-	for at := int64(4000); at < p.SafetyMS-2000; at += src.Between(2500, 4500) {
-		b := src.Intn(p.Nodes)
-		a := (b + 1 + src.Intn(p.Nodes-1)) % p.Nodes
-		f := src.Intn(p.Nodes)
-		for f == a || f == b {
-			f = (f + 1) % p.Nodes
-		}
-		again := src.Between(600, 1250)
-		p.Faults = append(p.Faults,
-			fault.Fault{Class: fault.N5, Verb: "link", At: at - 2, Node: a, Shard: -1, A: 1 << f, B: 1, For: again + src.Between(40, 250)},
-			fault.Fault{Class: fault.P1, At: at, Node: b, Shard: -1, B: -1, For: src.Between(20, 150)},
-			fault.Fault{Class: fault.P1, At: at + again, Node: b, Shard: -1, B: -1, For: src.Between(20, 400)})
-	}
-	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
 }

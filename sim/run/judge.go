@@ -19,25 +19,26 @@ const fullEvery = 1000
 
 // Judge feeds the oracles, keeps the history, and writes into it what only the simulator knows: phases, faults, excuses.
 type Judge struct {
-	Events []*history.Event
-	plan   *plan.Plan
-	rec    *history.Recorder
-	suite  *oracle.Suite
-	c      *cluster.Cluster
-	view   *view
-	rounds int64
-	noted  int // notes of the ledger that stand in the history
-	found  error
-	lied   []bool             // by node: a sync has lied
-	beyond bool               // a lying sync and then a loss of power destroyed the only copy: outside the model
-	synced []map[string]int64 // by node: synced end of each partition when its last process ended
-	weak   *trouble           // nil: one node, which nobody deposes
-	copies *copies            // nil: one node
-	rash   *unclean           // nil: one node
-	gone   []bool             // by node: its disk is about to be replaced
-	wiped  []bool             // by node: its disk, with what it was as a voter, was taken away
-	rotten []bool             // by node: records on its disk are
-	whole  *metadata.Image    // one that owes nothing
+	Events  []*history.Event
+	plan    *plan.Plan
+	rec     *history.Recorder
+	suite   *oracle.Suite
+	c       *cluster.Cluster
+	view    *view
+	rounds  int64
+	noted   int // notes of the ledger that stand in the history
+	found   error
+	lied    []bool             // by node: a sync has lied
+	beyond  bool               // a lying sync and then a loss of power, or rot, destroyed the only copy: outside the model
+	synced  []map[string]int64 // by node: synced end of each partition when its last process ended
+	weak    *trouble           // nil: one node, which nobody deposes
+	copies  *copies            // nil: one node
+	rash    *unclean           // nil: one node
+	gone    []bool             // by node: its disk is about to be replaced
+	wiped   []bool             // by node: its disk, with what it was as a voter, was taken away
+	rotten  []bool             // by node: records on its disk are, or may be at any time
+	repairs int64              // of rotten records, by the brokers themselves
+	whole   *metadata.Image    // one that owes nothing
 }
 
 func newJudge(p *plan.Plan) *Judge {
@@ -48,7 +49,7 @@ func newJudge(p *plan.Plan) *Judge {
 
 func (j *Judge) begin(c *cluster.Cluster) {
 	j.c, j.view = c, newView(c)
-	j.view.rotten = j.Rotten
+	j.view.rotten = func(node int) bool { return j.rotten[node] }
 	for range c.Nodes() {
 		j.synced = append(j.synced, map[string]int64{})
 		j.lied, j.gone, j.wiped, j.rotten = append(j.lied, false), append(j.gone, false), append(j.wiped, false), append(j.rotten, false)
@@ -59,8 +60,15 @@ func (j *Judge) begin(c *cluster.Cluster) {
 		}
 		return 0
 	}
+	// What expires does so by its setting, which a plan keeps when F:L2 is shrunk out of it.
+	set := func(name string) int {
+		if j.plan.Settings[name] != "" {
+			return 1
+		}
+		return on(fault.L2)
+	}
 	j.note(history.Op{Kind: history.Config, Meta: fmt.Sprintf("flush=%s,copies=%d,producers-expire=%d,offsets-expire=%d,offsets-partitions=%s",
-		j.plan.Flush, on(fault.N4), on(fault.L2), on(fault.L2), j.plan.Settings["offsets.topic.num.partitions"])})
+		j.plan.Flush, on(fault.N4), set("producer.id.expiration.ms"), set("offsets.retention.minutes"), j.plan.Settings["offsets.topic.num.partitions"])})
 	if c.Nodes() > 1 {
 		j.weak, j.copies, j.rash = newTrouble(j), newCopies(j), newUnclean(j)
 	}
@@ -131,6 +139,7 @@ func (j *Judge) Stepped(node, shard int) error {
 	if j.copies != nil && shard < j.plan.Shards {
 		j.copies.stepped(node)
 	}
+	j.mended(node)
 	err := j.suite.Step(j.view)
 	if shard == j.plan.Shards {
 		j.view.voters.looked()
@@ -146,6 +155,7 @@ func (j *Judge) faults() {
 		if n.What == "lying sync" {
 			j.lied[n.Node] = true
 		}
+		j.beyond = j.beyond || j.c.Nodes() == 1 && rotted(n)
 		where := ""
 		if n.Node >= 0 {
 			where = " " + history.NodeName(n.Node)
@@ -155,7 +165,10 @@ func (j *Judge) faults() {
 }
 
 // Heard reports what a client's call brought to light.
-func (j *Judge) Heard() error { return j.verdict(nil) }
+func (j *Judge) Heard() error {
+	j.faults()
+	return j.verdict(nil)
+}
 
 // Healing notes the end of the safety phase.
 func (j *Judge) Healing() { j.note(history.Op{Kind: history.Phase, Meta: "liveness"}) }
@@ -191,12 +204,24 @@ func (j *Judge) Crashing(node int, power bool) {
 		j.copies.crashing(node, power, known)
 		j.gone[node] = false
 	case !power:
-	case j.c.Ledger().Any(node, fault.D2, fault.D5, fault.D7, fault.D8):
+	case j.c.Ledger().Any(node, fault.D2, fault.D7, fault.D8):
 		j.note(history.Op{Kind: history.Excuse})
 	case j.plan.Flush == "os":
 		for _, k := range sorted(known) {
 			j.note(history.Op{Kind: history.Excuse, Key: k, Offset: known[k]})
 		}
+	}
+}
+
+// Stopped notes the end of a process that was told to stop: one that has served leaves nothing unsynced. One that has registered and did not come
+// to serve may have begun to load, and has ended uncleanly; one that has not registered has touched nothing.
+func (j *Judge) Stopped(node int) {
+	switch {
+	case j.copies == nil:
+	case j.c.Ready(node):
+		clear(j.synced[node])
+	case j.view.Registered(node) != nil:
+		j.copies.crashing(node, false, j.synced[node])
 	}
 }
 
@@ -222,22 +247,6 @@ func (j *Judge) Replacing(node int, wiped bool) bool {
 	return true
 }
 
-// Rotting implements cluster.Rots: one node's copies at a time, and not the only ones that there are.
-func (j *Judge) Rotting(node int) bool {
-	if j.copies == nil || slices.Contains(j.rotten, true) {
-		return false
-	}
-	j.rotten[node] = true
-	j.copies.destroyed(node, map[string]int64{})
-	return true
-}
-
-// Rotten implements cluster.Rots.
-func (j *Judge) Rotten(node int) bool { return len(j.rotten) > 0 && j.rotten[node] }
-
-// Replaced implements cluster.Rots.
-func (j *Judge) Replaced(node int) { j.rotten[node] = false }
-
 // Beyond says that the run has left the model: it need not come to an end any more.
 func (j *Judge) Beyond() bool { return j.beyond }
 
@@ -260,6 +269,9 @@ func (j *Judge) Ended() error {
 // Checked counts the checks made, by property.
 func (j *Judge) Checked() map[string]int64 {
 	m, _ := j.suite.Checked()
+	if j.repairs > 0 {
+		m["repair"] = j.repairs
+	}
 	return m
 }
 

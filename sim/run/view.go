@@ -268,28 +268,40 @@ func (v *view) ReadBack(node int, topic string, partition int32, from int64, eac
 	if r == nil || r.Log == nil || v.rotten != nil && v.rotten(node) {
 		return false
 	}
-	d := v.c.Disk(node)
-	var segments []string
-	for _, name := range d.List(r.Log.Dir()) {
-		if strings.HasSuffix(name, ".log") {
-			segments = append(segments, name)
-		}
-	}
-	slices.Sort(segments) // names are offsets with leading zeros
-	for i, name := range segments {
+	segments := v.segmentsOf(node, r.Log.Dir())
+	for i, path := range segments {
 		if i+1 < len(segments) && baseOf(segments[i+1]) <= from {
 			continue
 		}
-		if !v.readSegment(r.Log.Dir()+"/"+name, node, from, each) {
+		if !v.readSegment(path, node, from, each) {
 			return true
 		}
 	}
 	return true
 }
 
+// segmentsOf gives the paths of a log's segments, in order.
+func (v *view) segmentsOf(node int, dir string) (paths []string) {
+	for _, name := range v.c.Disk(node).List(dir) {
+		if strings.HasSuffix(name, ".log") {
+			paths = append(paths, dir+"/"+name)
+		}
+	}
+	slices.Sort(paths) // names are offsets with leading zeros
+	return paths
+}
+
 // Unclean implements oracle.Returns.
 func (v *view) Unclean(node int) bool {
 	return v.killed[node] == v.c.Incarnation(node)-1 && !v.c.Ledger().Any(node, fault.D2, fault.D4, fault.D5, fault.D8)
+}
+
+// Registered implements oracle.Returns.
+func (v *view) Registered(node int) *metadata.Broker {
+	if s, ok := v.c.Stepper(node, 0).(interface{ Registered() *metadata.Broker }); ok {
+		return s.Registered()
+	}
+	return nil
 }
 
 // find gives a node's partition by its name, or nil.
@@ -315,8 +327,9 @@ func (v *view) EpochAt(node int, topic string, partition int32, offset int64) (i
 	return r.Log.EpochAt(offset), true
 }
 
-func baseOf(name string) (n int64) {
-	for _, c := range strings.TrimSuffix(name, ".log") {
+// baseOf gives the offset in a segment's path.
+func baseOf(path string) (n int64) {
+	for _, c := range strings.TrimSuffix(path[strings.LastIndexByte(path, '/')+1:], ".log") {
 		n = n*10 + int64(c-'0')
 	}
 	return n

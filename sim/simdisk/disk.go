@@ -308,6 +308,12 @@ func (d *Disk) ReadAt(path string, p []byte, off int64) int {
 	return f.img.readAt(p, off)
 }
 
+// Files gives the paths of all files, sorted by directory and name.
+func (d *Disk) Files() (paths []string) {
+	d.visit(d.root, "", func(path string, _ *inode) { paths = append(paths, path) })
+	return paths
+}
+
 // List gives the visible names of a directory, sorted; nil if there is none.
 func (d *Disk) List(path string) []string {
 	names, _ := d.list(path)

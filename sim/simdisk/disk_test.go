@@ -283,6 +283,45 @@ func TestAnOverwriteThatIsLostGivesTheOldBytesBack(t *testing.T) {
 	}
 }
 
+func TestAMisdirectedWriteLeavesAHoleAtItsPlaceAndTheFileAsLongAsItShouldBe(t *testing.T) {
+	r := fresh(t, 1)
+	at := func(off int64, b byte, n int) disk.Request {
+		return disk.Request{Kind: disk.Write, File: f1, Off: off, Vec: [][]byte{bytes.Repeat([]byte{b}, n)}}
+	}
+	r.must(t, at(0, 'a', 5000))
+	r.d.Faults.Misdirect = 1
+	if c := r.must(t, at(5000, 'b', 300)); c.N != 300 {
+		t.Fatalf("%d bytes written", c.N)
+	}
+	r.must(t, at(5300, 'c', 100))
+	want := bytes.Repeat([]byte{'a'}, 5400)
+	copy(want[5000-astray:], bytes.Repeat([]byte{'b'}, 300))
+	clear(want[5000:5300])
+	copy(want[5300:], bytes.Repeat([]byte{'c'}, 100))
+	if got, _ := r.d.ReadFile("data/a"); !bytes.Equal(got, want) {
+		t.Fatal("other bytes than the misdirected ones, or not those")
+	}
+	if r.d.Used() != 5400 {
+		t.Fatalf("%d bytes used", r.d.Used())
+	}
+	if !r.l.Any(0, fault.D5) {
+		t.Fatal("not in the ledger")
+	}
+	r.must(t, disk.Request{Kind: disk.Sync, File: f1})
+	r.reboot(true)
+	if got, _ := r.d.ReadFile("data/a"); !bytes.Equal(got, want) {
+		t.Fatal("a synced file changed with the loss of power")
+	}
+	r.must(t, disk.Request{Kind: disk.Mkdir, Path: "data/__cluster_metadata-0"})
+	r.must(t, disk.Request{Kind: disk.Open, File: f1, Path: "data/__cluster_metadata-0/log", Flags: disk.Create})
+	r.must(t, at(0, 'a', 5000))
+	r.d.Faults.Misdirect = 1
+	r.must(t, at(5000, 'b', 1))
+	if got, _ := r.d.ReadFile("data/__cluster_metadata-0/log"); got[5000-astray] != 'a' || got[5000] != 'b' {
+		t.Fatal("a write of the metadata log was misdirected")
+	}
+}
+
 func TestBreakingTheContractIsFound(t *testing.T) {
 	shared := []byte("bytes")
 	for name, breakIt := range map[string]func(r *rig){

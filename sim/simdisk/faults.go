@@ -77,13 +77,21 @@ func (f *Faults) slow(d *Disk, t clock.Duration) clock.Duration {
 	return t
 }
 
-func (f *Faults) misdirect(d *Disk, off int64) int64 {
-	if f.Misdirect == 0 || off < 4096 {
-		return off
+// astray is how far from its place a misdirected write lands, in bytes.
+const astray = 4096
+
+// land gives where a write of n bytes of q goes. One that is misdirected (D5) changes other blocks of the file than its own, not what the file
+// system knows of it: the file is as long as if the write had gone well, and its own place has what a hole has.
+func (d *Disk) land(q *request, n int64) int64 {
+	if d.Faults.Misdirect == 0 || q.Off < astray || q.f.spared {
+		return q.Off
 	}
-	f.Misdirect--
-	d.ledger.Note(d.eng.Now(), fault.D5, d.node, "misdirected write")
-	return off - 4096
+	d.Faults.Misdirect--
+	d.ledger.Note(d.eng.Now(), fault.D5, d.node, "misdirected write of "+d.handle(q.File).path)
+	if end := q.Off + n; end > q.f.img.size {
+		q.f.truncate(d.seq, end)
+	}
+	return q.Off - astray
 }
 
 // Used is the number of bytes that files hold: a plan that fills the disk sets Capacity near it.

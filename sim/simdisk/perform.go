@@ -135,7 +135,7 @@ func (d *Disk) performWrite(q *request, c *disk.Completion) {
 	}
 	before := q.f.img.size
 	d.seq++
-	q.f.write(d.seq, d.Faults.misdirect(d, q.Off), q.Vec, n)
+	q.f.write(d.seq, d.land(q, n), q.Vec, n)
 	d.used += q.f.img.size - before
 }
 
@@ -151,7 +151,7 @@ func (d *Disk) performTruncate(q *request, c *disk.Completion) {
 	d.used += q.f.img.size - before
 }
 
-// spared says that D2 leaves a file alone: on a voter's metadata directory it is outside the model, since no copy is left to go on from.
+// spared says that D2 and D5 leave a file alone: on a voter's metadata directory they are outside the model, since no copy is left to go on from.
 func spared(path string) bool {
 	return strings.Contains(path, "__cluster_metadata") || strings.HasSuffix(path, "meta.properties") || strings.HasSuffix(path, "meta.properties.tmp")
 }

@@ -45,6 +45,7 @@ type Hints struct {
 	Focus       string `json:"focus,omitempty"`     // idempotent | groups | fetch | misbehave | storage | trim | offsets: more of that
 	NoGroups    bool   `json:"no_groups,omitempty"` // until the broker has them
 	NoRetention bool   `json:"no_retention,omitempty"`
+	Wide        bool   `json:"wide,omitempty"` // many partitions, so that any two brokers share some; two copies make a commit
 }
 
 // Ids of clients: admin first. Value and process numbers hang on them, so they never change within a plan.
@@ -132,9 +133,12 @@ func (d *drawer) topics() {
 			if d.src.Permille(150) {
 				t.Replicas = int16(d.src.Between(1, int64(t.Replicas)))
 			}
-			if t.Replicas > 2 && d.src.Permille(700) {
+			if t.Replicas > 2 && (d.src.Permille(700) || d.h.Wide) {
 				t.Configs = append(t.Configs, "min.insync.replicas=2")
 			}
+		}
+		if d.h.Wide {
+			t.Partitions = 12
 		}
 		d.plan.Topics = append(d.plan.Topics, t)
 	}

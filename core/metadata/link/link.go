@@ -22,6 +22,7 @@ const (
 	MailTransfer              // give leadership away, then answer MailTransferred; a clean stop asks it
 	MailFreeze                // Token: take a snapshot now (tests); answered by MailChanged
 	MailOpen                  // the data directory is locked: open the stores, and answer MailState; sent once, first
+	MailGone                  // Body string, raft's name of the leader: its streams ended, and its machine refuses connections
 )
 
 // Kinds of mail from the actor to shard 0.
