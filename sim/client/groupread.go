@@ -24,7 +24,7 @@ func (g *Group) place() {
 	cap := int16(anyVersion)
 	low := int16(1)
 	if g.proc != nil { // what an open transaction may commit is waited for (KIP-447)
-		req.RequireStable, low = true, 7
+		req.RequireStable, low = !g.proc.hanging, 7
 	}
 	ops := make([]history.Op, len(g.owned))
 	for i, p := range g.owned {
@@ -51,6 +51,9 @@ func (g *Group) place() {
 		code := g.placed(r.(*kmsg.OffsetFetchResponse), ops)
 		if code != kerr.None {
 			g.offsetsAsked(history.Fail, code.String(), ops)
+			if g.proc != nil {
+				g.proc.unstable(code)
+			}
 			if g.state == memberPlacing && code == kerr.NotCoordinator {
 				g.expelled(code)
 			}

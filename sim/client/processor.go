@@ -47,9 +47,11 @@ type processor struct {
 	seqs    []int32
 	txn     *processing
 	made    int64
-	turn    int  // the node that was fetched from last
-	flushed bool // the end of the last transaction is known to be carried out
-	copying bool // it counts among those that copy
+	turn    int        // the node that was fetched from last
+	waits   clock.Time // since when the group's offsets have hung on a transaction; 0: they do not
+	hanging bool       // for so long that nobody will end it
+	flushed bool       // the end of the last transaction is known to be carried out
+	copying bool       // it counts among those that copy
 }
 
 // processing is one transaction.
@@ -107,6 +109,21 @@ func (p *processor) busy() bool { return p.txn != nil }
 // settled says that nothing that the processor has asked for may still move the group's offsets: what it asks where the group stands stays true.
 func (p *processor) settled() bool { return p.txn == nil && p.pid >= 0 }
 
+// unstable notes that the group's offsets cannot be told yet. A transaction that nobody ends is noted, and not waited for any more: the oracle knows whether
+// what its coordinator knew may be gone.
+func (p *processor) unstable(c kerr.Code) {
+	now := p.g.n.Now()
+	switch {
+	case c != kerr.UnstableOffsetCommit || !p.g.healed:
+		p.waits = 0
+	case p.waits == 0:
+		p.waits = now
+	case now >= p.waits.Add(openBound):
+		p.hanging = true
+		p.g.note(procSlot, history.Op{Kind: history.Seen, Key: history.Key("__consumer_offsets", 0), Offset: history.NoOffset, HW: -1, Start: -1, PID: noProducerID, Got: "open"})
+	}
+}
+
 // fetch asks one leader, each in its turn: what one answer brings is one transaction.
 func (p *processor) fetch() {
 	g := p.g
@@ -142,7 +159,7 @@ func (p *processor) taken(at *position, recs []history.Record) {
 
 // revoked is the group's call: the partitions are another's now.
 func (p *processor) revoked() {
-	if p.txn != nil && p.cfg.Loyal {
+	if p.txn != nil && p.cfg.Loyal && p.txn.step != procEnding { // what may have been committed is not aborted
 		p.txn.abort = true
 	}
 }
