@@ -221,6 +221,8 @@ func (j *Judge) Crashing(node int, power bool) {
 func (j *Judge) Stopped(node int) {
 	switch {
 	case j.copies == nil:
+	case j.rotten[node]: // a start finds what no process has looked at
+		j.copies.crashing(node, false, j.synced[node])
 	case j.c.Ready(node):
 		clear(j.synced[node])
 	case j.view.Registered(node) != nil:
