@@ -19,14 +19,14 @@ import (
 func (s *Shard) sortDirectories(t *task.Task, boot *bootData, img *metadata.Image) {
 	for i := range boot.dirs {
 		if boot.dirs[i].failed == "" && !t.Stopped() {
-			s.sortDirectory(t, s.state.Dirs[i].Path, boot.dirs[i].logs, img)
+			s.sortDirectory(t, s.state.Dirs[i].Path, &boot.dirs[i], img)
 		}
 	}
 }
 
-func (s *Shard) sortDirectory(t *task.Task, dir string, logs []string, img *metadata.Image) {
+func (s *Shard) sortDirectory(t *task.Task, dir string, b *bootDir, img *metadata.Image) {
 	var gone []string
-	for _, d := range logs {
+	for _, d := range b.logs {
 		path := dir + "/" + d
 		if commitlog.IsRemoved(d) {
 			gone = append(gone, path)
@@ -39,6 +39,9 @@ func (s *Shard) sortDirectory(t *task.Task, dir string, logs []string, img *meta
 		id, known, err := commitlog.ReadTopicID(t, s.env, path)
 		if t.Stopped() {
 			return
+		}
+		if !known && err == disk.OK { // it has rotted
+			id, known = b.topics[topic]
 		}
 		moved := ok && known && s.static.Clustered && img.TopicByID(id) != nil && img.TopicByID(id).Name == topic && !s.isMine(img.TopicByID(id), number)
 		if !ok || !known || err != disk.OK || img.TopicByID(id) != nil && !moved || len(img.Brokers()) == 0 {

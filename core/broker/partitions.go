@@ -254,6 +254,9 @@ func (s *Shard) openLog(t *task.Task, p *replica.Partition) (*commitlog.Log, err
 	if mt := s.applied.TopicByID(p.TopicID); mt != nil {
 		opt.Config = s.logConfig(mt)
 	}
+	if s.boot != nil && s.phase == booting {
+		opt.Owner = s.boot.dirs[p.Dir].topics[p.Topic]
+	}
 	if b := s.bootOf(p); b != nil && s.phase == booting {
 		name := nameOf(p)
 		opt.RecoveryPoint, opt.StartOffset, opt.Clean = b.points[name], b.starts[name], b.clean

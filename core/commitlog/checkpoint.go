@@ -22,15 +22,16 @@ type Entry struct {
 // ErrCheckpoint says that a checkpoint file is not one; it is made anew.
 var ErrCheckpoint = errors.New("commitlog: malformed checkpoint file")
 
-// AppendCheckpoint adds the text of a checkpoint, version 0: "topic partition offset" on each line after version and count.
+// AppendCheckpoint adds the text of a checkpoint, version 0: "topic partition offset" on each line after version and count, and its sum.
 func AppendCheckpoint(dst []byte, entries []Entry) []byte {
+	from := len(dst)
 	dst = appendCount(dst, len(entries))
 	for _, e := range entries {
 		dst = append(append(dst, e.Topic...), ' ')
 		dst = append(strconv.AppendInt(dst, int64(e.Partition), 10), ' ')
 		dst = append(strconv.AppendInt(dst, e.Offset, 10), '\n')
 	}
-	return dst
+	return appendSum(dst, from)
 }
 
 // appendCount begins a checkpoint: version 0 and the number of entries.
@@ -89,10 +90,11 @@ func replaceFile(t *task.Task, e *env.Env, dir, name string, b []byte) disk.Comp
 	return c
 }
 
-// parseLines checks version 0 and the count, and gives the fields of each line; all of the text must be used.
+// parseLines checks version 0, the count and the sum, and gives the fields of each line; all of the text must be used.
 func parseLines(text []byte, fields int, each func([][]byte) bool) bool {
-	lines := bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
-	if len(lines) < 2 || string(lines[0]) != "0" {
+	body, ok := withoutSum(text)
+	lines := bytes.Split(body, []byte("\n"))
+	if !ok || len(lines) < 2 || string(lines[0]) != "0" {
 		return false
 	}
 	n, ok := parseInt(lines[1])

@@ -37,4 +37,5 @@ type Options struct {
 	Clean         bool     // the broker shut down cleanly: no scan
 	Create        bool     // make the log if the directory is missing or empty
 	TopicID       [16]byte // written to partition.metadata; zero: none
+	Owner         [16]byte // whose log it is if partition.metadata cannot be read; zero: TopicID's
 }

@@ -8,16 +8,16 @@ import (
 )
 
 // The file leader-epoch-checkpoint is Kafka's, version 0: a line with the version, one with the number of entries, then
-// "epoch startOffset" on each line.
+// "epoch startOffset" on each line. It ends with its sum.
 
 func (e *epochs) appendText(dst []byte) []byte {
-	dst = append(dst, "0\n"...)
-	dst = append(strconv.AppendInt(dst, int64(len(e.list)), 10), '\n')
+	from := len(dst)
+	dst = appendCount(dst, len(e.list))
 	for _, s := range e.list {
 		dst = append(strconv.AppendInt(dst, int64(s.epoch), 10), ' ')
 		dst = append(strconv.AppendInt(dst, s.start, 10), '\n')
 	}
-	return dst
+	return appendSum(dst, from)
 }
 
 // parse replaces the list, or leaves it empty and returns false if the text is not a whole checkpoint of ascending entries.

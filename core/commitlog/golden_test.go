@@ -31,8 +31,8 @@ func TestEachFileHasKafkasBytes(t *testing.T) {
 	want := map[string]string{
 		"00000000000000000000.index":     "00000005" + "0000018a" + "00000009" + "00000314",
 		"00000000000000000000.timeindex": "00000000000003eb" + "00000005" + "00000000000003ed" + "00000009",
-		"leader-epoch-checkpoint":        hex.EncodeToString([]byte("0\n2\n0 0\n1 10\n")),
-		"partition.metadata":             hex.EncodeToString([]byte("version: 0\ntopic_id: AQIDAAAAAAAAAAAAAAAAAA\n")),
+		"leader-epoch-checkpoint":        hex.EncodeToString([]byte("0\n2\n0 0\n1 10\t\t\t\t \t\t\t \t\t  \t  \t \t \t\t\t \t\t\t\t\t \t \n")),
+		"partition.metadata":             hex.EncodeToString([]byte("version: 0\ntopic_id: AQIDAAAAAAAAAAAAAAAAAA\ncrc32c: c5112289\n")),
 	}
 	for name, h := range want {
 		n := d.names["data/t-0/"+name]
@@ -53,7 +53,7 @@ func TestEachFileHasKafkasBytes(t *testing.T) {
 func TestCheckpointsHaveKafkasText(t *testing.T) {
 	list := []Entry{{"a", 0, 5}, {"b.c_d-e", 12, 1 << 40}}
 	text := AppendCheckpoint(nil, list)
-	if want := "0\n2\na 0 5\nb.c_d-e 12 1099511627776\n"; string(text) != want {
+	if want := "0\n2\na 0 5\nb.c_d-e 12 1099511627776\t\t\t \t\t     \t\t   \t\t\t\t\t \t\t  \t\t \t  \n"; string(text) != want {
 		t.Fatalf("got %q, want %q", text, want)
 	}
 	w := newWorld(newMemDisk(prng.New(1)))

@@ -15,12 +15,13 @@ type lowered struct{ point, start int64 }
 const noCap = maxOffset
 
 func (c lowered) appendText(dst []byte) []byte {
-	dst = append(dst, "0\n1\n"...)
+	from := len(dst)
+	dst = appendCount(dst, 1)
 	dst = append(strconv.AppendInt(dst, c.point, 10), ' ')
-	return append(strconv.AppendInt(dst, c.start, 10), '\n')
+	return appendSum(append(strconv.AppendInt(dst, c.start, 10), '\n'), from)
 }
 
-// parseLowered reads the file. A damaged one caps everything: it only makes a recovery read more.
+// parseLowered reads the file. A damaged one caps everything: a recovery reads more, and what DeleteRecords took off the log may come back.
 func parseLowered(text []byte) (c lowered) {
 	ok := parseLines(text, 2, func(f [][]byte) bool {
 		point, ok1 := parseInt(f[0])
@@ -29,7 +30,7 @@ func parseLowered(text []byte) (c lowered) {
 		return ok1 && ok2
 	})
 	if !ok {
-		return lowered{0, noCap}
+		return lowered{}
 	}
 	return c
 }

@@ -61,6 +61,9 @@ func (l *Log) open(t *task.Task, opt Options) error {
 		if err != disk.OK {
 			return fmt.Errorf("read %s/%s: %w", l.dir, nameMetadata, err)
 		}
+		if !ok {
+			id, ok = opt.Owner, opt.Owner != [16]byte{}
+		}
 		if ok && id != opt.TopicID {
 			return &Foreign{l.dir, id}
 		}
@@ -115,12 +118,13 @@ func (l *Log) firstSegment(t *task.Task, start int64) error {
 	return nil
 }
 
-// writeMetadata writes partition.metadata, Kafka's version 0, unsynced.
+// writeMetadata writes partition.metadata, Kafka's version 0 with a line of ours behind, unsynced.
 func (l *Log) writeMetadata(t *task.Task) error {
 	if l.topicID == ([16]byte{}) {
 		return nil
 	}
 	text := "version: 0\ntopic_id: " + base64.RawURLEncoding.EncodeToString(l.topicID[:]) + "\n"
+	text += sumLine([]byte(text))
 	if c := writeFile(t, l.env, l.dir+"/"+nameMetadata, []byte(text), false); c.Err != disk.OK {
 		return wrap("write "+l.dir+"/"+nameMetadata, &c)
 	}

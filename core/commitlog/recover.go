@@ -135,9 +135,14 @@ func (r *recovery) loadMetadata() error {
 	return r.writeMetadata(r.t)
 }
 
+// parseMetadata gives the topic id in partition.metadata, if the file is whole: with the sum that ours have, or without any, as Kafka's.
 func parseMetadata(b []byte) (id [16]byte, ok bool) {
 	text, found := strings.CutPrefix(string(b), "version: 0\ntopic_id: ")
-	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimSuffix(text, "\n"))
+	text, sum, _ := strings.Cut(text, "\n")
+	if sum != "" && sum != sumLine(b[:len(b)-len(sum)]) {
+		return id, false
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if !found || err != nil || len(raw) != len(id) {
 		return id, false
 	}

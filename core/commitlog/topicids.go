@@ -16,12 +16,13 @@ type TopicName struct {
 
 // AppendTopicNames adds the text of such a file: version 0, count, and "topic id" on each line, the id as in partition.metadata.
 func AppendTopicNames(dst []byte, list []TopicName) []byte {
+	from := len(dst)
 	dst = appendCount(dst, len(list))
 	for i := range list {
 		dst = append(append(dst, list[i].Topic...), ' ')
 		dst = append(base64.RawURLEncoding.AppendEncode(dst, list[i].ID[:]), '\n')
 	}
-	return dst
+	return appendSum(dst, from)
 }
 
 // ParseTopicNames reads the text of such a file.

@@ -22,8 +22,8 @@ const capRetry = clock.Second
 
 // TruncateTo makes the log end at an offset, or before it if that stands within a batch (KIP-101: what a leader does not have).
 // Nothing may be appended until it returns, and reads find nothing meanwhile. Responses that hold bytes behind the offset have left before
-// anything is cut. Producers all of whose records were deleted before may be forgotten, if a loss of power has taken older snapshots. False: the log has failed, is being closed or the task was stopped.
-func (l *Log) TruncateTo(t *task.Task, to int64) bool {
+// anything is cut. Damage that is met below fails the log, unless the replica is expendable, in no ISR: then the log ends there. Producers all of whose records were deleted before may be forgotten, if a loss of power has taken older snapshots. False: the log has failed, is being closed or the task was stopped.
+func (l *Log) TruncateTo(t *task.Task, to int64, expendable bool) bool {
 	assert.That(!l.cutting, "commitlog: two truncations at a time")
 	if to >= l.end { // no batch goes, but maybe an epoch that was begun and never used
 		if l.epochs.cutEnd(l.end); !l.epochs.saved {
@@ -51,7 +51,7 @@ func (l *Log) TruncateTo(t *task.Task, to int64) bool {
 	r.opt = Options{Config: l.cfg, Listener: l.listener, RecoveryPoint: min(l.synced, to), StartOffset: start, TopicID: l.topicID}
 	l.leave(t)
 	l.written, l.synced, l.end = min(l.written, to), min(l.synced, to), to
-	if !l.recoverAgain(t, &r) {
+	if !l.recoverAgain(t, &r, expendable) {
 		return false
 	}
 	l.epochs.cutEnd(l.end)
@@ -208,14 +208,14 @@ func (l *Log) letGo(t *task.Task, s *segment) {
 }
 
 // recoverAgain runs a recovery on the log as it stands.
-func (l *Log) recoverAgain(t *task.Task, r *recovery) bool {
+func (l *Log) recoverAgain(t *task.Task, r *recovery, expendable bool) bool {
 	c := t.Disk(disk.Request{Kind: disk.List, Path: l.dir})
 	if c.Err != disk.OK {
 		return l.survived(t, wrap("list "+l.dir, &c))
 	}
 	err := r.run(c.Names)
-	if bad := (*Corrupt)(nil); errors.As(err, &bad) && !t.Stopped() {
-		l.env.Errorf("%s has lost records: offsets %d to %d were synced and are gone or damaged; what its leader has is fetched again", l.dir, bad.End, bad.RecoveryPoint-1)
+	if bad := (*Corrupt)(nil); errors.As(err, &bad) && expendable && !t.Stopped() {
+		l.env.Errorf("%s has lost records: offsets %d to %d are damaged; what its leader has is fetched again", l.dir, bad.End, bad.RecoveryPoint-1)
 		again := recovery{Log: l, t: t, limited: true, limit: r.limit, opt: r.opt}
 		again.opt.RecoveryPoint = 0
 		l.leave(t)

@@ -58,7 +58,7 @@ func (m *twin) truncate(full bool) {
 		if full {
 			ok = m.l.TruncateFully(t, to)
 		} else {
-			ok = m.l.TruncateTo(t, to)
+			ok = m.l.TruncateTo(t, to, false)
 		}
 		done = true
 	})
@@ -189,7 +189,7 @@ func TestATruncationWaitsForAResponseThatHoldsWhatItCuts(t *testing.T) {
 	}
 	m.l.Pin(sl.Ext.File)
 	done := false
-	task.Go(w.env, func(t *task.Task) { done = m.l.TruncateTo(t, 2) })
+	task.Go(w.env, func(t *task.Task) { done = m.l.TruncateTo(t, 2, false) })
 	for i := 0; i < 100; i++ {
 		w.step()
 	}
@@ -222,7 +222,7 @@ func TestATruncationIsNotDisturbedByASyncThatAStopAsksFor(t *testing.T) {
 			m.w.step()
 		}
 		cut, closed := false, disk.ErrIO
-		task.Go(m.w.env, func(t *task.Task) { cut = m.l.TruncateTo(t, 2) })
+		task.Go(m.w.env, func(t *task.Task) { cut = m.l.TruncateTo(t, 2, false) })
 		task.Go(m.w.env, func(t *task.Task) { closed = m.l.Close(t, true) })
 		m.w.settle()
 		if !cut || closed != disk.OK || m.l.End() != 2 || m.l.SyncedEnd() != 2 {

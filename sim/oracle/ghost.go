@@ -123,7 +123,8 @@ func (g *ghosts) before(e *history.Event) {
 			// Log starts stand in one checkpoint and nowhere else, and another says of which topics it speaks. What rot leaves of either is not
 			// used, and the logs begin with their first segments again, as Kafka's do: to guess might delete records that nobody has deleted.
 			rotten := strings.HasPrefix(o.Meta, fault.D4.String()+" ")
-			if rotten && (strings.HasSuffix(o.Meta, "/log-start-offset-checkpoint") || strings.HasSuffix(o.Meta, "/topic-id-checkpoint")) {
+			if rotten && (strings.HasSuffix(o.Meta, "/log-start-offset-checkpoint") || strings.HasSuffix(o.Meta, "/topic-id-checkpoint") ||
+				strings.HasSuffix(o.Meta, "/truncation-checkpoint")) {
 				g.forgetStarts()
 			}
 		}

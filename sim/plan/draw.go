@@ -120,7 +120,7 @@ var draw = [fault.Count]func(*Plan, Source){
 	fault.D4: func(p *Plan, s Source) {
 		for n := s.Between(1, 3); n > 0; n-- {
 			f := at(p, s, fault.D4)
-			f.Verb, f.A = []string{".index", ".timeindex", ".snapshot", "checkpoint", ".log"}[s.Between(0, 4)], s.Between(0, 1<<40)
+			f.Verb, f.A = []string{".index", ".timeindex", ".snapshot", "checkpoint", ".log", "partition.metadata"}[s.Between(0, 5)], s.Between(0, 1<<40)
 			p.Faults = append(p.Faults, f)
 		}
 	},
