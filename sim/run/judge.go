@@ -249,6 +249,10 @@ func (j *Judge) Replacing(node int, wiped bool) bool {
 		j.note(history.Op{Kind: history.Wiped, Member: history.NodeName(node)})
 	}
 	j.gone[node] = true
+	if j.copies != nil && !j.c.Running(node) { // no process ends with it
+		j.copies.destroyed(node, j.synced[node])
+		j.gone[node] = false
+	}
 	return true
 }
 
