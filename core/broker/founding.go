@@ -21,6 +21,7 @@ import (
 //	asking ─ all of the list answered, none has state ─▶ the one founder: Start with Bootstrap; the others: Start
 //	   └──── one answered that has state ──────────────▶ Start
 //	started ─ not a member, or at another address, as far as the log says ─▶ asks the leader to be added as non-voter, again and again
+//	started ─ member, and no leader is heard ─▶ the same: it may have been removed while it was away, and nobody tells it
 //	own state ─▶ started; the list is asked all the same, so that a directory of another cluster is noticed
 //
 // The founder is the node with the lowest node.id, or the one that brings the metadata of a sole broker.
@@ -54,7 +55,7 @@ func (f *founding) begin(m *member) {
 	f.TimerFired(nil)
 }
 
-// TimerFired is the heap's call: who has not answered is asked, and a node that is not a member asks to be one.
+// TimerFired is the heap's call: who has not answered is asked, and a node that is not a member, or may be none any more, asks to be one.
 func (f *founding) TimerFired(*timer.Timer) {
 	s := f.m.s
 	missing := false
@@ -67,7 +68,7 @@ func (f *founding) TimerFired(*timer.Timer) {
 	switch {
 	case !f.started:
 		s.env.After(&f.timer, askEach)
-	case !f.m.isMember() || f.m.clusterID() == "" && !f.m.leads():
+	case !f.m.isMember() || !f.m.controllerKnown() || f.m.clusterID() == "" && !f.m.leads():
 		f.join()
 		s.env.After(&f.timer, joinEach)
 	case missing:

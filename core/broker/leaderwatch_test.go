@@ -34,7 +34,7 @@ func TestALeaderWhoseStreamEndsIsGoneOnlyIfItsMachineRefuses(t *testing.T) {
 		return probes
 	}
 	stream := func(peer string) *step.Effects {
-		s.member.streams.open[7] = peer
+		s.member.streams.open[7] = streamPeer{name: peer}
 		return ends(network.Info{Conn: 7})
 	}
 	lead("2-a")

@@ -20,9 +20,16 @@ import (
 //	slow:     MailHold ─▶ Hold, until MailResume ─▶ Resume: raft reads slower than the peer sends
 //	end:      MailClose ─▶ Close        ConnClosed ─▶ MailClosed
 type streams struct {
-	m     *member
-	dials map[disk.Token]pendingStream // by the token of the Dial; lookups only
-	open  map[network.Conn]string      // the peer's name in the quorum; lookups only
+	m       *member
+	dials   map[disk.Token]pendingStream // by the token of the Dial; lookups only
+	open    map[network.Conn]streamPeer  // lookups only
+	reached map[string]int               // by peer: how many streams it was heard on; lookups only
+}
+
+// streamPeer is who is at the other end: its name in the quorum.
+type streamPeer struct {
+	name  string
+	heard bool
 }
 
 type pendingStream struct {
@@ -52,7 +59,7 @@ func (x *streams) opened(info *network.Info) bool {
 		return false
 	}
 	delete(x.dials, info.Token)
-	x.open[info.Conn] = p.hello.Want
+	x.open[info.Conn] = streamPeer{name: p.hello.Want}
 	x.transmit(info.Conn, link.AppendHello(streamHead(nil), p.hello), 0)
 	x.m.s.toLane(step.Mail{Kind: link.MailOpened, Body: &link.Opened{Conn: info.Conn, Token: p.token}})
 	return true
@@ -73,8 +80,13 @@ func (x *streams) closed(info *network.Info) bool {
 		return false
 	}
 	delete(x.open, info.Conn)
+	if peer.heard {
+		if x.reached[peer.name]--; x.reached[peer.name] == 0 {
+			delete(x.reached, peer.name)
+		}
+	}
 	x.m.s.toLane(step.Mail{Kind: link.MailClosed, A: int64(info.Conn)})
-	x.m.leaderWatch.lost(peer)
+	x.m.leaderWatch.lost(peer.name)
 	return true
 }
 
@@ -83,6 +95,19 @@ func (x *streams) has(c network.Conn) bool {
 	_, ok := x.open[c]
 	return ok
 }
+
+// heard notes that a stream's peer is who it is said to be: another closes the stream without a word.
+func (x *streams) heard(c network.Conn) {
+	p := x.open[c]
+	if !p.heard {
+		p.heard = true
+		x.open[c] = p
+		x.reached[p.name]++
+	}
+}
+
+// reach says whether a peer's process is there.
+func (x *streams) reach(peer string) bool { return x.reached[peer] > 0 }
 
 // hello takes the first frame of a connection that a peer dialled; false: the connection is to be closed.
 func (x *streams) hello(id network.Conn, frame []byte) bool {
@@ -98,7 +123,8 @@ func (x *streams) hello(id network.Conn, frame []byte) bool {
 		m.warnForeign(h.From, h.Cluster)
 		return false
 	}
-	x.open[id] = h.From
+	x.open[id] = streamPeer{name: h.From}
+	x.heard(id)
 	m.s.toLane(step.Mail{Kind: link.MailOpened, Body: &link.Opened{Conn: id, From: h.From, Address: h.Address}})
 	return true
 }
@@ -108,6 +134,7 @@ func (x *streams) frame(f *network.Frame) bool {
 	if !x.has(f.Conn) {
 		return false
 	}
+	x.heard(f.Conn)
 	x.m.s.toLane(step.Mail{Kind: link.MailBytes, A: int64(f.Conn), Body: bytes.Clone(f.Bytes)})
 	return true
 }

@@ -13,7 +13,7 @@ import (
 func TestAStreamIsHeldUntilRaftHasReadWhatCame(t *testing.T) {
 	n := newMemberNode(t)
 	s := n.shards[0].s
-	s.member.streams.open[7] = "2-a"
+	s.member.streams.open[7] = streamPeer{name: "2-a"}
 	tell := func(kind uint8, conn int64) *step.Effects {
 		out := &step.Effects{}
 		s.Step(n.now, &step.Event{Kind: step.MailArrived, Mail: step.Mail{Kind: kind, A: conn}}, out)

@@ -131,8 +131,8 @@ func (m *member) removeVoter(q *kmsg.RemoveRaftVoterRequest, w controller.Waiter
 		m.s.env.Warnf("the quorum will have %d voters, which tolerate no more failures than %d; add or remove another", voters-1, voters-2)
 	}
 	kind := link.Remove
-	if b := img.Broker(q.VoterID); b != nil && slices.Contains(b.LogDirs, q.VoterDirectoryID) {
-		kind = link.Demote // a broker goes on to follow the quorum, as an observer: one that raft forgets hears of nothing any more, its removal included
+	if b := img.Broker(q.VoterID); b != nil && slices.Contains(b.LogDirs, q.VoterDirectoryID) || m.streams.reach(id) {
+		kind = link.Demote // it goes on to follow the quorum, as an observer: one that raft forgets hears of nothing any more, its removal included
 	}
 	m.change(&link.Change{Kind: kind, Member: link.Member{ID: id}}, func(why string) {
 		if why != "" {

@@ -25,17 +25,22 @@ type report struct {
 	panic any
 }
 
-// New starts a bubble. Its random streams and, if order is true, the order in which its goroutines run come from seed.
+// New starts a bubble. Its random streams and, if order is true, the order in which its goroutines run come from seed. Its root waits for the
+// first command when New returns: if whoever makes several bubbles were preempted now and then, some roots would wait and others would not, and
+// to wake one that waits is a draw of its bubble.
 func New(seed uint64, order bool) *Bubble {
 	b := &Bubble{cmd: make(chan command), rep: make(chan report)}
 	settled()
+	begin()
 	go enter(func() { b.root(seed, order) })
+	<-b.rep
 	return b
 }
 
 // root is the bubble's first goroutine. It never returns: a crashed bubble waits for a command that does not come.
 func (b *Bubble) root(s uint64, order bool) {
 	seed(s, order)
+	b.rep <- report{}
 	for c := range b.cmd {
 		setNow(base + int64(c.at))
 		p := b.run(c.f)

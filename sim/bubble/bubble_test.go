@@ -114,8 +114,9 @@ func TestAPanicInAStepComesOutAndTheNextStepWorks(t *testing.T) {
 }
 
 // chaos is a history in which everything that the runtime draws takes part.
-func chaos(seed uint64, order bool) string {
-	b := New(seed, order)
+func chaos(seed uint64, order bool) string { return chaosIn(New(seed, order)) }
+
+func chaosIn(b *Bubble) string {
 	s := ""
 	b.Do(1, once(func() {
 		m := map[int]bool{}
@@ -159,6 +160,21 @@ func TestASeedIsOneHistory(t *testing.T) {
 	}
 	if chaos(2, false) == a || chaos(1, true) == a {
 		t.Fatal("the seed, or the order of goroutines, changes nothing")
+	}
+}
+
+// On a busy machine whoever makes bubbles may be stopped between two of them, and the first one begins.
+func TestItIsAllTheSameWhenABubblesRootBegins(t *testing.T) {
+	if !Exact {
+		t.Skip("this build has no overlay")
+	}
+	for seed := range uint64(20) {
+		at := chaosIn(New(seed, true))
+		b := New(seed, true)
+		runtime.Gosched()
+		if later := chaosIn(b); later != at {
+			t.Fatalf("seed %d, two histories:\n%s\n%s", seed, at, later)
+		}
 	}
 }
 

@@ -11,21 +11,22 @@ import (
 
 // Positions in a batch of magic 2 (KIP-98). Written down here once more: the clients must not share the broker's idea of them.
 const (
-	batchLength      = 8
-	batchMagic       = 16
-	batchCRC         = 17
-	batchAttributes  = 21
-	batchLastDelta   = 23
-	batchBaseTime    = 27
-	batchMaxTime     = 35
-	batchPID         = 43
-	batchEpoch       = 51
-	batchSequence    = 53
-	batchCount       = 57
-	batchHeader      = 61
-	batchLogOverhead = 12
-	attrCodec        = 7
-	attrControl      = 0x20
+	batchLength       = 8
+	batchMagic        = 16
+	batchCRC          = 17
+	batchAttributes   = 21
+	batchLastDelta    = 23
+	batchBaseTime     = 27
+	batchMaxTime      = 35
+	batchPID          = 43
+	batchEpoch        = 51
+	batchSequence     = 53
+	batchCount        = 57
+	batchHeader       = 61
+	batchLogOverhead  = 12
+	attrCodec         = 7
+	attrTransactional = 0x10
+	attrControl       = 0x20
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -40,6 +41,8 @@ type batchSpec struct {
 	keyed  bool
 	pad    int // bytes of padding behind each value
 	values []history.Record
+
+	transactional bool
 }
 
 // appendBatch writes a batch with the values' text as record values, "v3.17 xxxx".
@@ -58,7 +61,11 @@ func appendBatch(dst []byte, s *batchSpec) []byte {
 	be.PutUint32(h[batchLength:], uint32(len(h)-batchLogOverhead))
 	be.PutUint32(h[12:], 0xffffffff) // leader epoch: the broker's to fill
 	h[batchMagic] = 2
-	be.PutUint16(h[batchAttributes:], uint16(s.codec))
+	attr := uint16(s.codec)
+	if s.transactional {
+		attr |= attrTransactional
+	}
+	be.PutUint16(h[batchAttributes:], attr)
 	be.PutUint32(h[batchLastDelta:], uint32(len(s.values)-1))
 	be.PutUint64(h[batchBaseTime:], uint64(s.wall))
 	be.PutUint64(h[batchMaxTime:], uint64(s.wall))

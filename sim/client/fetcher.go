@@ -45,6 +45,7 @@ type fetcher struct {
 	gen   int     // of the assignment: answers of an older one are dropped
 	low   int16
 	after func() // one fetch, or one try, is over
+	take  func(p *position, recs []history.Record)
 }
 
 // lane is the fetches to one broker, and their session.
@@ -318,6 +319,9 @@ func (l *lane) records(p *position, part *kmsg.FetchResponseTopicPartition) (op 
 	}
 	op.Records, op.Batches = s.records, s.batches
 	p.next = s.next
+	if f.take != nil {
+		f.take(p, s.records)
+	}
 	return op, len(s.records) > 0, false
 }
 

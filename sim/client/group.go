@@ -65,6 +65,7 @@ type Group struct {
 	outgrown   bool // the topics have grown since it last joined as a member that the group knew
 	goAt       clock.Time
 	commitAt   clock.Time
+	proc       *processor // nil: it only reads, and commits by itself
 }
 
 // slots of a member's processes; 0 and 1 are the fetcher's.
@@ -87,6 +88,9 @@ func (g *Group) Start(n Net) {
 	g.start(n, "member")
 	g.onWork, g.onTick, g.onBeat = g.fetch, g.tick, g.beat
 	g.f = fetcher{b: &g.base, cfg: g.cfg.Fetch, low: 4, after: g.fetched}
+	if g.proc != nil {
+		g.f.take = g.proc.taken
+	}
 	g.f.link = g.newLink(g.cfg.Node, g.opened, func() {})
 	g.after(g.jitter(clock.MS(g.cfg.HeartbeatMS)), timerBeat)
 	keys := make([]string, len(g.cfg.Topics))
@@ -142,7 +146,9 @@ func (g *Group) advance() {
 	case memberUnjoined:
 		g.join()
 	case memberPlacing:
-		g.place()
+		if g.proc == nil || g.proc.settled() {
+			g.place()
+		}
 	}
 }
 
@@ -310,8 +316,27 @@ func (g *Group) expelled(code kerr.Code) {
 	}
 }
 
+// replace has a member ask where the group stands, since what it has read was not committed.
+func (g *Group) replace() {
+	if g.state == memberStable {
+		g.f.assign(nil)
+		g.state = memberPlacing
+		g.advance()
+	}
+}
+
+// lookAgain has a member look for its coordinator, which is not where it was; it stays what it is.
+func (g *Group) lookAgain() {
+	if g.state == memberStable || g.state == memberPlacing {
+		g.expelled(kerr.NotCoordinator)
+	}
+}
+
 // revoke gives up all partitions, as eager members do before they join again.
 func (g *Group) revoke() {
+	if g.proc != nil {
+		g.proc.revoked()
+	}
 	for _, p := range g.owned {
 		g.note(slotOwner, history.Op{Kind: history.Disown, Key: history.GroupKey(g.cfg.Group, p.key), Offset: history.NoOffset, Generation: g.generation, Member: g.identity()})
 	}
@@ -363,6 +388,9 @@ func (g *Group) tick() {
 		g.stale()
 	}
 	g.advance()
+	if g.proc != nil && !g.Done() {
+		g.proc.advance()
+	}
 	if g.state != memberStable {
 		return
 	}
@@ -413,7 +441,7 @@ func (g *Group) Done() bool {
 			}
 		}
 	}
-	return true
+	return g.proc == nil || g.proc.done()
 }
 
 // Waiting implements Settler.
@@ -421,6 +449,9 @@ func (g *Group) Waiting() string {
 	s := fmt.Sprintf("%s of %s: %s, generation %d", g.name, g.cfg.Group, memberStates[g.state], g.generation)
 	for _, p := range g.owned {
 		s += fmt.Sprintf(" %s at %d of %d", p.key, p.next, p.end)
+	}
+	if g.proc != nil {
+		s += g.proc.String()
 	}
 	return s
 }

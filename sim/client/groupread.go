@@ -22,6 +22,10 @@ func (g *Group) place() {
 	group := kmsg.NewOffsetFetchRequestGroup()
 	group.Group, group.MemberEpoch = g.cfg.Group, -1
 	cap := int16(anyVersion)
+	low := int16(1)
+	if g.proc != nil { // what an open transaction may commit is waited for (KIP-447)
+		req.RequireStable, low = !g.proc.hanging, 7
+	}
 	ops := make([]history.Op, len(g.owned))
 	for i, p := range g.owned {
 		t := kmsg.NewOffsetFetchRequestTopic()
@@ -36,23 +40,26 @@ func (g *Group) place() {
 	req.Groups = append(req.Groups, group)
 	generation := g.generation
 	g.asking = true
-	g.record(slotOffsets, history.Invoke, "", ops...)
-	g.coord.ask(req, 1, cap, 5*clock.Second, func(r kmsg.Response, err error) {
+	g.offsetsAsked(history.Invoke, "", ops)
+	g.coord.ask(req, low, cap, 5*clock.Second, func(r kmsg.Response, err error) {
 		g.asking = false
 		if err != nil {
-			g.record(slotOffsets, history.Fail, err.Error(), ops...)
+			g.offsetsAsked(history.Fail, err.Error(), ops)
 			return // tick asks again
 		}
 		ops = append([]history.Op(nil), ops...)
 		code := g.placed(r.(*kmsg.OffsetFetchResponse), ops)
 		if code != kerr.None {
-			g.record(slotOffsets, history.Fail, code.String(), ops...)
+			g.offsetsAsked(history.Fail, code.String(), ops)
+			if g.proc != nil {
+				g.proc.unstable(code)
+			}
 			if g.state == memberPlacing && code == kerr.NotCoordinator {
 				g.expelled(code)
 			}
 			return
 		}
-		g.record(slotOffsets, history.OK, "", ops...)
+		g.offsetsAsked(history.OK, "", ops)
 		if g.state != memberPlacing || generation != g.generation {
 			return
 		}
@@ -61,6 +68,13 @@ func (g *Group) place() {
 		}
 		g.settle()
 	})
+}
+
+// offsetsAsked records it, unless the offsets are committed in transactions: those are judged by what comes of them.
+func (g *Group) offsetsAsked(t history.Type, why string, ops []history.Op) {
+	if g.proc == nil {
+		g.record(slotOffsets, t, why, ops...)
+	}
 }
 
 // placed fills ops from either form of the answer.
@@ -138,23 +152,37 @@ func (g *Group) settle() {
 		g.committed[p.key] = p.next
 	}
 	g.f.assign(g.owned)
+	if g.proc != nil { // what was read and not committed is read again
+		keys := make([]string, len(g.owned))
+		for i, p := range g.owned {
+			keys[i] = p.key
+		}
+		g.sh.Rec.Record(&history.Event{Process: g.process(slotOwner), Type: history.Info, F: "seek", Keys: keys})
+	}
 	g.fetch()
 }
 
 func (g *Group) fetch() {
-	if g.state == memberStable {
+	switch {
+	case g.state != memberStable:
+	case g.proc != nil:
+		g.proc.fetch()
+	default:
 		g.f.fetch()
 	}
 }
 
 func (g *Group) fetched() {
 	g.finish()
+	if g.proc != nil {
+		g.proc.advance()
+	}
 	g.after(g.jitter(clock.MS(max(g.cfg.Fetch.PauseMS, 1))), timerWork)
 }
 
 // commit stores the positions of all partitions that moved. Each commit carries metadata of its own, so that a read tells which it saw.
 func (g *Group) commit() {
-	if g.committing || !g.coord.open() {
+	if g.committing || !g.coord.open() || g.proc != nil {
 		return
 	}
 	req := kmsg.NewPtrOffsetCommitRequest()
@@ -238,7 +266,7 @@ func commitCode(resp *kmsg.OffsetCommitResponse) (code kerr.Code, clear bool) {
 
 // finish looks whether the member stands at the end of what it owns, with its positions committed.
 func (g *Group) finish() {
-	if g.caughtUp || g.state != memberStable || !g.healed || g.sh.Writers > 0 || g.asking {
+	if g.caughtUp || g.state != memberStable || !g.healed || g.sh.Writers > 0 || g.asking || g.proc != nil && g.proc.busy() {
 		return
 	}
 	behind := false
@@ -253,7 +281,7 @@ func (g *Group) finish() {
 		return
 	}
 	for _, p := range g.owned {
-		if p.next > g.committed[p.key] {
+		if g.proc == nil && p.next > g.committed[p.key] {
 			g.commit()
 			return
 		}

@@ -55,10 +55,13 @@ const (
 	Wiped  // Member = node: its disk was wiped or rolled back. The ledger's
 	Weak   // Key, Meta = begin | end: meanwhile a node that takes itself for the key's leader may be deposed, so reads may lag. Member = fetch:
 	//          a new leader's high watermark lags, so a fetch may bring less than was shown. The simulator's
+
+	Txn  // Key, Meta = values, PID, Epoch, Member = transactional id: what a transaction writes to a partition. OK: it was committed; Fail: it was not
+	Seen // Key, From, Offset = next, Meta = values, HW = last stable offset: what a read_committed reader takes. Member = final: of its last reading, Want = end: that ends here, Got = open: at an open transaction
 )
 
 var kindNames = [...]string{"", "send", "poll", "commit", "fetch-offsets", "list-offsets", "delete-records", "init-producer-id", "join",
-	"create-topic", "delete-topic", "alter", "probe", "own", "disown", "caught-up", "caught", "unheard", "excuse", "phase", "fault", "config", "copy", "wiped", "weak"}
+	"create-topic", "delete-topic", "alter", "probe", "own", "disown", "caught-up", "caught", "unheard", "excuse", "phase", "fault", "config", "copy", "wiped", "weak", "txn", "seen"}
 
 // String gives the name as JSON has it.
 func (k Kind) String() string { return kindNames[k] }

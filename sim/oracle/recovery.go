@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/sim/history"
 )
 
@@ -82,7 +83,7 @@ func (r *recovery) Step(v View) error {
 			was := *m.last[k]
 			was.End = max(was.End, m.high[k])
 			delete(m.high, k)
-			if err := r.compare(node, &was, p); err != nil {
+			if err := r.compare(v, node, &was, p); err != nil {
 				return err
 			}
 		}
@@ -196,7 +197,7 @@ func (r *recovery) cameBack(v View, node int, m *nodeMemory) error {
 		if was == nil || !p.Online || !was.Online {
 			return nil
 		}
-		return r.compare(node, was, p)
+		return r.compare(v, node, was, p)
 	})
 	if err != nil {
 		return err
@@ -220,8 +221,9 @@ func (r *recovery) cameBack(v View, node int, m *nodeMemory) error {
 	return fail(r.Name(), fmt.Sprintf("node %d %s recovered", node, gone[0]), -1, "a log with end "+itoa(m.last[gone[0]].End), "no log")
 }
 
-// compare looks at a log that came back. A single broker's own topics may have grown before it serves.
-func (r *recovery) compare(node int, was, p *Partition) error {
+// compare looks at a log that came back. A single broker's own topics may have grown before it serves, and others by the markers that its transaction coordinators
+// still owed.
+func (r *recovery) compare(v View, node int, was, p *Partition) error {
 	if was.TopicID != p.TopicID {
 		return nil // another topic of that name
 	}
@@ -231,10 +233,20 @@ func (r *recovery) compare(node int, was, p *Partition) error {
 	switch {
 	case p.End < was.Synced && !r.deleted(p.Topic):
 		return fail(r.Name(), what, -1, "synced up to "+itoa(was.Synced), "end "+itoa(p.End))
-	case p.End > was.End && !p.Internal && !r.deleted(p.Topic):
+	case p.End > was.End && !p.Internal && !r.deleted(p.Topic) && !owed(v, node, p, was.End):
 		return fail(r.Name(), what, -1, "written up to "+itoa(was.End), "end "+itoa(p.End))
 	}
 	return nil
 }
 
 func (r *recovery) deleted(topic string) bool { return r.g.deleted[topic] }
+
+// owed says whether a log holds nothing but control batches from an offset on. What stands in no file yet was not recovered.
+func owed(v View, node int, p *Partition, from int64) bool {
+	only, some := true, p.Written <= from
+	ok := v.ReadBack(node, p.Topic, p.Partition, from, func(batch []byte) bool {
+		only, some = only && records.View(batch).IsControl(), true
+		return only
+	})
+	return ok && only && some
+}

@@ -59,6 +59,9 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	if h.Relays {
 		relays(prng.Keyed(seed, "relays"), p)
 	}
+	if h.Stale {
+		stale(prng.Keyed(seed, "stale"), p)
+	}
 	if h.Rebirths {
 		rebirths(prng.Keyed(seed, "rebirths"), p)
 	}
@@ -70,11 +73,32 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	hints.Nodes, hints.L1, hints.L3 = p.Nodes, hints.L1 || p.Swarm.On(fault.L1), hints.L3 || p.Swarm.On(fault.L3)
 	w := workload.Draw(prng.Keyed(seed, "workload"), hints)
 	p.Settings = settings(prng.Keyed(seed, "settings"), p)
+	if s := prng.Keyed(seed, "transactions"); s.Permille(transactPermille) || h.Transactions {
+		w.Transact(s)
+		transactSettings(prng.Keyed(seed, "settings/transactions"), p.Settings)
+	}
+	if s := prng.Keyed(seed, "copies"); s.Permille(copyPermille) || h.Transactions {
+		w.Copy(s)
+		transactSettings(prng.Keyed(seed, "settings/transactions"), p.Settings)
+	}
 	for _, k := range sorted(h.Settings) {
 		p.Settings[k] = h.Settings[k]
 	}
 	setWorkload(p, &w)
 	return p
+}
+
+// transactPermille is how likely a run has transactions.
+const transactPermille = 350
+
+// copyPermille is how likely a run has members of a group that copy exactly once.
+const copyPermille = 250
+
+// transactSettings makes what coordinators of transactions do seldom frequent.
+func transactSettings(s *prng.Source, m map[string]string) {
+	put := func(name string, lo, hi int64) { m[name] = fmt.Sprint(s.Between(lo, hi)) }
+	put("transaction.state.log.num.partitions", 1, 3)
+	put("transaction.abort.timed.out.transaction.cleanup.interval.ms", 200, 3000)
 }
 
 func setWorkload(p *plan.Plan, w *workload.Plan) {

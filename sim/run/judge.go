@@ -60,8 +60,15 @@ func (j *Judge) begin(c *cluster.Cluster) {
 		}
 		return 0
 	}
+	// What expires does so by its setting, which a plan keeps when F:L2 is shrunk out of it.
+	set := func(name string) int {
+		if j.plan.Settings[name] != "" {
+			return 1
+		}
+		return on(fault.L2)
+	}
 	j.note(history.Op{Kind: history.Config, Meta: fmt.Sprintf("flush=%s,copies=%d,producers-expire=%d,offsets-expire=%d,offsets-partitions=%s",
-		j.plan.Flush, on(fault.N4), on(fault.L2), on(fault.L2), j.plan.Settings["offsets.topic.num.partitions"])})
+		j.plan.Flush, on(fault.N4), set("producer.id.expiration.ms"), set("offsets.retention.minutes"), j.plan.Settings["offsets.topic.num.partitions"])})
 	if c.Nodes() > 1 {
 		j.weak, j.copies, j.rash = newTrouble(j), newCopies(j), newUnclean(j)
 	}
@@ -189,6 +196,9 @@ func (j *Judge) Crashing(node int, power bool) {
 	known := j.known(node)
 	switch {
 	case j.copies != nil:
+		if power && j.lied[node] { // holes, wherever no process of the node has to look
+			j.rotten[node] = true
+		}
 		j.copies.crashing(node, power, known)
 		j.gone[node] = false
 	case !power:

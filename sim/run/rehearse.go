@@ -50,7 +50,8 @@ func (j *Judge) Starting(node int) error {
 			j.suite.Rehearsed()
 		}
 	}
-	once := images(first, node)
+	own := map[string]int32{}
+	once := images(first, node, own)
 	how, second, effects := "crashed at once and recovered again", first, 0
 	power := draws.Permille(500) && !j.lied[node]
 	if draws.Permille(500) {
@@ -64,7 +65,7 @@ func (j *Judge) Starting(node int) error {
 	if err != nil {
 		return j.verdict(j.suite.Unrecoverable(how, err))
 	}
-	return j.verdict(j.suite.Recovered(how, once, images(second, node)))
+	return j.verdict(j.suite.Recovered(how, once, images(second, node, own)))
 }
 
 func rehearsalPlan(p *plan.Plan, seed uint64) *plan.Plan {
@@ -75,8 +76,9 @@ func rehearsalPlan(p *plan.Plan, seed uint64) *plan.Plan {
 	return q
 }
 
-// images reads all logs of a node that serves, in order of keys.
-func images(c *cluster.Cluster, node int) (list []oracle.Image) {
+// images reads all logs of a node that serves, in order of keys, up to what it has written since it started: a coordinator goes on with what it finds
+// decided. own has the leader epochs of the first start, which every partition that the node leads has anew.
+func images(c *cluster.Cluster, node int, own map[string]int32) (list []oracle.Image) {
 	v := newView(c)
 	for i := range v.Partitions(node) {
 		r := v.at(node, i)
@@ -84,11 +86,20 @@ func images(c *cluster.Cluster, node int) (list []oracle.Image) {
 			continue
 		}
 		m := oracle.Image{Key: history.Key(r.Topic, r.Number), TopicID: r.Log.TopicID(), Start: r.Log.Start(), End: r.Log.End()}
+		end := m.Start
+		if _, ok := own[m.Key]; !ok {
+			own[m.Key] = r.LeaderEpoch
+		}
 		v.ReadBack(node, r.Topic, r.Number, m.Start, func(b []byte) bool {
 			base := records.View(b).BaseOffset()
+			if r.Log.EpochAt(max(base, m.Start)) >= own[m.Key] {
+				return false
+			}
+			end = records.View(b).NextOffset()
 			m.Batches = append(m.Batches, oracle.Stored{Base: base, Sum: crc32.ChecksumIEEE(b), Epoch: r.Log.EpochAt(max(base, m.Start))})
 			return true
 		})
+		m.Grown, m.End = end < m.End, end
 		for _, e := range r.Log.Producers().List() {
 			p := oracle.Producer{ID: e.ID, LastTimestamp: e.LastTimestamp, TxnFirstOffset: e.TxnFirstOffset, CoordinatorEpoch: e.CoordinatorEpoch, Epoch: e.Epoch}
 			for _, b := range e.Batches[:e.N] {

@@ -8,7 +8,7 @@ import (
 // trouble knows which nodes may take themselves for leaders that are none any more, and so serve what is over: it writes into the history
 // for which partitions (verification.md, "Strong and weak reads").
 //
-//	sound ──paused, cut off, clock out of time──▶ troubled ──over for settleTime──▶ sees all that was decided until then ──▶ sound
+//	sound ──paused, cut off, clock out of time, disk late──▶ troubled ──over for settleTime──▶ sees all that was decided until then ──▶ sound
 //
 // What a node in trouble believes of itself counts, shard by shard, as long as its process lives: a new one leads nothing.
 type trouble struct {
@@ -95,7 +95,7 @@ func (t *trouble) look(n int) {
 			t.lagging(x.rests, x.rest, k, false, history.NodeName(n))
 		}
 	}
-	active := t.j.c.Troubled(n)
+	active := t.j.c.Troubled(n) || t.j.view.Stalled(n) // the quorum's log is written before a node follows what it says
 	switch {
 	case active && !x.on:
 		x.on, x.life, x.over, x.index = true, t.j.c.Incarnation(n), 0, -1

@@ -1,0 +1,221 @@
+package oracle
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/seedlog/seedlog/sim/history"
+)
+
+// transactions: what read_committed readers take is what transactions committed, whole, once, and in order; of an aborted one nothing (G1a, G1b, torn transactions, lost
+// writes). Clients of transaction.version 2 are judged absolutely.
+//
+//	Txn: invoke ──▶ undecided ── ok ──▶ committed;  fail ──▶ aborted;  info ──▶ either, but the same everywhere
+type transactions struct {
+	quiet
+	of     map[string]*written // by value
+	all    []*written
+	open   map[int32]*written     // by process
+	seen   map[string]bool        // values that some reader took
+	lasts  map[int32]*lastReading // by reader
+	topics map[string]bool        // of transactions
+	loose  map[string]bool        // topics of which records may be gone
+	gone   map[string]bool        // topics that were deleted
+	lossy  bool                   // what coordinators knew may be gone
+}
+
+// lastReading is what one reader found when it read all of it once more.
+type lastReading struct {
+	at    map[string]map[string]int64 // by key and value: where it was found
+	whole map[string]bool             // keys that were read to their end
+}
+
+// written is one transaction.
+type written struct {
+	id      string // transactional id, and when it began
+	keys    []string
+	values  map[string][]string // by key, in the order in which they were sent
+	outcome history.Type        // Invoke: not known yet
+}
+
+const transactionState = "__transaction_state"
+
+func (x *transactions) Name() string { return "txn:committed" }
+
+// Due implements Due: a committed transaction and a reader of its topic that came to an end.
+func (x *transactions) Due() bool { return len(x.lasts) > 0 && len(x.all) > 0 }
+
+func (x *transactions) init() {
+	if x.of == nil {
+		x.of, x.open, x.seen = map[string]*written{}, map[int32]*written{}, map[string]bool{}
+		x.lasts = map[int32]*lastReading{}
+		x.topics, x.loose, x.gone = map[string]bool{}, map[string]bool{}, map[string]bool{}
+	}
+}
+
+// Event implements Oracle.
+func (x *transactions) Event(e *history.Event) error {
+	x.init()
+	if len(e.Ops) > 0 && e.Ops[0].Kind == history.Txn {
+		return x.transaction(e)
+	}
+	for i := range e.Ops {
+		switch o := &e.Ops[i]; o.Kind {
+		case history.Excuse:
+			topic, _ := history.SplitKey(o.Key)
+			x.lossy = x.lossy || o.Key == "" || topic == transactionState
+			x.loose[topic] = true
+		case history.Alter:
+			if strings.Contains(o.Meta, "retention") || strings.Contains(o.Meta, "cleanup") {
+				x.loose[o.Key] = true
+			}
+		case history.DeleteTopic:
+			x.gone[o.Key] = true
+		case history.Seen:
+			if err := x.read(e, o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (x *transactions) transaction(e *history.Event) error {
+	if e.Type == history.Invoke {
+		w := &written{id: fmt.Sprintf("%s/%d", e.Ops[0].Member, e.I), values: map[string][]string{}, outcome: history.Invoke}
+		for i := range e.Ops {
+			o := &e.Ops[i]
+			topic, _ := history.SplitKey(o.Key)
+			x.topics[topic] = true
+			w.keys = append(w.keys, o.Key)
+			w.values[o.Key] = strings.Fields(o.Meta)
+			for _, v := range w.values[o.Key] {
+				x.of[v] = w
+			}
+		}
+		x.all, x.open[e.Process] = append(x.all, w), w
+		return nil
+	}
+	w := x.open[e.Process]
+	if w == nil {
+		return nil
+	}
+	delete(x.open, e.Process)
+	if w.outcome = e.Type; e.Type != history.Fail {
+		return nil
+	}
+	for _, k := range w.keys {
+		for _, v := range w.values[k] {
+			if x.seen[v] && !x.excused(k) {
+				return fail("txn:aborted-read", "transaction "+w.id+" in "+k, e.I, "not committed: "+e.Err, v+" was read")
+			}
+		}
+	}
+	return nil
+}
+
+// excused says that the outcome of a transaction in a partition may have been lost.
+func (x *transactions) excused(key string) bool {
+	topic, _ := history.SplitKey(key)
+	return x.lossy || x.loose[topic] || x.gone[topic]
+}
+
+func (x *transactions) read(e *history.Event, o *history.Op) error {
+	last := x.last(e.Process, o)
+	if o.Got == "open" && !x.excused(o.Key) {
+		return fail("txn:hanging", "the last reading of "+o.Key, e.I, "no open transaction once nobody writes", "one from offset "+itoa(o.Offset)+" on")
+	}
+	for _, v := range strings.Fields(o.Meta) {
+		w := x.of[v]
+		x.seen[v] = true
+		x.checks++
+		switch {
+		case w == nil:
+			return fail("txn:phantom", "reader of "+o.Key, e.I, "only values that were sent", v)
+		case x.excused(o.Key):
+		case w.outcome == history.Fail:
+			return fail("txn:aborted-read", "transaction "+w.id+" in "+o.Key, e.I, "aborted", v+" is read")
+		case last != nil && last[v] > 0:
+			return fail("txn:duplicate", "transaction "+w.id+" in "+o.Key, e.I, "each value once", v+" is read again")
+		}
+		if last != nil {
+			last[v] = int64(len(last)) + 1
+		}
+	}
+	return nil
+}
+
+// last gives what a last reading found in a partition so far; nil: it is no last reading.
+func (x *transactions) last(reader int32, o *history.Op) map[string]int64 {
+	if o.Member != "final" {
+		return nil
+	}
+	r := x.lasts[reader]
+	if r == nil {
+		r = &lastReading{map[string]map[string]int64{}, map[string]bool{}}
+		x.lasts[reader] = r
+	}
+	if r.at[o.Key] == nil {
+		r.at[o.Key] = map[string]int64{}
+	}
+	r.whole[o.Key] = r.whole[o.Key] || o.Want == "end"
+	return r.at[o.Key]
+}
+
+// End implements Oracle: each last reading has each committed transaction whole, and the others whole or not at all.
+func (x *transactions) End(View) error {
+	readers := make([]int, 0, len(x.lasts))
+	for r := range x.lasts {
+		readers = append(readers, int(r))
+	}
+	sort.Ints(readers)
+	for _, r := range readers {
+		for _, w := range x.all {
+			if last := x.lasts[int32(r)]; x.judged(last, w) {
+				x.checks++
+				if err := x.one(last, w); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// judged says whether every partition of a transaction was read to its end, and nothing excuses what is missing.
+func (x *transactions) judged(last *lastReading, w *written) bool {
+	for _, k := range w.keys {
+		if !last.whole[k] || x.excused(k) {
+			return false
+		}
+	}
+	return true
+}
+
+func (x *transactions) one(last *lastReading, w *written) error {
+	var there, missing []string
+	for _, k := range w.keys {
+		at := int64(0)
+		for _, v := range w.values[k] {
+			place := last.at[k][v]
+			if place == 0 {
+				missing = append(missing, k+" "+v)
+				continue
+			}
+			there = append(there, k+" "+v)
+			if place < at {
+				return fail("txn:order", "transaction "+w.id+" in "+k, -1, "in the order of its sends", v+" stands before what was sent earlier")
+			}
+			at = place
+		}
+	}
+	sort.Strings(missing)
+	switch {
+	case w.outcome == history.OK && len(missing) > 0:
+		return fail(x.Name(), "transaction "+w.id, -1, "committed", "not read: "+strings.Join(missing, ", "))
+	case len(there) > 0 && len(missing) > 0:
+		return fail("txn:torn", "transaction "+w.id, -1, "all or nothing", "read: "+strings.Join(there, ", ")+"; not read: "+strings.Join(missing, ", "))
+	}
+	return nil
+}

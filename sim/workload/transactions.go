@@ -1,0 +1,119 @@
+package workload
+
+import (
+	"fmt"
+
+	"github.com/seedlog/seedlog/sim/client"
+)
+
+// Transact adds transactional producers and readers of what they commit to a plan, with a stream of draws of its own: the other programs stay as they are.
+func (p *Plan) Transact(src Source) {
+	next := founderID
+	for i := range p.Programs {
+		next = max(next, p.Programs[i].id())
+	}
+	id := func() int {
+		next++
+		return next
+	}
+	nodes := max(1, p.Nodes)
+	t := client.TopicSpec{Name: "txn", Partitions: int32(src.Between(1, 3))}
+	if src.Permille(700) {
+		t.Configs = append(t.Configs, fmt.Sprintf("internal.segment.bytes=%d", src.Between(500, 8192)))
+	}
+	t.Configs = append(t.Configs, "message.timestamp.after.max.ms=604800000")
+	if nodes > 1 {
+		if t.Replicas = int16(min(3, nodes)); t.Replicas > 2 && src.Permille(700) {
+			t.Configs = append(t.Configs, "min.insync.replicas=2")
+		}
+	}
+	for n := src.Between(1, 3); n > 0; n-- {
+		x := client.TransactorConfig{ID: id(), Node: src.Intn(nodes), Topic: t, TxnID: fmt.Sprintf("id%d", src.Between(0, 2)), Batches: 1 + src.Intn(5), Records: 1 + src.Intn(4),
+			EveryMS: src.Between(5, 400), RequestMS: src.Between(1000, 8000), TimeoutMS: src.Between(2000, 20000), AbortPermille: int(src.Between(50, 500))}
+		if src.Permille(400) {
+			x.StallPermille = int(src.Between(10, 100))
+		}
+		p.Programs = append(p.Programs, Program{Transactor: &x})
+	}
+	for n := src.Between(1, 2); n > 0; n-- {
+		c := client.CommittedConfig{ID: id(), Node: src.Intn(nodes), Topic: t.Name, MaxWaitMS: int32(src.Between(50, 2000)), PartBytes: 1 << 18, PauseMS: src.Between(5, 200)}
+		if src.Permille(500) {
+			c.PartBytes = int32(src.Between(1, 2000))
+		}
+		if src.Permille(500) {
+			c.SeekMS = src.Between(1000, 8000)
+		}
+		p.Programs = append(p.Programs, Program{Committed: &c})
+	}
+}
+
+func (p *Program) id() int {
+	switch {
+	case p.Producer != nil:
+		return p.Producer.ID
+	case p.Consumer != nil:
+		return p.Consumer.ID
+	case p.Group != nil:
+		return p.Group.ID
+	case p.Admin != nil:
+		return p.Admin.ID
+	case p.Misbehaver != nil:
+		return p.Misbehaver.ID
+	case p.Transactor != nil:
+		return p.Transactor.ID
+	case p.Committed != nil:
+		return p.Committed.ID
+	case p.Processor != nil:
+		return p.Processor.Group.ID
+	}
+	return 0
+}
+
+// Copy adds a topic, who writes to it, and members of a group that copy it exactly once, with a stream of draws of its own.
+func (p *Plan) Copy(src Source) {
+	next := founderID
+	for i := range p.Programs {
+		next = max(next, p.Programs[i].id())
+	}
+	id := func() int {
+		next++
+		return next
+	}
+	nodes := max(1, p.Nodes)
+	in := client.TopicSpec{Name: "copy-in", Partitions: int32(src.Between(1, 3)), Configs: []string{"message.timestamp.after.max.ms=604800000"}}
+	out := client.TopicSpec{Name: "copy", Partitions: int32(src.Between(1, 3)), Configs: in.Configs}
+	if nodes > 1 {
+		in.Replicas = int16(min(3, nodes))
+		if in.Replicas > 2 && src.Permille(700) {
+			in.Configs = append(in.Configs, "min.insync.replicas=2")
+		}
+		out.Replicas, out.Configs = in.Replicas, in.Configs
+	}
+	p.Topics = append(p.Topics, in)
+	for i := range p.Programs {
+		switch pr := &p.Programs[i]; {
+		case pr.Admin != nil:
+			pr.Admin.Topics = append(pr.Admin.Topics, in)
+		case pr.Consumer != nil && pr.Consumer.Final:
+			pr.Consumer.Topics = append(pr.Consumer.Topics, in.Name)
+		}
+	}
+	p.Programs = append(p.Programs, Program{Producer: &client.ProducerConfig{ID: id(), Node: src.Intn(nodes), Topic: in.Name, Acks: -1, Idempotent: true, InFlight: 1 + src.Intn(5),
+		Records: 1 + src.Intn(6), EveryMS: src.Between(50, 500), RequestMS: src.Between(1000, 8000), DeliverMS: src.Between(10000, 40000)}})
+	session, old := int32(src.Between(6000, 10000)), src.Permille(300)
+	for m := range src.Between(1, 3) {
+		x := client.ProcessorConfig{Out: out, TxnID: fmt.Sprintf("copier%d", m), Old: old, RequestMS: src.Between(1000, 8000), TimeoutMS: src.Between(3000, 20000),
+			AbortPermille: int(src.Between(0, 300)), SleepPermille: int(src.Between(0, 1) * src.Between(1, 30)), SleepMS: src.Between(1000, 30000), Loyal: src.Permille(500)}
+		if src.Permille(200) {
+			x.TxnID = "copier0"
+		}
+		x.Group = client.GroupConfig{ID: id(), Node: src.Intn(nodes), Group: "copiers", Topics: []string{in.Name}, SessionMS: session, RebalanceMS: int32(src.Between(3000, 8000)),
+			HeartbeatMS: src.Between(500, 2000), CommitMS: 1000,
+			Fetch: client.FetchConfig{MaxWaitMS: int32(src.Between(50, 1500)), MinBytes: 1, MaxBytes: 1 << 20, PartBytes: int32(src.Between(1, 2000)), PauseMS: src.Between(5, 300)}}
+		if src.Permille(300) {
+			x.Group.StayMS, x.Group.AwayMS, x.Group.Vanish = src.Between(5000, 20000), src.Between(500, 8000), src.Permille(500)
+		}
+		p.Programs = append(p.Programs, Program{Processor: &x})
+	}
+	p.Programs = append(p.Programs, Program{Committed: &client.CommittedConfig{ID: id(), Node: src.Intn(nodes), Topic: out.Name, MaxWaitMS: int32(src.Between(50, 2000)), PartBytes: 1 << 18, PauseMS: src.Between(5, 200)}})
+}
