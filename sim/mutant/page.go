@@ -74,7 +74,7 @@ hidden by the other copies, or its faults are rarer: the plan above is what coun
 const pageEnd = `
 ## Not here
 
-R7, P7 and most of transactions (T, I4, I7) are not planted yet, nor are G1 to G5, which are of groups; S4 to S6 need compaction.
+R7, P7 and some of transactions (T, I4, I7) are not planted yet, nor are G1 to G5, which are of groups; S4 to S6 need compaction.
 `
 
 // Page writes the scoreboard.

@@ -11,16 +11,20 @@ import (
 	"github.com/seedlog/seedlog/sim/plan"
 )
 
-// The scoreboard has each mutant of the catalogue, once, and for each that is killed a plan is kept, which is the one that the row names.
-func TestTheScoreboardHasEachMutantAndItsPlan(t *testing.T) {
+// Each row of the scoreboard is of a mutant of the catalogue, and names the plan that is kept for it; one that is killed has such a plan. A mutant
+// that is new may not be there yet: `make mutants` says so.
+func TestTheScoreboardNamesThePlanOfEachMutant(t *testing.T) {
 	own, three := pageRows(t)
-	require.Len(t, own, len(All()))
+	for name, row := range own {
+		_, ok := Find(name)
+		require.True(t, ok, name)
+		require.True(t, strings.HasPrefix(row, rowHead(name)), name)
+	}
 	for _, m := range All() {
-		require.True(t, strings.HasPrefix(own[m.Name], rowHead(m.Name)), m.Name)
-		if strings.Contains(own[m.Name], " not killed | ") {
+		sum, err := sumOf(m.Name)
+		if row, ok := own[m.Name]; os.IsNotExist(err) && (!ok || strings.Contains(row, " not killed | ")) {
 			continue
 		}
-		sum, err := sumOf(m.Name)
 		require.NoError(t, err, "make build/sim-mutants && build/sim-mutants mutants -keep -only %s", m.Name)
 		require.Contains(t, own[m.Name], "* | "+sum+" |", m.Name)
 	}
