@@ -78,10 +78,10 @@ var (
 // All gives the catalogue, in the order of core/plant.
 func All() []Mutant {
 	rows := slices.Concat(ofStorage(), ofReplication(), ofClients(), ofLogs())
-	slices.SortFunc(rows, func(a, b Mutant) int { return cmp.Compare(a.ID, b.ID) })
 	for i := range rows {
 		rows[i].Name = plant.Names[rows[i].ID]
 	}
+	slices.SortFunc(rows, func(a, b Mutant) int { return cmp.Compare(a.ID, b.ID) })
 	return rows
 }
 
