@@ -52,7 +52,6 @@ const (
 	S7      // recovery keeps a batch with a bad CRC
 	T1      // the epoch is not bumped when a transaction ends (KAFKA-17754)
 	T2      // a transactional batch appended without verification (KIP-890)
-	T3      // producers expire by their data alone (KAFKA-9144)
 	T4      // a transaction stays being completed where the record of that was refused once (KAFKA-5351)
 	T5      // a lost wake-up of the sender of markers (KAFKA-9777)
 	T6      // partitions that are added, and looked at, answered before the record is below the high watermark (Redpanda #6018)
@@ -61,7 +60,6 @@ const (
 	T9      // a transactional id forgotten by the age of its last transaction (Redpanda #17880)
 	T10     // offsets of a transaction taken from any generation (KIP-447)
 	T11     // an offset expires that an open transaction would commit anew (Redpanda #31483)
-	T12     // a verification forgets the lowest sequence number (KAFKA-14920)
 	B1      // lost wake-up on fetch (Bufstream)
 	B2      // an offset that defaults to 0 (Bufstream)
 	B3      // acknowledged before it is written (Bufstream)
@@ -113,7 +111,6 @@ var Names = [Count]string{
 	S3:  "S3",
 	S7:  "S7",
 	T2:  "T2",
-	T3:  "T3",
 	T8:  "T8",
 	T1:  "T1",
 	T4:  "T4",
@@ -123,7 +120,6 @@ var Names = [Count]string{
 	T9:  "T9",
 	T10: "T10",
 	T11: "T11",
-	T12: "T12",
 	B1:  "B1",
 	B2:  "B2",
 	B3:  "B3",

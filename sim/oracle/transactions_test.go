@@ -48,7 +48,9 @@ func transactionStories() map[string]func(*testing.T) *stage {
 			return newStage(t).transact(16, "v1", history.OK).last("x/0", "v1.2 v1.1", "").last("x/1", "v1.3", "").end()
 		},
 		"txn:phantom": func(t *testing.T) *stage { return newStage(t).sees("x/0", "v9.9") },
-		"txn:hanging": func(t *testing.T) *stage { return newStage(t).transact(16, "v1", history.OK).last("x/0", "v1.1", "open") },
+		"txn:hanging": func(t *testing.T) *stage {
+			return newStage(t).transact(16, "v1", history.OK).last("x/0", "v1.1", "open")
+		},
 	}
 }
 

@@ -116,9 +116,7 @@ func (t *Table) Update(v records.View, now clock.Wall) (Undo, Ended, bool) {
 		}
 	}
 	e.LastTimestamp = v.MaxTimestamp()
-	if !isMarker || !plant.On(plant.T3) {
-		t.touch(e, now)
-	}
+	t.touch(e, now)
 	if v.IsTransactional() && len(t.verifying) > 0 {
 		t.verified(u.id)
 	}

@@ -215,7 +215,7 @@ func (t *Table) VerifyProducer(id int64, epoch int16, seq int32, bumps bool, now
 
 // unverified says whether a transactional batch would begin a transaction without the verification that g stands for.
 func (t *Table) unverified(id int64, epoch int16, g Guard) bool {
-	if t.Ongoing(id, epoch) || plant.On(plant.T2) {
+	if t.Ongoing(id, epoch) {
 		return false
 	}
 	x := t.verifying[id]
@@ -233,7 +233,7 @@ func (t *Table) misplaced(v records.View, e *Entry) bool {
 		return false
 	}
 	seq := v.BaseSequence()
-	return seq > x.lowest && !plant.On(plant.T12) || x.bumps && seq != 0 && (e == nil || e.N == 0)
+	return seq > x.lowest || x.bumps && seq != 0 && (e == nil || e.N == 0)
 }
 
 // Admit judges a transactional batch that a coordinator writes for a producer, which has no sequence numbers: its epoch, and whether it may begin a
