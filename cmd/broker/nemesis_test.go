@@ -49,8 +49,6 @@ func (x *nemesis) kill(name string, at ...int) {
 // pause stops a node for longer than its session, and lets it go on.
 func (x *nemesis) pause(name string, i int) {
 	x.t.Helper()
-	x.w.witness.mayBeStale(true)
-	defer x.w.witness.mayBeStale(false)
 	x.c.nodes[i].signal(sigstop)
 	gap := x.w.goesOn(30*time.Second, name+": records are acknowledged")
 	x.c.nodes[i].signal(sigcont)

@@ -122,8 +122,8 @@ func (w *witness) look() {
 	}
 }
 
-// mayBeStale says whether a look may be answered by a node that was the coordinator before it was stopped or cut off, and has not heard yet
-// that it is not: it shows what was committed then, as Kafka's does.
+// mayBeStale says whether a look may be answered by a node that was the coordinator before it was cut off, and has not heard yet that it is not:
+// it shows what was committed then, as Kafka's does. One that was stopped knows that it was.
 func (w *witness) mayBeStale(yes bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/seedlog/seedlog/sim/mutant"
 	"github.com/seedlog/seedlog/sim/plan"
@@ -166,136 +163,4 @@ func comparePage(own []mutant.Result) {
 			fmt.Fprintf(os.Stderr, "%s tells something else of %s; build/sim-mutants mutants -page writes it anew\n", mutant.PageName, d)
 		}
 	}
-}
-
-// kill runs plans with the mutant until one fails that passes without it: the one that is kept for it first, then those of seeds 1, 2, ….
-func kill(o *options, m catalogued) (*mutantLine, *mutant.Result, error) {
-	start := time.Now()
-	k := newHunt(o, &m)
-	file := o.keptPlan(&m)
-	kept, err := load(file)
-	switch {
-	case err != nil && !os.IsNotExist(err):
-		return nil, nil, err
-	case err == nil && o.seed == "":
-		if err := k.try(kept); err != nil {
-			return nil, nil, err
-		}
-		if k.line.CleanPasses {
-			k.line.Kept = file
-			if o.keep {
-				if err := k.keep(kept); err != nil {
-					return nil, nil, err
-				}
-			}
-		} else {
-			fmt.Fprintf(os.Stderr, "m:%s: %s does not kill it any more; build/sim-mutants mutants -keep -only %s looks for another\n", m.name, file, m.name)
-		}
-	}
-	first, last, err := o.seedsTried()
-	if err != nil {
-		return nil, nil, err
-	}
-	for seed := first; seed <= last && !k.line.CleanPasses; seed++ {
-		p := m.draw(seed)
-		if err := k.try(p); err != nil {
-			return nil, nil, err
-		}
-		if !k.line.CleanPasses || !o.keep {
-			continue
-		}
-		if m.expects != nil && !m.expects(k.line.Oracle) { // that may be what it takes along, not what it is
-			k.line.CleanPasses = false
-			continue
-		}
-		if err := k.keep(p); err != nil {
-			return nil, nil, err
-		}
-	}
-	l := k.line
-	l.WallMS = time.Since(start).Milliseconds()
-	return l, &mutant.Result{Name: m.name, Killed: l.Killed && l.CleanPasses, Kept: l.Kept != "", Oracle: l.Oracle, Nodes: k.nodes, Seed: l.Seed, Plan: l.Plan,
-		Tries: l.SeedsTried, VirtualMS: l.VirtualMS, WallMS: l.WallMS}, nil
-}
-
-// seedsTried are those that plans are drawn of: -seed alone, or as many as -tries says.
-func (o *options) seedsTried() (first, last uint64, err error) {
-	if o.seed == "" {
-		return 1, uint64(o.tries), nil
-	}
-	n, err := strconv.ParseUint(o.seed, 10, 64)
-	return n, n, err
-}
-
-// hunt is one mutant and what has been seen of it.
-type hunt struct {
-	m           *catalogued
-	with, clean options
-	line        *mutantLine
-	nodes       int
-	broke       *outcome // the try that killed it
-}
-
-func newHunt(o *options, m *catalogued) *hunt {
-	k := &hunt{m: m, with: *o, clean: *o, line: &mutantLine{Mutant: "m:" + m.name, Bug: m.bug}, nodes: max(1, m.nodes, o.nodes)}
-	k.with.mutant, k.clean.mutant = m.name, ""
-	k.with.system, k.clean.system = m.system, m.system
-	return k
-}
-
-// try runs a plan with the mutant, and without it if that broke something.
-func (k *hunt) try(p *plan.Plan) error {
-	r, err := attempt(&k.with, p)
-	if err != nil {
-		return err
-	}
-	l := k.line
-	l.SeedsTried++
-	l.SiteHits += r.hits
-	if r.res.Violation == nil {
-		if k.with.seed == "" {
-			return nil
-		}
-		return k.with.write("m", k.m.name, p) // the one that was asked for, to look into
-	}
-	k.broke, k.nodes = r, p.Nodes
-	l.Killed, l.Oracle, l.Seed, l.Plan, l.VirtualMS = true, r.line.Property, p.Seed, p.Sum(), int64(r.res.Violation.At)/1e6
-	c, err := attempt(&k.clean, p)
-	if err != nil {
-		return err
-	}
-	kind := "m"
-	if l.CleanPasses = c.line.Verdict == pass; !l.CleanPasses {
-		kind = "clean"
-		fmt.Fprintf(os.Stderr, "m:%s: a plan fails without it too (%s): make sim PLAN=%s\n", k.m.name, c.line.Property, k.with.planOf(kind, k.m.name))
-	}
-	return k.with.write(kind, k.m.name, p)
-}
-
-// keep shrinks the plan that has just killed the mutant, and keeps it for the runs to come.
-func (k *hunt) keep(p *plan.Plan) error {
-	if q := shrink(&k.with, p, k.broke); q.Sum() != p.Sum() {
-		k.line.CleanPasses = false
-		if err := k.try(q); err != nil {
-			return err
-		}
-		if k.line.CleanPasses {
-			p = q
-		} else { // what was left out is what it takes to pass
-			if err := k.try(p); err != nil {
-				return err
-			}
-		}
-	}
-	k.line.Kept = k.with.keptPlan(k.m)
-	return os.WriteFile(k.line.Kept, p.Encode(), 0o644)
-}
-
-// planOf is where the plan that killed a mutant goes, or ("clean") one that fails without it too.
-func (o *options) planOf(kind, name string) string {
-	return filepath.Join(o.out, kind+"-"+name+".plan.json")
-}
-
-func (o *options) write(kind, name string, p *plan.Plan) error {
-	return errors.Join(os.MkdirAll(o.out, 0o755), os.WriteFile(o.planOf(kind, name), p.Encode(), 0o644))
 }

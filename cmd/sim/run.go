@@ -104,7 +104,7 @@ func tell(o *options, p *plan.Plan, r *outcome) {
 	}
 	q := p
 	if o.shrink > 0 {
-		q = shrink(o, p, r)
+		q = shrink(o, p, r, func(*plan.Plan) (int64, bool) { return 0, true })
 	}
 	q.Mutant = o.mutant
 	path := filepath.Join(o.out, fmt.Sprintf("%d.plan.json", p.Seed))
@@ -140,21 +140,36 @@ func keepHistory(w *bufio.Writer, path string, events []*history.Event) {
 	fmt.Fprintln(w, "history:", path)
 }
 
-func shrink(o *options, p *plan.Plan, r *outcome) *plan.Plan {
+// shrink looks for a smaller plan that breaks the same property, and of which also says that it will do; what it has until atMS is needed too.
+func shrink(o *options, p *plan.Plan, r *outcome, also func(c *plan.Plan) (atMS int64, ok bool)) *plan.Plan {
 	until := time.Now().Add(time.Duration(o.shrink) * time.Second)
+	property := r.res.Violation.Property
+	judge := func(c *plan.Plan, t *outcome) plan.Outcome {
+		if t.res.Violation == nil || t.res.Violation.Property != property {
+			return plan.Outcome{}
+		}
+		atMS, ok := also(c)
+		if !ok {
+			return plan.Outcome{}
+		}
+		return plan.Outcome{Property: property, AtMS: max(atMS, int64(t.res.Violation.At)/1e6+1)}
+	}
 	s := plan.Shrinker{
 		Try: func(c *plan.Plan) plan.Outcome {
 			t, err := attempt(o, c)
-			if err != nil || t.res.Violation == nil {
+			if err != nil {
 				return plan.Outcome{}
 			}
-			return plan.Outcome{Property: t.res.Violation.Property, AtMS: int64(t.res.Violation.At)/1e6 + 1}
+			return judge(c, t)
 		},
 		Workloads: systems[o.system].workloads,
 		More:      func() bool { return time.Now().Before(until) },
 	}
-	v := r.res.Violation
-	q := s.Shrink(p, plan.Outcome{Property: v.Property, AtMS: int64(v.At)/1e6 + 1})
+	first := judge(p, r)
+	if first.Property == "" {
+		return p
+	}
+	q := s.Shrink(p, first)
 	fmt.Fprintf(os.Stderr, "shrunk from %d to %d faults in %d runs\n", len(p.Faults), len(q.Faults), s.Tries)
 	return q
 }

@@ -33,6 +33,10 @@ func (s *State) groupCall(c *ColdCall, w coordinator.Waiter) {
 	case *kmsg.TxnOffsetCommitRequest:
 		g.TxnOffsetCommit(q, offsetsTopic, c.Group, w)
 	case *kmsg.OffsetFetchRequest:
+		if s.Doubts() {
+			w.Reply(refusal(q, kerr.NotCoordinator))
+			return
+		}
 		g.OffsetFetch(q, client, w)
 	case *kmsg.OffsetDeleteRequest:
 		g.OffsetDelete(q, client, w)

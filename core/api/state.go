@@ -37,11 +37,12 @@ type State struct {
 	Shards       int
 	Image        *metadata.Image
 	Replier      Replier
-	Control      Control  // the controller; only shard 0 has one
-	Txn          Txn      // the transaction coordinators, here and on other brokers
-	ControllerID int32    // the active controller's node id, -1 none known
-	Closed       bool     // the logs are closed or being closed: nothing is served
-	Dirs         []LogDir // in the order of log.dirs
+	Control      Control     // the controller; only shard 0 has one
+	Txn          Txn         // the transaction coordinators, here and on other brokers
+	ControllerID int32       // the active controller's node id, -1 none known
+	Doubts       func() bool // others may have been elected for what is led here, and the image does not say so yet
+	Closed       bool        // the logs are closed or being closed: nothing is served
+	Dirs         []LogDir    // in the order of log.dirs
 	pids         pidBlock
 	Usage        [maxKeys]Usage // by key
 

@@ -155,6 +155,7 @@ func (s *Shard) serve() {
 	}
 	s.phase, s.boot = serving, nil
 	s.env.Out.Accept, s.env.Out.Ready = true, true
+	s.pulse()
 	if s.env.Shard == 0 {
 		task.Go(s.env, s.askSpace) // the reserve holds from the first record on
 	}

@@ -19,9 +19,6 @@ import (
 // Requests of clients that the controller decides go to the active one in an Envelope (KIP-590), as Kafka's brokers send them. Its answer
 // carries, in a tagged field of ours, the index of the image that it speaks of: it leaves this broker when every shard here follows that.
 
-// tagIndex is the tag of the index, 8 bytes, in EnvelopeResponse.
-const tagIndex = 10_000
-
 // retryEach is how often a request is tried again while no controller takes it.
 const retryEach = 100 * clock.Millisecond
 
@@ -120,7 +117,7 @@ func (f *forwarded) Answered(body []byte, _ *buf.Lease, ok bool, _ peer.Reason) 
 	}
 	index := int64(-1)
 	env.UnknownTags.Each(func(key uint32, val []byte) {
-		if key == tagIndex && len(val) == 8 {
+		if key == controller.TagIndex && len(val) == 8 {
 			index = int64(binary.BigEndian.Uint64(val))
 		}
 	})
@@ -204,7 +201,7 @@ func (c *control) envelope(req *kmsg.EnvelopeRequest, w coordinator.Waiter) {
 		c.decide(inner, decidedAt(func(r kmsg.Response, img *metadata.Image) {
 			r.SetVersion(h.Version)
 			resp.ResponseData = r.AppendTo(wire.AppendResponseHeader(nil, h.Key, h.Version, h.Corr))
-			resp.UnknownTags.Set(tagIndex, binary.BigEndian.AppendUint64(nil, uint64(img.Index())))
+			resp.UnknownTags.Set(controller.TagIndex, binary.BigEndian.AppendUint64(nil, uint64(img.Index())))
 			w.Reply(resp)
 		}))
 		return

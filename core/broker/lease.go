@@ -34,6 +34,7 @@ type lease struct {
 	recorded    bool                // the directory has this life's epoch
 	truncated   bool                // a log has lost what was synced
 	ends        []controller.LogEnd // of partitions that nobody leads, as far as this broker knows
+	doubt       clock.Time          // the newest that a shard has told, 0 none: doubt.go
 	urgent      bool                // there are new ones
 	since       clock.Time
 	heard       clock.Time // when the controller answered last
@@ -67,6 +68,7 @@ func (l *lease) act() {
 		return
 	}
 	l.again(leaseEach)
+	l.settlesAlone()
 	switch {
 	case !m.controllerKnown():
 		if l.leaving && m.s.env.Now.Mono.Sub(l.heard) > aloneTime {
@@ -122,7 +124,7 @@ func (l *lease) register() {
 			l.again(leaseEach)
 			return
 		}
-		l.registered(r)
+		l.registered(req.ClusterID, r)
 	})
 }
 
@@ -148,7 +150,8 @@ func (l *lease) leaderChanged() {
 	l.act()
 }
 
-func (l *lease) registered(r *kmsg.BrokerRegistrationResponse) {
+// registered takes the answer to a registration with a name of the cluster.
+func (l *lease) registered(name string, r *kmsg.BrokerRegistrationResponse) {
 	m := l.m
 	l.heard = m.s.env.Now.Mono
 	switch c := kerr.Code(r.ErrorCode); c {
@@ -164,7 +167,7 @@ func (l *lease) registered(r *kmsg.BrokerRegistrationResponse) {
 		}
 		l.again(leaseEach)
 	case kerr.InconsistentClusterID:
-		if m.dir.ClusterID == "" { // the cluster was given another name meanwhile
+		if m.dir.ClusterID != name { // it was proposed, and the cluster was given another one meanwhile
 			m.founding.naming = ""
 			l.again(leaseEach)
 			return
@@ -211,8 +214,12 @@ func (l *lease) heartbeat() {
 	}
 	controller.SetLogEnds(req, l.logEnds())
 	req.OfflineLogDirs = m.s.directoryIDs(true)
+	doubt := l.asks()
 	l.ask(req, 1, func(resp kmsg.Response) {
 		r, _ := resp.(*kmsg.BrokerHeartbeatResponse)
+		if r != nil && r.ErrorCode == 0 && !r.IsFenced {
+			l.settles(indexOf(r), doubt)
+		}
 		l.beat(r)
 	})
 }
@@ -242,7 +249,7 @@ func (l *lease) beat(r *kmsg.BrokerHeartbeatResponse) {
 		m.leave()
 		return
 	}
-	if l.fenced || l.leaving || l.urgent || m.s.phase == booting {
+	if l.fenced || l.leaving || l.urgent || l.doubt > 0 || m.s.phase == booting {
 		l.again(leaseEach)
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/seedlog/seedlog/core/metadata/link"
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/step"
+	"github.com/seedlog/seedlog/io/clock"
 )
 
 // The kinds of mail that the shards of a node send each other, beside the calls of package api.
@@ -34,6 +35,8 @@ const (
 	mailController                         // to all: A = node id of the active controller, -1 none
 	mailTruncated                          // to shard 0: a log of the sender's has lost synced records
 	mailLogEnd                             // to shard 0: Body controller.LogEnd, of a log of the sender's that nobody leads
+	mailDoubt                              // to shard 0: A = when the sender began to doubt; doubt.go
+	mailSure                               // to all: it ends with the image of index A, if it began until B
 	mailDrain                              // to all, of a node of a cluster: drain. A = an image that all shards follow, -1: some log is not open yet
 	MailStats                              // from outside: answered with Body *stats.Snapshot
 	MailStatus                             // from outside: answered with Body string, as admin shows it
@@ -176,6 +179,10 @@ func (s *Shard) mailArrived(m *step.Mail) {
 		s.member.lease.truncated = true
 	case mailLogEnd:
 		s.member.lease.tell(m.Body.(controller.LogEnd))
+	case mailDoubt:
+		s.member.lease.doubted(clock.Time(m.A))
+	case mailSure:
+		s.sure(m.A, clock.Time(m.B))
 	case mailDrain:
 		s.beginDrain(m.A >= 0)
 	case mailClose:

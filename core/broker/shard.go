@@ -72,6 +72,7 @@ type Shard struct {
 	saving    bool      // this shard waits for a checkpoint of log starts
 	dir       directory // shard 0 only: checkpoints and the clean-shutdown marker
 	drainBy   clock.Time
+	doubt     doubt
 }
 
 var _ step.Stepper = (*Shard)(nil)
@@ -82,7 +83,7 @@ func New(o Options) *Shard {
 	s := &Shard{env: e, static: o.Node, node: o.Node, shards: o.Shards, state: api.NewState(e, o.Node, o.Shards)}
 	e.Timers.Permute = o.Permute
 	s.state.Image, s.applied = metadata.Empty(), metadata.Empty()
-	s.state.Replier, s.dropped = s, true
+	s.state.Replier, s.state.Doubts, s.dropped = s, s.doubts, true
 	s.opening.busy = map[*replica.Partition]bool{}
 	s.opening.s, s.holds, s.dir.names = s, map[[16]byte]*holding{}, names{}
 	s.dir.points = map[int32]*pointsMail{}
@@ -103,6 +104,7 @@ func New(o Options) *Shard {
 func (s *Shard) Step(now clock.Now, ev *step.Event, out *step.Effects) {
 	e := s.env
 	e.Now, e.Out = now, out
+	s.checkPulse()
 	switch ev.Kind {
 	case step.FrameArrived:
 		s.frame(&ev.Frame)
@@ -142,6 +144,7 @@ const (
 	timerDrain
 	timerIdle
 	timerLag
+	timerPulse
 	timerKinds
 )
 
@@ -158,6 +161,8 @@ func (s *Shard) TimerFired(t *timer.Timer) {
 		s.checkLag()
 	case timerIdle:
 		s.sweepIdle()
+	case timerPulse:
+		s.pulse()
 	}
 }
 

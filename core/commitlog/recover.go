@@ -38,7 +38,7 @@ type recovery struct {
 	cutSeg int   // the segment in which whole batches end, if torn
 	torn   bool
 
-	limited bool // a truncation: the log ends before the batch that holds limit; what stands below was whole before, and is not checked again
+	limited bool // a truncation: the log ends before the batch that holds limit
 	limit   int64
 	reached bool // that batch was met
 
@@ -288,7 +288,7 @@ func (r *recovery) scanSegment(i int) error {
 		v, ok := sc.batch(pos)
 		if ok {
 			v = head[:copy(head, v)]
-			ok = v.BaseOffset() >= s.end && v.LastOffset()-s.base <= 1<<31-1 && (i+1 == len(r.segs) || v.LastOffset() < r.segs[i+1].base) && (r.limited || sc.intact(pos, v))
+			ok = v.BaseOffset() >= s.end && v.LastOffset()-s.base <= 1<<31-1 && (i+1 == len(r.segs) || v.LastOffset() < r.segs[i+1].base) && sc.intact(pos, v)
 			ok = ok && !(plant.On(plant.P8) && !r.limited && v.BaseOffset() >= r.opt.RecoveryPoint)
 			if r.limited && ok && v.LastOffset() >= r.limit {
 				r.reached, ok = true, false

@@ -17,7 +17,9 @@ const ProducerIDBlock = 1000
 const (
 	tagSyncedEpoch uint32 = 10_000 // of BrokerRegistrationRequest: 8 bytes
 	tagTruncated   uint32 = 10_001 // of BrokerHeartbeatRequest: empty
-	tagDamaged     uint32 = 10_002 // of a partition of AlterPartitionRequest: empty
+
+	TagIndex   uint32 = 10_000 // of BrokerHeartbeatResponse, and of the broker's EnvelopeResponse: 8 bytes, the index of the image that the answer speaks of
+	tagDamaged uint32 = 10_002 // of a partition of AlterPartitionRequest: empty
 )
 
 // SetSyncedEpoch says in a registration that the broker's disk is that of an earlier incarnation: the newest broker epoch that was synced

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"encoding/binary"
 	"strconv"
 
 	"github.com/seedlog/seedlog/core/assert"
@@ -106,7 +107,7 @@ func (m *Machine) atOnce(req kmsg.Request, w Waiter) bool {
 		if len(records) > 0 {
 			return false
 		}
-		w.Decided(resp, m.img)
+		w.Decided(m.dated(resp), m.img)
 	case *kmsg.ListPartitionReassignmentsRequest:
 		w.Decided(ListPartitionReassignments(m.img, req), m.img)
 	case *kmsg.DescribeQuorumRequest:
@@ -307,8 +308,16 @@ func (m *Machine) answer(code kerr.Code) {
 		} else if r, ok := d.resp.(*kmsg.BrokerRegistrationResponse); ok && r.ErrorCode == 0 {
 			r.BrokerEpoch = m.img.Broker(d.req.(*kmsg.BrokerRegistrationRequest).BrokerID).Epoch
 		}
-		d.w.Decided(d.resp, m.img)
+		d.w.Decided(m.dated(d.resp), m.img)
 	}
+}
+
+// dated notes in the answer to a heartbeat which image it speaks of: a broker that was not let run for a while goes by that.
+func (m *Machine) dated(resp kmsg.Response) kmsg.Response {
+	if r, ok := resp.(*kmsg.BrokerHeartbeatResponse); ok {
+		r.UnknownTags.Set(TagIndex, binary.BigEndian.AppendUint64(nil, uint64(max(0, m.img.Index()))))
+	}
+	return resp
 }
 
 // lies says whether a deposed controller answers as if what it decided had happened.

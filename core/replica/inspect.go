@@ -30,5 +30,8 @@ func (p *Partition) Role() Role {
 	return r
 }
 
+// Proposed gives the ISR that is proposed and not decided, nil if none is.
+func (p *Partition) Proposed() []int32 { return p.isr.pending }
+
 // Proposing says that a change of the ISR is under way.
 func (p *Partition) Proposing() bool { return p.isr.pending != nil || p.isr.asked }

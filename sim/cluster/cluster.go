@@ -111,9 +111,10 @@ type Cluster struct {
 	nodes     []*Node
 	clients   []*clientHost
 	factory   NodeFactory
-	undo      []func() // by index of the plan's faults: what ends it
-	old       bool     // the plan brings old disks back
-	held      int      // clogs and partitions in force
+	undo      []func()      // by index of the plan's faults: what ends it
+	scenes    map[int][]int // by number: the node of each part
+	old       bool          // the plan brings old disks back
+	held      int           // clogs and partitions in force
 	healed    clock.Time
 	harness   string
 	ended     bool

@@ -17,6 +17,7 @@ import (
 //	"link"        Node against the nodes of A
 //	"controller"  the node that leads the quorum when the fault begins, against all others
 //	"unheard"     Node against that one
+//	"deaf"        the same, but B = 1 keeps what that one sends to Node
 
 // Roles tells a cluster who plays a part at the moment, as a node's index, or -1.
 type Roles interface {
@@ -32,6 +33,9 @@ func (c *Cluster) beginPartition(i int, f *fault.Fault, n *Node) bool {
 	case "unheard":
 		to := c.controller(at)
 		cut = func(x, y int) bool { return x == at && y == to || x == to && y == at && f.B != 1 }
+	case "deaf":
+		from := c.controller(at)
+		cut = func(x, y int) bool { return x == from && y == at || x == at && y == from && f.B != 1 }
 	case "controller":
 		at = c.controller(at)
 		cut = func(from, to int) bool { return from == at || to == at && f.B != 1 }

@@ -75,7 +75,7 @@ func (c *Cluster) end(i int) {
 }
 
 func (c *Cluster) begin(i int) {
-	f := &c.plan.Faults[i]
+	f := c.played(&c.plan.Faults[i])
 	if f.Node < 0 && c.beginOrder(i, f) {
 		return
 	}

@@ -114,4 +114,5 @@ type Fault struct {
 	Shard int    // -1: the whole node
 	For   int64  // virtual ms; 0: at once over
 	A, B  int64
+	Scene int `json:",omitempty"` // > 0: Node, and a link's A, are parts in a scene with others of that number: package cluster, cast.go
 }

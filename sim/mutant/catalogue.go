@@ -26,15 +26,15 @@ type Hints struct {
 	Classes []string // fault classes that must be on, such as "F:D1"
 	Without []string // classes that hide it, or that excuse it
 	// Follow are pairs of classes: each fault of the first is followed by one of the second, while the node comes up again or shortly after.
-	Follow   [][2]string
-	Shards   int  // at least so many
-	Nodes    int  // 0: one
-	Storm    bool // nodes are killed, paused and cut off again and again, so that leaders never last
-	Blackout bool // again and again one node is away while all others end at once, so that a leader comes back that knows little
-	Relays   bool // leadership goes to and fro while what a leader sends to another node is held up
-	Rebirths bool // again and again a follower's machine loses power when it has just caught up, while its leader does not reach the controller
-	// Transactions has every run have some.
-	Transactions bool
+	Follow       [][2]string
+	Shards       int               // at least so many
+	Nodes        int               // 0: one
+	Storm        bool              // nodes are killed, paused and cut off again and again, so that leaders never last
+	Blackout     bool              // again and again one node is away while all others end at once, so that a leader comes back that knows little
+	Relays       bool              // leadership goes to and fro while what a leader sends to another node is held up
+	Stale        bool              // leadership goes to and fro while a replica does not hear of it
+	Rebirths     bool              // again and again a follower's machine loses power when it has just caught up, while its leader does not reach the controller
+	Transactions bool              // every run has some
 	Resets       bool              // again and again the connections between one node and the others break
 	Workload     workload.Hints    // what clients should do more of
 	Settings     map[string]string // broker settings
@@ -76,7 +76,7 @@ var (
 
 // All gives the catalogue, in the order of core/plant.
 func All() []Mutant {
-	rows := slices.Concat(ofStorage(), ofReplication(), ofClients(), ofLogs())
+	rows := slices.Concat(ofStorage(), ofReplication(), ofClients(), ofLogs(), ofCoordinators())
 	for i := range rows {
 		rows[i].Name = plant.Names[rows[i].ID]
 	}
@@ -114,7 +114,8 @@ func ofReplication() []Mutant {
 		{ID: plant.R2, Bug: "KAFKA-6361, KIP-279: an epoch that the leader does not know ends at its high watermark", Oracles: apart,
 			Hints: Hints{Nodes: 3, Storm: true}},
 		{ID: plant.R3, Bug: "KAFKA-7395, KIP-320: the leader epoch of a fetcher is not checked", Oracles: apart,
-			Hints: Hints{Nodes: 3, Storm: true, Classes: []string{"F:P2", "F:N5"}}},
+			Hints: Hints{Nodes: 5, Stale: true, Without: calm, Workload: workload.Hints{Focus: "storage", Wide: true},
+				Settings: map[string]string{"leader.imbalance.check.interval.seconds": "1", "replica.lag.time.max.ms": "500"}}},
 		{ID: plant.R4, Bug: "KAFKA-7415: a new leader does not note where its epoch begins", Oracles: append([]string{"settle", "liveness"}, apart...),
 			Hints: Hints{Nodes: 3, Storm: true}},
 		{ID: plant.R5, Bug: "KAFKA-7128: the ISR takes in a replica that has not reached the epoch's begin", Oracles: apart,

@@ -29,9 +29,10 @@ plan that finds it must pass without it. sim/mutant is the catalogue; the ids ar
 
 This page is written by ` + "`make build/sim-mutants && build/sim-mutants mutants -page`" + `. A test of sim/mutant compares its rows with the catalogue and
 the plans, and ` + "`make mutants`" + ` says on standard error when a run came out otherwise. What a seed means changes with every new draw, so a plan
-that killed is shrunk, kept as ` + "`sim/testdata/plans/m-ID.json`" + ` and tried first (marked *); else seeds 1, 2, … are drawn with the mutant's hints. A kept
-plan may lose its mutant when the broker or the simulator changes: ` + "`build/sim-mutants mutants -keep -only ID`" + ` then looks for another. CI runs all of them
-without a mutant: they pass. Virtual: how far into the run the property broke. Wall: all tries and the run without the mutant, on two cores that
+that killed is shrunk, kept as ` + "`sim/testdata/plans/m-ID.json`" + ` (` + "`m-ID-3.json`" + ` with three brokers) and tried first (marked *), as it is and with the
+seeds that follow its own: faults and clients are the plan's, and what is drawn at run time is another. Else seeds 1, 2, … are drawn with
+the mutant's hints. A kept plan may still lose its mutant when the broker or the simulator changes: ` + "`build/sim-mutants mutants -keep -only ID`" + ` then
+looks for another. CI runs all of them without a mutant: they pass. Virtual: how far into the run the property broke. Wall: all tries and the run without the mutant, on two cores that
 were shared.
 
 A try: ` + "`make sim MUTANT=R5 PLAN=sim/testdata/plans/m-R5.json`" + `, ` + "`make mutants ONLY=R5`" + `.
@@ -40,7 +41,11 @@ A try: ` + "`make sim MUTANT=R5 PLAN=sim/testdata/plans/m-R5.json`" + `, ` + "`m
 const pageRare = `
 ## What it takes
 
-Seeds hardly ever draw what these need; sim/run/stories.go has faults that hang together.
+Seeds hardly ever draw what these need; sim/run/stories.go has faults that hang together, and a scene of it is cast when it begins
+(sim/run/cast.go): who leads a partition, who would be next, who leads the quorum.
+
+R3: leadership goes to another broker and back, and a replica that hears of neither goes on fetching with an epoch that is over; the mutant takes it
+into the ISR (stale).
 
 R6: a leader's proposal to take a replica in lies in a connection that is held up, and meanwhile the replica's machine loses power, comes back without
 its tail and registers anew. KIP-903's broker epochs make the controller refuse the proposal when it arrives; the mutant takes a copy into

@@ -59,6 +59,9 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	if h.Relays {
 		relays(prng.Keyed(seed, "relays"), p)
 	}
+	if h.Stale {
+		stale(prng.Keyed(seed, "stale"), p)
+	}
 	if h.Rebirths {
 		rebirths(prng.Keyed(seed, "rebirths"), p)
 	}

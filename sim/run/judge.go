@@ -201,6 +201,9 @@ func (j *Judge) Crashing(node int, power bool) {
 	}
 	switch {
 	case j.copies != nil:
+		if power && j.lied[node] { // holes, wherever no process of the node has to look
+			j.rotten[node] = true
+		}
 		j.copies.crashing(node, power, known)
 		j.gone[node] = false
 	case !power:

@@ -46,40 +46,46 @@ func (j *Judge) mended(node int) {
 	j.repairs++
 }
 
-// sound says whether every log on the disk of a node that runs is whole, up to what is written of it.
+// sound says whether every log on the disk of a node that runs is whole, from its start up to what is written of it.
 func (j *Judge) sound(node int) bool {
 	if !j.c.Running(node) {
 		return false
 	}
-	ends := map[string]int64{}
+	starts, ends := map[string]int64{}, map[string]int64{} // by directory
 	d := j.c.Disk(node)
 	for _, path := range d.Files() {
 		dir, name := path[:strings.LastIndexByte(path, '/')+1], path[strings.LastIndexByte(path, '/')+1:]
 		if !strings.HasSuffix(name, ".log") || strings.Contains(dir, "__cluster_metadata") {
 			continue
 		}
+		base := baseOf(name)
+		if end, begun := ends[dir]; !begun {
+			starts[dir] = base
+		} else if base != end {
+			return false
+		}
 		b, _ := d.ReadFile(path)
-		next, ok := intact(b, ends[dir])
+		end, ok := intact(b, base)
 		if !ok {
 			return false
 		}
-		ends[dir] = next
+		ends[dir] = end
 	}
 	var p oracle.Partition
 	for i := range j.view.Partitions(node) {
-		if j.view.Partition(node, i, &p); !p.Online || p.Cutting || ends[p.Dir+"/"] < p.Written {
+		if j.view.Partition(node, i, &p); !p.Online || p.Cutting || starts[p.Dir+"/"] > p.Start || ends[p.Dir+"/"] < p.Written {
 			return false
 		}
 	}
 	return true
 }
 
-// intact says whether a segment holds nothing but whole batches that follow on each other, from an offset on, and gives where they end. A misdirected
-// write leaves a hole at its own place, if nothing else.
+// intact says whether a segment holds nothing but whole batches, each beginning where the one before ends, from an offset on, and gives where they end: a
+// misdirected write leaves a hole at its own place, if nothing else, and a lying sync loses whole segments.
 func intact(b []byte, next int64) (int64, bool) {
 	for len(b) > 0 {
 		v, rest, ok := records.Split(b)
-		if !ok || v.BaseOffset() < next || v.LastOffset() < v.BaseOffset() || v.ComputeCRC() != v.CRC() {
+		if !ok || v.BaseOffset() != next || v.LastOffset() < v.BaseOffset() || v.ComputeCRC() != v.CRC() {
 			return next, false
 		}
 		next, b = v.NextOffset(), rest

@@ -79,16 +79,32 @@ func resets(src *prng.Source, p *plan.Plan) {
 // while what the broker that leads in between sends to the first of those is held up. What it had to say of its first epoch, where to cut the
 // log, arrives in its second.
 func relays(src *prng.Source, p *plan.Plan) {
+	const leader, next, third = 0, 1, 2 // parts: package cluster, cast.go
 	p.Shards, p.SafetyMS = 1, max(p.SafetyMS, 40000)
+	scene := 0
 	for at := int64(4000); at < p.SafetyMS-4000; at += src.Between(5000, 7000) {
-		who := shuffled(src, p.Nodes)
-		b, a, f := who[0], who[1], who[2]
-		again, lag := src.Between(1200, 3500), src.Between(5, 200)
+		scene++
+		again, lag := src.Between(1200, 3500), src.Between(50, 400)
 		p.Faults = append(p.Faults,
-			fault.Fault{Class: fault.N5, Verb: "link", At: at - lag, Node: b, Shard: -1, A: 1 << a, B: 1, For: lag},
-			fault.Fault{Class: fault.N5, Verb: "link", At: at - 2, Node: a, Shard: -1, A: 1 << f, B: 1, For: again + src.Between(100, 600)},
-			fault.Fault{Class: fault.P1, At: at, Node: b, Shard: -1, B: -1, For: src.Between(20, 150)},
-			fault.Fault{Class: fault.P1, At: at + again, Node: b, Shard: -1, B: -1, For: src.Between(20, 400)})
+			fault.Fault{Class: fault.N5, Verb: "link", At: at - lag, Node: leader, Shard: -1, A: 1 << next, B: 1, For: lag, Scene: scene},
+			fault.Fault{Class: fault.N5, Verb: "link", At: at - 2, Node: next, Shard: -1, A: 1 << third, B: 1, For: again + src.Between(100, 600), Scene: scene},
+			fault.Fault{Class: fault.P1, At: at, Node: leader, Shard: -1, B: -1, For: src.Between(20, 150), Scene: scene},
+			fault.Fault{Class: fault.P1, At: at + again, Node: leader, Shard: -1, B: -1, For: src.Between(20, 400), Scene: scene})
+	}
+	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
+}
+
+// stale adds handovers that a replica does not hear of: it leaves the ISR while another broker leads, and goes on with an epoch that is over
+// when the first one leads again.
+func stale(src *prng.Source, p *plan.Plan) {
+	const leader, third = 0, 2 // parts: package cluster, cast.go
+	p.SafetyMS = max(p.SafetyMS, 40000)
+	scene := 0
+	for at := int64(4000); at < p.SafetyMS-4000; at += src.Between(8000, 10000) {
+		scene++
+		p.Faults = append(p.Faults,
+			fault.Fault{Class: fault.N5, Verb: "deaf", At: at, Node: third, Shard: -1, B: 1, For: src.Between(4000, 8000), Scene: scene},
+			fault.Fault{Class: fault.P1, At: at + src.Between(10, 300), Node: leader, Shard: -1, B: -1, For: src.Between(20, 150), Scene: scene})
 	}
 	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
 }
@@ -97,29 +113,20 @@ func relays(src *prng.Source, p *plan.Plan) {
 // power and with it what is not synced. Its leader's proposal speaks of the life before; and it does not reach its leader until that has been
 // decided. A second end, one that connections tell of, gets it fenced, so that it need not wait for the end of its session to register anew.
 func rebirths(src *prng.Source, p *plan.Plan) {
+	const leader, follower = 0, 1 // parts: package cluster, cast.go
 	p.SafetyMS = max(p.SafetyMS, 40000)
+	scene := 0
 	for at := int64(4000); at < p.SafetyMS-4000; at += src.Between(6000, 8000) {
-		who := shuffled(src, p.Nodes)
-		leader, f := who[0], who[1]
-		caughtUp := src.Between(300, 1500)
-		unheard, second := src.Between(50, caughtUp), caughtUp+src.Between(100, 500)
+		scene++
+		unheard, caughtUp := src.Between(100, 450), src.Between(500, 1200)
+		second := caughtUp + src.Between(100, 500)
 		heard := second + src.Between(500, 4000)
 		p.Faults = append(p.Faults,
-			fault.Fault{Class: fault.P1, At: at, Node: f, Shard: -1, B: -1, For: src.Between(1, 200)},
-			fault.Fault{Class: fault.N5, Verb: "unheard", At: at + unheard, Node: leader, Shard: -1, B: 1, For: heard - unheard},
-			fault.Fault{Class: fault.D1, At: at + caughtUp, Node: f, Shard: -1, B: -1, For: src.Between(1, 30)},
-			fault.Fault{Class: fault.N5, Verb: "link", At: at + caughtUp, Node: f, Shard: -1, A: 1 << leader, For: heard - caughtUp + src.Between(20, 400)},
-			fault.Fault{Class: fault.P1, At: at + second, Node: f, Shard: -1, B: -1, For: src.Between(1, 200)})
+			fault.Fault{Class: fault.P1, At: at, Node: follower, Shard: -1, B: -1, For: src.Between(1, 200), Scene: scene},
+			fault.Fault{Class: fault.N5, Verb: "unheard", At: at + unheard, Node: leader, Shard: -1, B: 1, For: heard - unheard, Scene: scene},
+			fault.Fault{Class: fault.D1, At: at + caughtUp, Node: follower, Shard: -1, B: -1, For: src.Between(1, 30), Scene: scene},
+			fault.Fault{Class: fault.N5, Verb: "link", At: at + caughtUp, Node: follower, Shard: -1, A: 1 << leader, For: heard - caughtUp + src.Between(20, 400), Scene: scene},
+			fault.Fault{Class: fault.P1, At: at + second, Node: follower, Shard: -1, B: -1, For: src.Between(1, 200), Scene: scene})
 	}
 	slices.SortStableFunc(p.Faults, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
-}
-
-// shuffled gives the nodes in an order drawn.
-func shuffled(src *prng.Source, nodes int) []int {
-	who := make([]int, nodes)
-	for i := range who {
-		j := src.Intn(i + 1)
-		who[i], who[j] = who[j], i
-	}
-	return who
 }

@@ -46,6 +46,7 @@ type partSeen struct {
 	offline, lags                   bool
 	segments, producers             int // 0 segments: no log
 	leads, proposes                 bool
+	proposed                        uint64   // a bit for each node of the ISR that is proposed: one change may follow another at once
 	state                           [2]int32 // leader epoch and partition epoch that it goes by
 }
 
@@ -124,6 +125,9 @@ func (v *view) voted(node int) {
 func seenOf(p *replica.Partition) partSeen {
 	s := partSeen{p: p, hw: p.HighWatermark(), offline: p.Offline(), lags: p.Lags()}
 	s.proposes = p.Proposing()
+	for _, n := range p.Proposed() {
+		s.proposed |= 1 << n
+	}
 	state := p.State() // a large copy
 	s.leads, s.state = p.IsLeader(), [2]int32{state.LeaderEpoch, state.PartitionEpoch}
 	if l := p.Log; l != nil {

@@ -45,7 +45,7 @@ type Hints struct {
 	Focus       string `json:"focus,omitempty"`     // idempotent | groups | fetch | misbehave | storage | trim | offsets: more of that
 	NoGroups    bool   `json:"no_groups,omitempty"` // until the broker has them
 	NoRetention bool   `json:"no_retention,omitempty"`
-	Wide        bool   `json:"wide,omitempty"` // many partitions, so that any two brokers share some; two copies make a commit
+	Wide        bool   `json:"wide,omitempty"` // many partitions with much in each, so that any two brokers share some; two copies make a commit
 }
 
 // Ids of clients: admin first. Value and process numbers hang on them, so they never change within a plan.
@@ -150,6 +150,9 @@ func (d *drawer) producers() {
 		p := client.ProducerConfig{ID: d.id(), Node: d.node(), Topic: d.plan.Topics[d.src.Intn(len(d.plan.Topics))].Name, Acks: -1,
 			InFlight: 1 + d.src.Intn(5), Records: 1 + d.src.Intn(12), Pad: d.src.Intn(300), EveryMS: d.src.Between(40, 400),
 			RequestMS: d.src.Between(1000, 8000), DeliverMS: d.src.Between(10000, 40000), Keyed: d.src.Permille(300), Narrow: d.src.Permille(200)}
+		if d.h.Wide {
+			p.EveryMS = d.src.Between(10, 60)
+		}
 		if d.h.Focus == "trim" {
 			p.Pad = 500 + d.src.Intn(2500)
 		}
