@@ -583,9 +583,10 @@ func (p *processor) end() {
 			p.ended(resp)
 		case p.again(c):
 			t.unclear = t.unclear || !t.abort && unclear(c)
-		case t.unclear:
+		case t.unclear && (c != kerr.InvalidTxnState || p.cfg.Old):
 			p.lost(history.Info, c.String())
-		default:
+		default: // INVALID_TXN_STATE too: who retries the end of what was committed is told so (KIP-890)
+			t.unclear = false
 			p.lost(history.Fail, c.String())
 		}
 	})
