@@ -35,6 +35,7 @@ type Committed struct {
 	known  bool
 	at     []int64 // next offset, by partition
 	ends   []int64 // of the last reading, -1 unknown
+	lost   []bool  // by partition: the log does not begin where the reader stands
 	busy   []bool  // by node
 	seekAt clock.Time
 	final  bool
@@ -64,7 +65,7 @@ func (c *Committed) opened() {
 	c.askTopics(c.link, []string{c.cfg.Topic}, func(ts []topicInfo) {
 		c.topic, c.known = ts[0], true
 		for len(c.at) < c.topic.parts { // at first, and when partitions were added
-			c.at, c.ends = append(c.at, 0), append(c.ends, -1)
+			c.at, c.ends, c.lost = append(c.at, 0), append(c.ends, -1), append(c.lost, false)
 		}
 		c.work()
 	})
@@ -106,7 +107,7 @@ func (c *Committed) work() {
 // rewind begins again from the start.
 func (c *Committed) rewind() {
 	for p := range c.at {
-		c.at[p], c.ends[p] = 0, -1
+		c.at[p], c.ends[p], c.lost[p] = 0, -1, false
 	}
 	c.gen++
 }
@@ -137,6 +138,12 @@ func (c *Committed) ask(node int) {
 		return
 	}
 	c.busy[node] = true
+	for _, p := range parts {
+		if c.lost[p] {
+			c.begin(l, node, p)
+			return
+		}
+	}
 	if c.final {
 		for _, p := range parts {
 			if c.ends[p] < 0 {
@@ -148,10 +155,21 @@ func (c *Committed) ask(node int) {
 	c.fetch(l, node, parts)
 }
 
+// begin asks where the log of a partition begins: what stood before is deleted.
+func (c *Committed) begin(l *link, node, p int) {
+	c.offset(l, p, -2, 0, func(start int64) {
+		c.busy[node] = false
+		if start >= 0 {
+			c.at[p], c.lost[p] = start, false
+		}
+		c.again()
+	})
+}
+
 // end asks where the last reading of a partition ends: where nothing is open any more.
 func (c *Committed) end(l *link, node, p int) {
-	c.offset(l, p, 1, func(stable int64) {
-		c.offset(l, p, 0, func(all int64) {
+	c.offset(l, p, -1, 1, func(stable int64) {
+		c.offset(l, p, -1, 0, func(all int64) {
 			c.busy[node] = false
 			if stable >= 0 && (stable == all || all >= 0 && c.n.Now() >= c.waited) {
 				c.ends[p], c.open[p] = stable, stable != all
@@ -162,14 +180,14 @@ func (c *Committed) end(l *link, node, p int) {
 	})
 }
 
-// offset asks ListOffsets for the latest offset at an isolation level; -1: it failed.
-func (c *Committed) offset(l *link, p int, isolation int8, done func(int64)) {
+// offset asks ListOffsets for the latest (-1) or the earliest (-2) offset at an isolation level; -1: it failed.
+func (c *Committed) offset(l *link, p int, at int64, isolation int8, done func(int64)) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID, req.IsolationLevel = -1, isolation
 	t := kmsg.NewListOffsetsRequestTopic()
 	t.Topic = c.topic.name
 	tp := kmsg.NewListOffsetsRequestTopicPartition()
-	tp.Partition, tp.Timestamp, tp.CurrentLeaderEpoch = int32(p), -1, c.epochOf(&position{topic: &c.topic, part: int32(p)})
+	tp.Partition, tp.Timestamp, tp.CurrentLeaderEpoch = int32(p), at, c.epochOf(&position{topic: &c.topic, part: int32(p)})
 	t.Partitions = append(t.Partitions, tp)
 	req.Topics = append(req.Topics, t)
 	l.ask(req, 2, anyVersion, 5*clock.Second, func(r kmsg.Response, err error) {
@@ -231,7 +249,7 @@ func (c *Committed) partition(p int, part *kmsg.FetchResponseTopicPartition) {
 	key := c.topic.keys[p]
 	switch code := kerr.Code(part.ErrorCode); {
 	case code == kerr.OffsetOutOfRange:
-		c.at[p] = max(0, part.LogStartOffset)
+		c.lost[p] = true // the answer does not say where it begins, as Kafka's does not
 		return
 	case code != kerr.None && retriable(code):
 		c.stale()
