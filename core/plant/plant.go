@@ -56,7 +56,6 @@ const (
 	T5      // a lost wake-up of the sender of markers (KAFKA-9777)
 	T6      // partitions that are added, and looked at, answered before the record is below the high watermark (Redpanda #6018)
 	T7      // a retried EndTxn refused (Redpanda #3501)
-	T8      // a marker ends a transaction whatever its epoch (Redpanda #3232)
 	T9      // a transactional id forgotten by the age of its last transaction (Redpanda #17880)
 	T10     // offsets of a transaction taken from any generation (KIP-447)
 	T11     // an offset expires that an open transaction would commit anew (Redpanda #31483)
@@ -111,7 +110,6 @@ var Names = [Count]string{
 	S3:  "S3",
 	S7:  "S7",
 	T2:  "T2",
-	T8:  "T8",
 	T1:  "T1",
 	T4:  "T4",
 	T5:  "T5",

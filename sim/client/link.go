@@ -128,7 +128,7 @@ func (l *link) open() bool { return l.state == linkOpen }
 func (l *link) version(req kmsg.Request, low, cap int16) bool {
 	key := req.Key()
 	v, ok := l.chosen[key]
-	if !ok {
+	if !ok || v < low { // two uses of one API may need different versions
 		r, known := l.versions[key]
 		lo, hi := max(low, r[0]), min(req.MaxVersion(), r[1])
 		if !known || lo > hi {

@@ -1,6 +1,7 @@
 package mutant
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -76,10 +77,11 @@ var (
 
 // All gives the catalogue, in the order of core/plant.
 func All() []Mutant {
-	rows := slices.Concat(ofStorage(), ofReplication(), ofClients(), ofLogs())
+	rows := slices.Concat(ofStorage(), ofReplication(), ofClients(), ofLogs(), ofCoordinators())
 	for i := range rows {
 		rows[i].Name = plant.Names[rows[i].ID]
 	}
+	slices.SortFunc(rows, func(a, b Mutant) int { return cmp.Compare(a.ID, b.ID) })
 	return rows
 }
 

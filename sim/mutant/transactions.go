@@ -11,7 +11,5 @@ func ofLogs() []Mutant {
 			Hints: Hints{Transactions: true}},
 		{ID: plant.T2, Bug: "KIP-890, KAFKA-14402: a transactional batch is appended whatever its coordinator says", Oracles: []string{"txn:", "settle", "liveness"},
 			Hints: Hints{Transactions: true, Classes: []string{"F:N3"}}},
-		{ID: plant.T8, Bug: "Redpanda #3232: a marker ends a transaction whatever its epoch", Oracles: []string{"txn:"},
-			Hints: Hints{Nodes: 3, Storm: true, Transactions: true, Classes: []string{"F:N3", "F:N1"}}},
 	}
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/list"
-	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/io/clock"
 )
@@ -121,7 +120,7 @@ func (t *Table) CheckMarker(producerID int64, epoch int16, coordinatorEpoch int3
 		return kerr.None
 	}
 	again := epoch == e.Epoch && (version < 2 || e.TxnFirstOffset < 0)
-	if epoch <= e.Epoch && !again && !plant.On(plant.T8) {
+	if epoch <= e.Epoch && !again {
 		return kerr.InvalidProducerEpoch
 	}
 	if e.CoordinatorEpoch > coordinatorEpoch {
