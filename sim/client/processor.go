@@ -42,6 +42,7 @@ type processor struct {
 	asking  bool
 	finding bool
 	waitFor clock.Time
+	wakes   clock.Time // until then it sends no heartbeats either
 	pid     int64
 	epoch   int16
 	seqs    []int32
@@ -177,6 +178,7 @@ func (p *processor) advance() {
 	}
 	if g.rnd.Permille(p.cfg.SleepPermille) && !g.healed && p.txn != nil {
 		p.waitFor = now.Add(g.jitter(clock.MS(p.cfg.SleepMS)))
+		p.wakes = p.waitFor
 		return
 	}
 	if p.coord == nil || !p.coord.open() {
@@ -583,9 +585,10 @@ func (p *processor) end() {
 			p.ended(resp)
 		case p.again(c):
 			t.unclear = t.unclear || !t.abort && unclear(c)
-		case t.unclear:
+		case t.unclear && (c != kerr.InvalidTxnState || p.cfg.Old):
 			p.lost(history.Info, c.String())
-		default:
+		default: // INVALID_TXN_STATE too: who retries the end of what was committed is told so (KIP-890)
+			t.unclear = false
 			p.lost(history.Fail, c.String())
 		}
 	})

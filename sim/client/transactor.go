@@ -378,7 +378,7 @@ func (x *Transactor) end() {
 		case x.elsewhere(c):
 			t.asked = t.asked || t.commit && unclear(c)
 			return
-		case t.asked: // one that was not answered may have been taken
+		case t.asked && c != kerr.InvalidTxnState: // one that was not answered may have been taken
 			x.conclude(history.Info, c.String())
 		default:
 			x.conclude(history.Fail, c.String())
