@@ -347,7 +347,7 @@ func (g *Group) revoke() {
 // beat sends a heartbeat.
 func (g *Group) beat() {
 	g.after(g.jitter(clock.MS(g.cfg.HeartbeatMS)), timerBeat)
-	if g.state != memberPlacing && g.state != memberStable || !g.coord.open() || g.beating {
+	if g.state != memberPlacing && g.state != memberStable || !g.coord.open() || g.beating || g.proc != nil && g.n.Now() < g.proc.wakes {
 		return
 	}
 	req := kmsg.NewPtrHeartbeatRequest()

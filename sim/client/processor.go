@@ -42,6 +42,7 @@ type processor struct {
 	asking  bool
 	finding bool
 	waitFor clock.Time
+	wakes   clock.Time // until then it sends no heartbeats either
 	pid     int64
 	epoch   int16
 	seqs    []int32
@@ -177,6 +178,7 @@ func (p *processor) advance() {
 	}
 	if g.rnd.Permille(p.cfg.SleepPermille) && !g.healed && p.txn != nil {
 		p.waitFor = now.Add(g.jitter(clock.MS(p.cfg.SleepMS)))
+		p.wakes = p.waitFor
 		return
 	}
 	if p.coord == nil || !p.coord.open() {
