@@ -336,6 +336,7 @@ func transactionCodes(t *testing.T, addr string) string {
 	a.offsets()
 	a.fences()
 	a.shows()
+	a.partitions()
 	return strings.Join(a.out, "\n") + "\n"
 }
 

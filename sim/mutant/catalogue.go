@@ -1,6 +1,7 @@
 package mutant
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -80,6 +81,7 @@ func All() []Mutant {
 	for i := range rows {
 		rows[i].Name = plant.Names[rows[i].ID]
 	}
+	slices.SortFunc(rows, func(a, b Mutant) int { return cmp.Compare(a.ID, b.ID) })
 	return rows
 }
 

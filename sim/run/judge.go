@@ -193,12 +193,7 @@ func (j *Judge) Crashing(node int, power bool) {
 	if !j.c.Stopping(node) {
 		j.view.killed[node] = j.c.Incarnation(node)
 	}
-	known := j.synced[node]
-	var p oracle.Partition
-	for i, n := 0, j.view.Partitions(node); i < n; i++ {
-		j.view.Partition(node, i, &p)
-		known[history.Key(p.Topic, p.Partition)] = p.Synced
-	}
+	known := j.known(node)
 	switch {
 	case j.copies != nil:
 		if power && j.lied[node] { // holes, wherever no process of the node has to look
@@ -221,11 +216,24 @@ func (j *Judge) Crashing(node int, power bool) {
 func (j *Judge) Stopped(node int) {
 	switch {
 	case j.copies == nil:
+	case j.rotten[node]: // the next one finds what has rotted, and does not count it as synced
+		j.copies.destroyed(node, j.known(node))
 	case j.c.Ready(node):
 		clear(j.synced[node])
 	case j.view.Registered(node) != nil:
 		j.copies.crashing(node, false, j.synced[node])
 	}
+}
+
+// known gives the synced end of each partition that a node has, or had.
+func (j *Judge) known(node int) map[string]int64 {
+	known := j.synced[node]
+	var p oracle.Partition
+	for i, n := 0, j.view.Partitions(node); i < n; i++ {
+		j.view.Partition(node, i, &p)
+		known[history.Key(p.Topic, p.Partition)] = p.Synced
+	}
+	return known
 }
 
 // Replacing notes that the disk of a node is about to be taken away with its process: all of its copies are, and a wiped voter is another one,
@@ -247,6 +255,10 @@ func (j *Judge) Replacing(node int, wiped bool) bool {
 		j.note(history.Op{Kind: history.Wiped, Member: history.NodeName(node)})
 	}
 	j.gone[node] = true
+	if j.copies != nil && !j.c.Running(node) { // no process ends with it
+		j.copies.destroyed(node, j.synced[node])
+		j.gone[node] = false
+	}
 	return true
 }
 
