@@ -68,7 +68,7 @@ func (s *Shard) partitionState(t *metadata.Topic, number int32) replica.State {
 	x := &t.Partitions[number]
 	return replica.State{
 		Leader: x.Leader, LeaderEpoch: x.LeaderEpoch, PartitionEpoch: x.PartitionEpoch, ISR: x.ISR, Replicas: x.Replicas,
-		Adding: x.Adding, Removing: x.Removing, Recovering: x.Recovering, Me: s.node.NodeID,
+		Adding: x.Adding, Removing: x.Removing, ELR: x.ELR, LastKnownELR: x.LastKnownELR, Recovering: x.Recovering, Me: s.node.NodeID,
 		MinISR: int16(x.RequiredISR(s.state.Settings(t).MinInsyncReplicas)), BrokerEpochs: s.brokerEpochs,
 	}
 }

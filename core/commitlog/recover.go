@@ -41,6 +41,7 @@ type recovery struct {
 	limited bool // a truncation: the log ends before the batch that holds limit
 	limit   int64
 	reached bool // that batch was met
+	accept  bool // it may end earlier
 
 	later      []int64        // without a snapshot to begin with: those that may be met on the way, ascending
 	txnIndexes map[int64]bool // segments that have a transaction index, by base
@@ -416,8 +417,15 @@ func (r *recovery) cutTail() error {
 		last--
 		end = r.segs[last].end
 	}
-	if point := max(r.opt.RecoveryPoint, r.from); end < point && !r.reached { // a snapshot was taken of what was synced
+	point := max(r.opt.RecoveryPoint, r.from) // a snapshot was taken of what was synced
+	if r.limited {
+		point = r.limit // all below was whole
+	}
+	if end < point && !r.reached && !r.accept {
 		return &Corrupt{Dir: r.dir, End: end, RecoveryPoint: point}
+	}
+	for r.limited && r.torn && !r.reached && r.lent() && !r.t.Stopped() {
+		r.t.Sleep(pollGap) // it ends lower than where responses were waited for
 	}
 	for i := len(r.segs) - 1; i > last; i-- {
 		if err := r.removeSegment(r.segs[i]); err != nil {

@@ -22,7 +22,7 @@ const capRetry = clock.Second
 
 // TruncateTo makes the log end at an offset, or before it if that stands within a batch (KIP-101: what a leader does not have).
 // Nothing may be appended until it returns, and reads find nothing meanwhile. Responses that hold bytes behind the offset have left before
-// anything is cut. Damage that is met below fails the log, unless the replica is expendable, in no ISR: then the log ends there. Producers all of whose records were deleted before may be forgotten, if a loss of power has taken older snapshots. False: the log has failed, is being closed or the task was stopped.
+// anything is cut. Damage that is met below fails the log, unless the replica is expendable, counted on by nobody: then the log ends there. Producers all of whose records were deleted before may be forgotten, if a loss of power has taken older snapshots. False: the log has failed, is being closed or the task was stopped.
 func (l *Log) TruncateTo(t *task.Task, to int64, expendable bool) bool {
 	assert.That(!l.cutting, "commitlog: two truncations at a time")
 	if to >= l.end { // no batch goes, but maybe an epoch that was begun and never used
@@ -193,6 +193,16 @@ func (l *Log) leave(t *task.Task) {
 	}
 }
 
+// lent says whether a response holds bytes of a segment that has left the log.
+func (l *Log) lent() bool {
+	for _, s := range l.doomed {
+		if s.pins > 0 && !l.removed {
+			return true
+		}
+	}
+	return false
+}
+
 // letGo closes the file of a segment that has left the log, once no response holds it.
 func (l *Log) letGo(t *task.Task, s *segment) {
 	for s.pins > 0 && !l.removed && !t.Stopped() {
@@ -216,7 +226,7 @@ func (l *Log) recoverAgain(t *task.Task, r *recovery, expendable bool) bool {
 	err := r.run(c.Names)
 	if bad := (*Corrupt)(nil); errors.As(err, &bad) && expendable && !t.Stopped() {
 		l.env.Errorf("%s has lost records: offsets %d to %d are damaged; what its leader has is fetched again", l.dir, bad.End, bad.RecoveryPoint-1)
-		again := recovery{Log: l, t: t, limited: true, limit: r.limit, opt: r.opt}
+		again := recovery{Log: l, t: t, limited: true, limit: r.limit, opt: r.opt, accept: true}
 		again.opt.RecoveryPoint = 0
 		l.leave(t)
 		if c = t.Disk(disk.Request{Kind: disk.List, Path: l.dir}); c.Err != disk.OK {

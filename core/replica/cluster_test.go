@@ -190,7 +190,7 @@ func (c *cluster) alter(from int32, x Proposal) (kerr.Code, *State) {
 // --- a broker
 
 func (n *node) state(x controller) State {
-	return State{Leader: x.leader, LeaderEpoch: x.leaderEpoch, PartitionEpoch: x.partitionEpoch, ISR: x.isr, Replicas: all, Me: n.id, MinISR: n.c.minISR,
+	return State{Leader: x.leader, LeaderEpoch: x.leaderEpoch, PartitionEpoch: x.partitionEpoch, ISR: x.isr, ELR: x.elr, Replicas: all, Me: n.id, MinISR: n.c.minISR,
 		BrokerEpochs: func(id int32) (int64, bool) { return n.image.epoch[id], n.image.alive[id] }}
 }
 

@@ -196,7 +196,7 @@ func (p *Partition) cut(to int64, all bool, then func(ok bool)) {
 		if all {
 			ok = p.Log.TruncateFully(t, to)
 		} else {
-			ok = p.Log.TruncateTo(t, to, !slices.Contains(p.state.ISR, p.state.Me)) // it cannot join while it is cut
+			ok = p.Log.TruncateTo(t, to, !p.mayBeElected())
 		}
 		if t.Stopped() {
 			return

@@ -10,10 +10,10 @@ import (
 
 // A leader sends the bytes of its log unread, and followers check them. What a follower refuses, the leader looks at on its own disk; so it
 // does where it cannot find a batch itself. If its log is damaged there, and others are in sync, they have what it has lost: it leaves the ISR,
-// with which it leads no more, cuts its log before the damage and fetches the rest again.
+// with which it leads no more and is in no ELR, cuts its log before the damage and fetches the rest again.
 //
 //	sound ──refused, or nothing found──▶ disputed ──whole──▶ sound: gaps up to the end of the segment are compaction's
-//	                                        └──damaged──▶ rotten ──no longer in the ISR──▶ cut ─▶ sound
+//	                                        └──damaged──▶ rotten ──in neither ISR nor ELR──▶ cut ─▶ sound
 //
 // Without another member in sync it goes on leading, and serves what can be read: consumers see what is wrong, as with Kafka. What is known is
 // forgotten with the process, and found again by the next who reads it.
@@ -124,10 +124,16 @@ func (p *Partition) alive(node int32) bool {
 	return alive
 }
 
-// cutRot cuts a damaged log of a follower that has left the ISR: its leader has what is fetched again.
+// cutRot cuts a damaged log of a follower on which nobody counts: its leader has what is fetched again.
 func (p *Partition) cutRot() {
-	if p.rot.at < 0 || p.role != following || p.truncating || slices.Contains(p.state.ISR, p.state.Me) {
+	if p.rot.at < 0 || p.role != following || p.truncating || p.mayBeElected() {
 		return
 	}
 	p.truncate(max(p.rot.at, p.Log.Start()), false)
+}
+
+// mayBeElected says whether this replica is counted on to have all that is committed. While its log is cut it cannot come to be.
+func (p *Partition) mayBeElected() bool {
+	s := &p.state
+	return slices.Contains(s.ISR, s.Me) || slices.Contains(s.ELR, s.Me) || slices.Contains(s.LastKnownELR, s.Me)
 }

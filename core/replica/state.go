@@ -13,6 +13,7 @@ import (
 type State struct {
 	Leader, LeaderEpoch, PartitionEpoch int32
 	ISR, Replicas, Adding, Removing     []int32
+	ELR, LastKnownELR                   []int32 // who may be elected though it is not in sync
 	Recovering                          bool  // elected uncleanly, and the leader has not said yet that it has recovered (KIP-704)
 	Me                                  int32 // this broker's node id
 	MinISR                              int16 // min.insync.replicas

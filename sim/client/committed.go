@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"sort"
 	"strings"
 
@@ -222,25 +223,28 @@ func (c *Committed) fetch(l *link, node int, parts []int) {
 		t.Partitions = append(t.Partitions, part)
 	}
 	req.Topics = append(req.Topics, t)
-	gen := c.gen
+	gen, from := c.gen, slices.Clone(c.at)
 	l.ask(req, 4, cap, clock.MS(int64(c.cfg.MaxWaitMS))+5*clock.Second, func(r kmsg.Response, err error) {
 		c.busy[node] = false
 		if err == nil && gen == c.gen {
-			c.take(r.(*kmsg.FetchResponse))
+			c.take(r.(*kmsg.FetchResponse), from)
 		}
 		c.again()
 	})
 }
 
-func (c *Committed) take(resp *kmsg.FetchResponse) {
+// take takes in an answer to a fetch from these positions. A partition whose leader has changed may have been read further from the new one.
+func (c *Committed) take(resp *kmsg.FetchResponse, from []int64) {
 	for i := range resp.Topics {
 		for j := range resp.Topics[i].Partitions {
 			part := &resp.Topics[i].Partitions[j]
-			if int(part.Partition) >= len(c.at) {
+			if int(part.Partition) >= len(from) {
 				c.caught(0, c.topic.name, "Fetch answers a partition that was not asked for", fmt.Sprint(part.Partition))
 				continue
 			}
-			c.partition(int(part.Partition), part)
+			if c.at[part.Partition] == from[part.Partition] {
+				c.partition(int(part.Partition), part)
+			}
 		}
 	}
 }

@@ -74,8 +74,7 @@ hidden by the other copies, or its faults are rarer: the plan above is what coun
 const pageEnd = `
 ## Not here
 
-R7, R17, P7 and those of transactions (T, I2, I4, I7) need transactions; S4 to S6 need compaction and transactions; G1 to G5 are of groups
-that are not planted yet.
+R7, P7 and some of transactions (T, I4, I7) are not planted yet, nor are G1 to G5, which are of groups; S4 to S6 need compaction.
 `
 
 // Page writes the scoreboard.

@@ -159,10 +159,12 @@ func end(v View, p *Partition) int64 {
 }
 
 // candidates: each running member of ISR and ELR has all that was ever committed (I:I1), and so has the leader (I:I2).
-// Source: kip_966_properties.tla, LeaderCandidateCompleteness and LeaderCompleteness.
+// One whose records have rotted, as its start has found, may stand in the ELR until it has told that; it does before it is unfenced, and leads nothing
+// before. Source: kip_966_properties.tla, LeaderCandidateCompleteness and LeaderCompleteness.
 type candidates struct {
 	quiet
-	r *replicas
+	r      *replicas
+	rotten map[string]bool // nodes whose copies have rotted
 }
 
 func (c *candidates) Name() string { return "I:I1" }
@@ -171,7 +173,21 @@ func (c *candidates) Due() bool    { return c.r.image != nil && len(c.r.order) >
 // Event implements Oracle, for all that share the copies.
 func (c *candidates) Event(e *history.Event) error {
 	c.r.event(e)
+	for i := range e.Ops {
+		if o := &e.Ops[i]; o.Kind == history.Copy && o.Meta == history.Rotten {
+			if c.rotten == nil {
+				c.rotten = map[string]bool{}
+			}
+			c.rotten[o.Member] = true
+		}
+	}
 	return nil
+}
+
+// awaited says whether a node with rotten records is fenced.
+func (c *candidates) awaited(id int32) bool {
+	b := c.r.image.Broker(id)
+	return c.rotten[history.NodeName(int(id)-1)] && b != nil && b.Fenced
 }
 
 func (c *candidates) Step(v View) error {
@@ -191,7 +207,7 @@ func (c *candidates) Step(v View) error {
 					continue
 				}
 				c.checks++
-				if e := end(v, p); e < x.trueHW {
+				if e := end(v, p); e < x.trueHW && !c.awaited(id) {
 					what := fmt.Sprintf("node %d may lead %s (ISR %v, ELR %v, leader %d, epoch %d)", id, x.name, s.ISR, s.ELR, s.Leader, s.LeaderEpoch)
 					if s.Leader == id {
 						return fail("I:I2", what, -1, "committed up to "+itoa(x.trueHW), "its log ends at "+itoa(e))

@@ -221,6 +221,8 @@ func (j *Judge) Crashing(node int, power bool) {
 func (j *Judge) Stopped(node int) {
 	switch {
 	case j.copies == nil:
+	case j.rotten[node]: // a start finds what no process has looked at
+		j.copies.crashing(node, false, j.synced[node])
 	case j.c.Ready(node):
 		clear(j.synced[node])
 	case j.view.Registered(node) != nil:
@@ -247,6 +249,10 @@ func (j *Judge) Replacing(node int, wiped bool) bool {
 		j.note(history.Op{Kind: history.Wiped, Member: history.NodeName(node)})
 	}
 	j.gone[node] = true
+	if j.copies != nil && !j.c.Running(node) { // no process ends with it
+		j.copies.destroyed(node, j.synced[node])
+		j.gone[node] = false
+	}
 	return true
 }
 
