@@ -375,7 +375,7 @@ func (c *Committed) Done() bool {
 // Waiting implements Settler.
 func (c *Committed) Waiting() string {
 	if !c.final {
-		return fmt.Sprintf("%s: %d clients still write, busy %v", c.name, c.sh.Writers, c.busy)
+		return fmt.Sprintf("%s: %d clients still write and %d copy, busy %v", c.name, c.sh.Writers, c.sh.Copying, c.busy)
 	}
 	return fmt.Sprintf("%s: read to %v, the ends are %v (-1: a transaction is open)", c.name, c.at, c.ends)
 }

@@ -93,7 +93,7 @@ func (c *Consumer) fetched() {
 	if c.final {
 		c.checkEnd()
 	}
-	c.after(c.jitter(clock.MS(max(c.cfg.Fetch.PauseMS, 1))), timerWork)
+	c.after(c.jitter(clock.MS(max(c.f.cfg.PauseMS, 1))), timerWork)
 }
 
 func (c *Consumer) tick() {

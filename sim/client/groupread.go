@@ -177,7 +177,7 @@ func (g *Group) fetched() {
 	if g.proc != nil {
 		g.proc.advance()
 	}
-	g.after(g.jitter(clock.MS(max(g.cfg.Fetch.PauseMS, 1))), timerWork)
+	g.after(g.jitter(clock.MS(max(g.f.cfg.PauseMS, 1))), timerWork)
 }
 
 // commit stores the positions of all partitions that moved. Each commit carries metadata of its own, so that a read tells which it saw.

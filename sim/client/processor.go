@@ -51,6 +51,7 @@ type processor struct {
 	turn    int        // the node that was fetched from last
 	waits   clock.Time // since when the group's offsets have hung on a transaction; 0: they do not
 	hanging bool       // for so long that nobody will end it
+	fences  int        // how often another with the same id was quicker, since the last commit
 	flushed bool       // the end of the last transaction is known to be carried out
 	copying bool       // it counts among those that copy
 }
@@ -95,6 +96,7 @@ const (
 	procSlot   = 8 // of the member's processes
 	procPause  = 50 * clock.Millisecond
 	procGiveUp = 20 * clock.Second
+	maxFences  = 7 // procPause doubled so often
 )
 
 // NewProcessor makes a member that copies.
@@ -208,6 +210,12 @@ func (p *processor) idle() {
 
 func (p *processor) pause() { p.waitFor = p.g.n.Now().Add(procPause) }
 
+// fenced waits before the next try, longer each time: two of one transactional id that try again at once would fence each other for ever.
+func (p *processor) fenced() {
+	p.fences = min(p.fences+1, maxFences)
+	p.waitFor = p.g.n.Now().Add(p.g.jitter(procPause << p.fences))
+}
+
 func (p *processor) learn() {
 	g := p.g
 	if !g.f.link.open() {
@@ -316,7 +324,9 @@ func (p *processor) init() {
 			p.flushed = p.txn == nil
 			p.g.advance()
 			p.g.finish()
-		case !p.again(c) && c != kerr.ProducerFenced && c != kerr.InvalidProducerEpoch: // another with the same id is quicker
+		case c == kerr.ProducerFenced || c == kerr.InvalidProducerEpoch: // another with the same id is quicker
+			p.fenced()
+		case !p.again(c):
 			p.g.caught(procSlot, "", "InitProducerId answers an error of no use", c.String())
 			p.pause()
 		}
@@ -609,6 +619,7 @@ func (p *processor) ended(resp *kmsg.EndTxnResponse) {
 		p.advance()
 		return
 	}
+	p.fences = 0
 	g.record(procSlot, history.OK, "", t.ops...)
 	if g.generation == t.generation && g.member == t.member && g.state == memberStable {
 		for i, at := range t.moves {
@@ -626,6 +637,7 @@ func (p *processor) lost(t history.Type, why string) {
 	}
 	p.g.record(procSlot, t, why, p.txn.ops...)
 	p.txn, p.pid = nil, noProducerID
+	p.fenced()
 	p.g.replace()
 	p.advance()
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/client"
@@ -159,10 +160,14 @@ func (c *Cluster) owed() string {
 }
 
 func (c *Cluster) waiting() string {
+	var all []string
 	for i, h := range c.clients {
 		if s, ok := h.cl.(client.Settler); ok && !s.Done() {
-			return fmt.Sprintf("client %d waits for %s", i, s.Waiting())
+			all = append(all, fmt.Sprintf("client %d waits for %s", i, s.Waiting()))
 		}
+	}
+	if len(all) > 0 {
+		return strings.Join(all, "; ")
 	}
 	for _, n := range c.nodes {
 		if !n.up {

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -43,8 +44,38 @@ const transactionState = "__transaction_state"
 
 func (x *transactions) Name() string { return "txn:committed" }
 
-// Due implements Due: a committed transaction and a reader of its topic that came to an end.
-func (x *transactions) Due() bool { return len(x.lasts) > 0 && len(x.all) > 0 }
+// Due implements Due: a committed transaction of which nothing may be gone, and a last reading of its partitions.
+func (x *transactions) Due() bool {
+	for _, w := range x.all {
+		if w.outcome == history.OK && slices.ContainsFunc(x.lastReadings(), func(r *lastReading) bool { return x.reads(r, w) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// reads says whether a last reading is of every partition of a transaction, and none of them is excused.
+func (x *transactions) reads(r *lastReading, w *written) bool {
+	for _, k := range w.keys {
+		if r.at[k] == nil || x.excused(k) {
+			return false
+		}
+	}
+	return true
+}
+
+// lastReadings gives those of all readers, by reader.
+func (x *transactions) lastReadings() (all []*lastReading) {
+	readers := make([]int, 0, len(x.lasts))
+	for r := range x.lasts {
+		readers = append(readers, int(r))
+	}
+	sort.Ints(readers)
+	for _, r := range readers {
+		all = append(all, x.lasts[int32(r)])
+	}
+	return all
+}
 
 func (x *transactions) init() {
 	if x.of == nil {
@@ -165,14 +196,9 @@ func (x *transactions) last(reader int32, o *history.Op) map[string]int64 {
 
 // End implements Oracle: each last reading has each committed transaction whole, and the others whole or not at all.
 func (x *transactions) End(View) error {
-	readers := make([]int, 0, len(x.lasts))
-	for r := range x.lasts {
-		readers = append(readers, int(r))
-	}
-	sort.Ints(readers)
-	for _, r := range readers {
+	for _, last := range x.lastReadings() {
 		for _, w := range x.all {
-			if last := x.lasts[int32(r)]; x.judged(last, w) {
+			if x.judged(last, w) {
 				x.checks++
 				if err := x.one(last, w); err != nil {
 					return err
@@ -186,11 +212,11 @@ func (x *transactions) End(View) error {
 // judged says whether every partition of a transaction was read to its end, and nothing excuses what is missing.
 func (x *transactions) judged(last *lastReading, w *written) bool {
 	for _, k := range w.keys {
-		if !last.whole[k] || x.excused(k) {
+		if !last.whole[k] {
 			return false
 		}
 	}
-	return true
+	return x.reads(last, w)
 }
 
 func (x *transactions) one(last *lastReading, w *written) error {
