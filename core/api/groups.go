@@ -76,10 +76,7 @@ func groupOf(req kmsg.Request) string {
 func (r *Request) toGroup(slot int32, id string, req kmsg.Request) {
 	n, owner, t := r.s.groupPlace(id)
 	if t == nil {
-		for int(slot) >= len(r.resps) {
-			r.resps = append(r.resps, nil)
-		}
-		r.resps[slot] = refusal(req, kerr.NotCoordinator)
+		r.fill(slot, refusal(req, kerr.NotCoordinator))
 		return
 	}
 	r.cold(owner, slot, &ColdCall{Req: req, ClientID: r.ClientID, Host: r.Client.Host, Group: n})

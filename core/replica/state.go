@@ -14,9 +14,9 @@ type State struct {
 	Leader, LeaderEpoch, PartitionEpoch int32
 	ISR, Replicas, Adding, Removing     []int32
 	ELR, LastKnownELR                   []int32 // who may be elected though it is not in sync
-	Recovering                          bool  // elected uncleanly, and the leader has not said yet that it has recovered (KIP-704)
-	Me                                  int32 // this broker's node id
-	MinISR                              int16 // min.insync.replicas
+	Recovering                          bool    // elected uncleanly, and the leader has not said yet that it has recovered (KIP-704)
+	Me                                  int32   // this broker's node id
+	MinISR                              int16   // min.insync.replicas
 	// BrokerEpochs gives the epoch under which a node is registered, and whether it is neither fenced nor shutting down. The function is
 	// asked at any later time and answers from the newest image.
 	BrokerEpochs func(node int32) (epoch int64, alive bool)

@@ -253,11 +253,7 @@ func (p *processor) find() {
 		if err != nil {
 			return
 		}
-		resp := r.(*kmsg.FindCoordinatorResponse)
-		node, code := resp.NodeID, resp.ErrorCode
-		if len(resp.Coordinators) == 1 {
-			node, code = resp.Coordinators[0].NodeID, resp.Coordinators[0].ErrorCode
-		}
+		node, code := coordinatorIn(r.(*kmsg.FindCoordinatorResponse))
 		switch {
 		case code != 0:
 		case p.coord == nil:
@@ -266,6 +262,14 @@ func (p *processor) find() {
 			p.coord.redirect(nodeOf(node))
 		}
 	})
+}
+
+// coordinatorIn gives the one coordinator that an answer of any version names, and its code.
+func coordinatorIn(resp *kmsg.FindCoordinatorResponse) (node int32, code int16) {
+	if len(resp.Coordinators) == 1 {
+		return resp.Coordinators[0].NodeID, resp.Coordinators[0].ErrorCode
+	}
+	return resp.NodeID, resp.ErrorCode
 }
 
 // again says that a code has the client repeat its request, and looks for the coordinator where that has moved.

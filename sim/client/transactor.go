@@ -177,11 +177,7 @@ func (x *Transactor) look() {
 		if err != nil {
 			return
 		}
-		resp := r.(*kmsg.FindCoordinatorResponse)
-		node, code := resp.NodeID, resp.ErrorCode
-		if len(resp.Coordinators) == 1 {
-			node, code = resp.Coordinators[0].NodeID, resp.Coordinators[0].ErrorCode
-		}
+		node, code := coordinatorIn(r.(*kmsg.FindCoordinatorResponse))
 		if code != 0 {
 			return // tick asks again
 		}

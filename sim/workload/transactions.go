@@ -6,16 +6,21 @@ import (
 	"github.com/seedlog/seedlog/sim/client"
 )
 
-// Transact adds transactional producers and readers of what they commit to a plan, with a stream of draws of its own: the other programs stay as they are.
-func (p *Plan) Transact(src Source) {
+// newIDs gives ids of clients that the plan does not have yet.
+func (p *Plan) newIDs() func() int {
 	next := founderID
 	for i := range p.Programs {
 		next = max(next, p.Programs[i].id())
 	}
-	id := func() int {
+	return func() int {
 		next++
 		return next
 	}
+}
+
+// Transact adds transactional producers and readers of what they commit to a plan, with a stream of draws of its own: the other programs stay as they are.
+func (p *Plan) Transact(src Source) {
+	id := p.newIDs()
 	nodes := max(1, p.Nodes)
 	t := client.TopicSpec{Name: "txn", Partitions: int32(src.Between(1, 3))}
 	if src.Permille(700) {
@@ -71,14 +76,7 @@ func (p *Program) id() int {
 
 // Copy adds a topic, who writes to it, and members of a group that copy it exactly once, with a stream of draws of its own.
 func (p *Plan) Copy(src Source) {
-	next := founderID
-	for i := range p.Programs {
-		next = max(next, p.Programs[i].id())
-	}
-	id := func() int {
-		next++
-		return next
-	}
+	id := p.newIDs()
 	nodes := max(1, p.Nodes)
 	in := client.TopicSpec{Name: "copy-in", Partitions: int32(src.Between(1, 3)), Configs: []string{"message.timestamp.after.max.ms=604800000"}}
 	out := client.TopicSpec{Name: "copy", Partitions: int32(src.Between(1, 3)), Configs: in.Configs}
