@@ -59,6 +59,9 @@ type checker struct {
 // checkers are all of them, by name.
 var checkers = []checker{
 	{name: "aborted-read", run: abortedRead},
+	{name: "G0", run: circularWrite, legal: true},
+	{name: "G1c", run: circularRead},
+	{name: "G1c-ww", run: circularFlow, legal: true},
 	{name: "bad-answer", run: badAnswer},
 	{name: "commit-regression", run: commitRegression},
 	{name: "double-owner", run: doubleOwner},
@@ -102,7 +105,8 @@ func Check(events []*history.Event) *Results {
 		r.Valid = r.Found == 0 || c.legal
 		res.Checkers[c.name] = r
 	}
-	for _, m := range models.Check(events, models.Options{ProducersExpire: x.facts.ProducersExpire, OffsetsExpire: x.facts.OffsetsExpire, Copies: x.facts.Copies}) {
+	for _, m := range models.Check(events, models.Options{ProducersExpire: x.facts.ProducersExpire, OffsetsExpire: x.facts.OffsetsExpire, Copies: x.facts.Copies,
+		TxnPartitions: x.facts.TxnPartitions}) {
 		res.model(m)
 	}
 	for _, r := range res.Checkers {

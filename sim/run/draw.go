@@ -81,6 +81,10 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 		w.Copy(s)
 		transactSettings(prng.Keyed(seed, "settings/transactions"), p.Settings)
 	}
+	if s := prng.Keyed(seed, "transfers"); s.Permille(transferPermille) || h.Transfers {
+		w.Transfer(s)
+		transactSettings(prng.Keyed(seed, "settings/transactions"), p.Settings)
+	}
 	for _, k := range sorted(h.Settings) {
 		p.Settings[k] = h.Settings[k]
 	}
@@ -93,6 +97,9 @@ const transactPermille = 350
 
 // copyPermille is how likely a run has members of a group that copy exactly once.
 const copyPermille = 250
+
+// transferPermille is how likely a run has clients that move amounts between accounts.
+const transferPermille = 200
 
 // transactSettings makes what coordinators of transactions do seldom frequent.
 func transactSettings(s *prng.Source, m map[string]string) {
