@@ -40,7 +40,8 @@ type Committed struct {
 	busy   []bool  // by node
 	seekAt clock.Time
 	final  bool
-	open   []bool // of the last reading: a transaction was still open at its end
+	since  clock.Time // all that the last reading must find was written then
+	open   []bool     // of the last reading: a transaction was still open at its end
 	waited clock.Time
 	gen    int
 	taken  int   // answers that brought values
@@ -94,6 +95,9 @@ func (c *Committed) work() {
 	}
 	if last {
 		c.final, c.waited = true, c.n.Now().Add(openBound)
+		if c.since = c.sh.Copied; c.since == 0 {
+			c.since = c.n.Now()
+		}
 		c.open = make([]bool, len(c.at))
 		c.cfg.PartBytes, c.cfg.PauseMS = 1<<18, min(c.cfg.PauseMS, 30)
 		c.rewind()
@@ -299,14 +303,14 @@ func (c *Committed) reached(p int, from int64, values []string, a *answer) {
 	op := history.Op{Kind: history.Seen, Key: c.topic.keys[p], From: from, Offset: c.at[p], HW: -1, Start: -1, PID: noProducerID, Meta: strings.Join(values, " ")}
 	news := len(values) > 0
 	if a != nil {
-		op.HW, op.Start, op.Seq, op.Timestamp = a.stable, a.hw, int32(a.node), a.at
+		op.HW, op.Start, op.Seq, op.Generation = a.stable, a.hw, int32(a.node), int32(a.at)
 		if c.at[p] == a.stable && a.stable == a.hw { // what the reader had seen elsewhere when it asked must be here by now
 			news = news || c.told[p] < a.taken
 			c.told[p] = a.taken
 		}
 	}
 	if c.final {
-		op.Member = "final"
+		op.Member, op.Timestamp = "final", int64(c.since)
 		if c.ends[p] >= 0 && c.at[p] >= c.ends[p] {
 			op.Want = "end"
 			if c.open[p] {

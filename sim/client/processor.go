@@ -206,6 +206,7 @@ func (p *processor) done() bool {
 	if p.copying {
 		p.copying = false
 		p.g.sh.Copying--
+		p.g.sh.Copied = p.g.n.Now()
 	}
 	return true
 }

@@ -56,7 +56,9 @@ type txnWriter struct {
 	seqs    []int32
 	txn     *transaction
 	made    int64
-	fences  int // how often another with the same id was quicker, since the last commit
+	fences  int   // how often another with the same id was quicker, since the last commit
+	usedID  int64 // the producer id of the last transaction, and its greatest epoch
+	used    int16
 	wrote   *history.Op
 }
 
@@ -221,6 +223,10 @@ func (x *txnWriter) again(c kerr.Code) bool {
 // start begins a transaction: its batches get their sequence numbers, and what is to be written is noted.
 func (x *txnWriter) start(t *transaction) {
 	t.ops = []history.Op{}
+	if x.pid != x.usedID {
+		x.usedID, x.used = x.pid, x.epoch
+	}
+	x.used = max(x.used, x.epoch)
 	for _, b := range t.batches {
 		b.part %= x.out.parts
 		seq := x.seqs[b.part]
@@ -327,8 +333,12 @@ func (x *txnWriter) lost(how history.Type, why string) {
 	if x.txn.unclear {
 		how = history.Info
 	}
+	if x.pid == x.usedID && x.epoch < x.used { // not another: the coordinator has lost epochs, and gives the next ones again
+		x.pause()
+	} else {
+		x.fenced()
+	}
 	x.pid = noProducerID
-	x.fenced()
 	x.conclude(how, why)
 	x.advance()
 }

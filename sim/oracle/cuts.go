@@ -79,7 +79,7 @@ func (x *cuts) Event(e *history.Event) error {
 		}
 		r := x.reader(e.Process)
 		r.takes(x.x, e.I, o)
-		if o.Offset == o.HW && o.HW == o.Start && !x.x.excused(o.Key) && !x.weak.WeakFetch(o.Key, history.NodeName(int(o.Seq)), o.Timestamp, e.I) {
+		if o.Offset == o.HW && o.HW == o.Start && !x.x.excused(o.Key) && !x.weak.WeakFetch(o.Key, history.NodeName(int(o.Seq)), int64(o.Generation), e.I) {
 			if err := x.cut(r, e, o); err != nil {
 				return err
 			}
@@ -120,7 +120,7 @@ func (r *cutReader) takes(x *transactions, at int64, o *history.Op) {
 func (x *cuts) cut(r *cutReader, e *history.Event, o *history.Op) error {
 	for _, id := range r.ids {
 		l := r.newest[id]
-		i := sort.Search(len(l), func(i int) bool { return l[i].at >= o.Timestamp })
+		i := sort.Search(len(l), func(i int) bool { return l[i].at >= int64(o.Generation) })
 		if i == 0 {
 			continue
 		}
@@ -168,7 +168,7 @@ func (x *cuts) End(View) error {
 				if !last.whole[k] || x.x.excused(k) {
 					continue
 				}
-				if err := x.inRow(k, r.rows[k].values, last.at[k]); err != nil {
+				if err := x.inRow(k, r.rows[k].values, last); err != nil {
 					return err
 				}
 			}
@@ -177,12 +177,15 @@ func (x *cuts) End(View) error {
 	return nil
 }
 
-func (x *cuts) inRow(key string, values []string, place map[string]int64) error {
-	before := ""
+func (x *cuts) inRow(key string, values []string, last *lastReading) error {
+	before, place := "", last.at[key]
 	for _, v := range values {
 		x.checks++
 		switch at := place[v]; {
 		case v == "":
+		case at == 0 && x.x.late(last, v):
+			before = ""
+			continue
 		case at == 0:
 			return fail("txn:intermediate-read", "reader of "+key, -1, "what was read stays", v+" was read, and is not there in the end")
 		case before != "" && at != place[before]+1:
