@@ -167,7 +167,10 @@ func (x *txnWriter) produce() {
 		if lead := x.out.lead[b.part]; lead < 0 {
 			x.relearn()
 		} else if l := x.b.to(lead); l.open() {
-			x.send(l, b)
+			x.send(l, t, b)
+		}
+		if t != x.txn { // it was given up, since the request could not even be sent
+			return
 		}
 	}
 	if left {
@@ -184,8 +187,7 @@ func (x *txnWriter) produce() {
 	x.advance()
 }
 
-func (x *txnWriter) send(l *link, b *txnBatch) {
-	t := x.txn
+func (x *txnWriter) send(l *link, t *transaction, b *txnBatch) {
 	req := kmsg.NewPtrProduceRequest()
 	req.Acks, req.TimeoutMillis, req.TransactionID = -1, int32(x.cfg.requestMS), &x.cfg.id
 	rt := kmsg.NewProduceRequestTopic()
