@@ -50,6 +50,8 @@ type Options struct {
 	OffsetsExpire bool
 	// TxnPartitions is how many partitions __transaction_state has; 0: Kafka's default.
 	TxnPartitions int
+	// FirstEpoch is the producer epoch that a new transactional id begins with.
+	FirstEpoch int16
 }
 
 // windowOps is the size from which on a history is cut at its next quiescent point.

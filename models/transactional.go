@@ -19,7 +19,7 @@ type txnState struct {
 	phase  txnPhase
 	commit bool  // what was decided
 	pid    int64 // newPID: one that nobody has been told of
-	epoch  int16
+	epoch  int16 // of an unknown one: that with which it begins
 	prev   int64 // the producer id before, where that had no epoch left; none
 	rotate bool  // decided: another producer id takes over once it is complete
 	inits  int8  // InitProducerId without an answer, which may still happen
@@ -131,7 +131,7 @@ func (s txnState) complete() txnState {
 func (s txnState) init() txnState {
 	switch {
 	case s.phase == txnUnknown:
-		s = s.at(newPID, 0)
+		s = s.at(newPID, s.epoch)
 		s.prev = noPID
 	case s.epoch >= lastEpoch:
 		s.prev = s.pid
@@ -283,7 +283,7 @@ func txnModel(first txnState) porcupine.Model {
 
 // CheckTransactional checks the calls about one transactional id (M4). A coordinator that was deposed may refuse by what is over; what it tells as done is committed.
 func CheckTransactional(id string, calls []Call, opt Options) Result {
-	return checkTransactional(id, txnState{pid: noPID, prev: noPID}, calls, opt)
+	return checkTransactional(id, txnState{pid: noPID, prev: noPID, epoch: opt.FirstEpoch}, calls, opt)
 }
 
 func checkTransactional(id string, first txnState, calls []Call, opt Options) Result {

@@ -95,6 +95,7 @@ type Node struct {
 	TransactionAbortEachMS       int32 // transaction.abort.timed.out.transaction.cleanup.interval.ms
 	TransactionExpireEachMS      int32 // transaction.remove.expired.transaction.cleanup.interval.ms
 	TransactionalIDExpirationMS  int64
+	TransactionalIDFirstEpoch    int16 // internal.transactional.id.first.epoch
 	MetadataSnapshotBytes        int64 // metadata.log.max.record.bytes.between.snapshots
 
 	// Topic is what a topic gets that overrides nothing.

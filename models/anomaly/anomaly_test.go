@@ -117,7 +117,7 @@ func TestACorrectHistoryIsValidAndEveryCheckerSawSomething(t *testing.T) {
 	require.Zero(t, r.Exit())
 	for name, c := range r.Checkers {
 		switch name {
-		case "aborted-read", "unanswered", "stuck", "precommitted-read", "bad-answer":
+		case "expired-alive", "aborted-read", "unanswered", "stuck", "precommitted-read", "bad-answer":
 		default:
 			require.Positive(t, c.Checked, name)
 		}
@@ -146,6 +146,10 @@ var corrupted = map[string]func() *tale{
 	},
 	"commit-regression": func() *tale {
 		return good().op(33, history.OK, history.Op{Kind: history.FetchOffsets, Key: "g|t/0", Offset: 3, Meta: "a"})
+	},
+	"expired-alive": func() *tale {
+		return good().op(34, history.OK, history.Op{Kind: history.Join, Key: "g", Generation: 1, Member: "m"}).
+			op(33, history.OK, history.Op{Kind: history.FetchOffsets, Key: "g|t/0", Offset: -1, Generation: 1})
 	},
 	"double-owner": func() *tale {
 		return good().note(49, history.Op{Kind: history.Own, Key: "g|t/0", Generation: 1, Member: "n"})

@@ -17,6 +17,7 @@ type Facts struct {
 	ProducersExpire bool   // F:L2 on producer ids
 	OffsetsExpire   bool   // F:L2 on committed offsets
 	TxnPartitions   int    // of __transaction_state; 0: not said
+	FirstEpoch      int    // of new transactional ids
 	Retention       bool   // the broker's own settings let every topic be shortened
 }
 
@@ -32,6 +33,8 @@ func (f *Facts) ReadFacts(meta string) {
 			f.ProducersExpire = v == "1"
 		case "txn-partitions":
 			f.TxnPartitions, _ = strconv.Atoi(v)
+		case "first-epoch":
+			f.FirstEpoch, _ = strconv.Atoi(v)
 		case "retention":
 			f.Retention = v == "1"
 		case "offsets-expire":

@@ -66,6 +66,7 @@ var checkers = []checker{
 	{name: "commit-regression", run: commitRegression},
 	{name: "double-owner", run: doubleOwner},
 	{name: "duplicate", run: duplicate},
+	{name: "expired-alive", run: expiredAlive},
 	{name: "inconsistent-offsets", run: inconsistentOffsets},
 	{name: "int-nonmonotonic-poll", run: intNonmonotonicPoll},
 	{name: "int-nonmonotonic-send", run: intNonmonotonicSend},
@@ -106,7 +107,7 @@ func Check(events []*history.Event) *Results {
 		res.Checkers[c.name] = r
 	}
 	for _, m := range models.Check(events, models.Options{ProducersExpire: x.facts.ProducersExpire, OffsetsExpire: x.facts.OffsetsExpire, Copies: x.facts.Copies,
-		TxnPartitions: x.facts.TxnPartitions}) {
+		TxnPartitions: x.facts.TxnPartitions, FirstEpoch: int16(x.facts.FirstEpoch)}) {
 		res.model(m)
 	}
 	for _, r := range res.Checkers {

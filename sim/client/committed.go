@@ -229,7 +229,7 @@ func (c *Committed) fetch(l *link, node int, parts []int) {
 		t.Partitions = append(t.Partitions, part)
 	}
 	req.Topics = append(req.Topics, t)
-	gen, asked := c.gen, asked{node: node, at: c.sh.Rec.Len(), taken: c.taken, from: slices.Clone(c.at)}
+	gen, asked := c.gen, asked{node: node, at: c.sh.Rec.Len(), time: c.n.Now(), taken: c.taken, from: slices.Clone(c.at)}
 	l.ask(req, 4, cap, clock.MS(int64(c.cfg.MaxWaitMS))+5*clock.Second, func(r kmsg.Response, err error) {
 		c.busy[node] = false
 		if err == nil && gen == c.gen {
@@ -243,7 +243,8 @@ func (c *Committed) fetch(l *link, node int, parts []int) {
 type asked struct {
 	node  int
 	at    int64 // events of the history before it
-	taken int   // of the reader, then
+	time  clock.Time
+	taken int // of the reader, then
 	from  []int64
 }
 
@@ -304,6 +305,7 @@ func (c *Committed) reached(p int, from int64, values []string, a *answer) {
 	news := len(values) > 0
 	if a != nil {
 		op.HW, op.Start, op.Seq, op.Generation = a.stable, a.hw, int32(a.node), int32(a.at)
+		op.Timestamp, op.Batches = int64(a.time), c.cfg.MaxWaitMS
 		if c.at[p] == a.stable && a.stable == a.hw { // what the reader had seen elsewhere when it asked must be here by now
 			news = news || c.told[p] < a.taken
 			c.told[p] = a.taken

@@ -23,11 +23,12 @@ type TransactorConfig struct {
 	StallPermille int       `json:"stall_permille,omitempty"` // transactions that are left open until they have timed out
 	SleepPermille int       `json:"sleep_permille,omitempty"` // steps before which it sleeps, and wakes as what may be a zombie
 	SleepMS       int64     `json:"sleep_ms,omitempty"`       // most of that
+	InFlight      int       `json:"in_flight,omitempty"`      // batches of one partition that are sent at a time; 0: one
 	Old           bool      `json:"old,omitempty"`            // it speaks the first version: see ProcessorConfig
 }
 
 func (c *TransactorConfig) txn() txnConfig {
-	return txnConfig{out: c.Topic, id: c.TxnID, requestMS: c.RequestMS, timeoutMS: c.TimeoutMS, sleepPermille: c.SleepPermille, sleepMS: c.SleepMS, old: c.Old}
+	return txnConfig{out: c.Topic, id: c.TxnID, requestMS: c.RequestMS, timeoutMS: c.TimeoutMS, sleepPermille: c.SleepPermille, sleepMS: c.SleepMS, old: c.Old, inFlight: c.InFlight}
 }
 
 // Transactor writes transactions of unique values into the partitions of one topic, and commits or aborts them. Two with one transactional id fence each other.

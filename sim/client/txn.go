@@ -18,6 +18,7 @@ type txnConfig struct {
 	timeoutMS     int64  // of transactions
 	sleepPermille int    // steps before which it sleeps, and wakes as what may be a zombie
 	sleepMS       int64  // most of that
+	inFlight      int    // batches of a partition that are sent without waiting for those before; 0: one
 	old           bool   // it speaks the first version: see ProcessorConfig.Old
 	group         string // whose offsets it commits, if it does
 }
@@ -227,6 +228,9 @@ func (x *txnWriter) start(t *transaction) {
 		x.usedID, x.used = x.pid, x.epoch
 	}
 	x.used = max(x.used, x.epoch)
+	for len(x.seqs) < x.out.parts { // partitions were added
+		x.seqs = append(x.seqs, 0)
+	}
 	for _, b := range t.batches {
 		b.part %= x.out.parts
 		seq := x.seqs[b.part]

@@ -16,6 +16,8 @@ const (
 	callWrite  = "write" // the first step that opens the transaction: a partition is added, or a batch is taken
 	callCommit = "commit"
 	callAbort  = "abort"
+	// callOrder is a note: a batch was out of order, though all of its partition before it were taken. Timestamp = event number of the request.
+	callOrder = "order"
 )
 
 // op is a call about the transactional id, as the producer makes it now.
@@ -149,25 +151,37 @@ func either(a, b kerr.Code) kerr.Code {
 	return b
 }
 
-// produce sends what is not taken yet, one batch a partition at a time.
+// produce sends what is not taken yet, in order, and not more of a partition at a time than is allowed.
 func (x *txnWriter) produce() {
 	t, now := x.txn, x.b.n.Now()
 	left := false
-	behind := make([]bool, x.out.parts)
+	behind := make([]bool, x.out.parts) // one has to wait there
+	flying := make([]int, x.out.parts)
 	for _, b := range t.batches {
 		if b.taken {
 			continue
 		}
 		left = true
-		if behind[b.part] || b.inFlight || b.notBefore > now || t.abort {
+		if b.part >= x.out.parts { // the topic is another one
+			t.abort = true
+			continue
+		}
+		if b.inFlight {
+			flying[b.part]++
+			continue
+		}
+		if behind[b.part] || b.notBefore > now || t.abort || flying[b.part] >= max(1, x.cfg.inFlight) {
 			behind[b.part] = true
 			continue
 		}
-		behind[b.part] = true
+		flying[b.part]++
 		if lead := x.out.lead[b.part]; lead < 0 {
 			x.relearn()
+			behind[b.part] = true
 		} else if l := x.b.to(lead); l.open() {
 			x.send(l, t, b)
+		} else {
+			behind[b.part] = true
 		}
 		if t != x.txn { // it was given up, since the request could not even be sent
 			return
@@ -187,6 +201,19 @@ func (x *txnWriter) produce() {
 	x.advance()
 }
 
+// waits says whether a batch of the same partition that comes before b is not taken yet.
+func (t *transaction) waits(b *txnBatch) bool {
+	for _, c := range t.batches {
+		if c == b {
+			break
+		}
+		if c.part == b.part && !c.taken {
+			return true
+		}
+	}
+	return false
+}
+
 func (x *txnWriter) send(l *link, t *transaction, b *txnBatch) {
 	req := kmsg.NewPtrProduceRequest()
 	req.Acks, req.TimeoutMillis, req.TransactionID = -1, int32(x.cfg.requestMS), &x.cfg.id
@@ -201,6 +228,7 @@ func (x *txnWriter) send(l *link, t *transaction, b *txnBatch) {
 		low, cap = 3, produceAdds-1
 	}
 	b.inFlight = true
+	asked := x.b.sh.Rec.Len()
 	l.ask(req, low, cap, clock.MS(x.cfg.requestMS), func(r kmsg.Response, err error) {
 		b.inFlight, b.notBefore = false, x.b.n.Now().Add(retryPause)
 		if err != nil {
@@ -219,6 +247,10 @@ func (x *txnWriter) send(l *link, t *transaction, b *txnBatch) {
 			b.taken = true
 			x.written()
 		case c == kerr.ConcurrentTransactions:
+		case c == kerr.OutOfOrderSequenceNumber && t.waits(b):
+		case c == kerr.OutOfOrderSequenceNumber:
+			x.b.note(slotTxn, history.Op{Kind: history.TxnCall, Key: x.cfg.id, PID: x.pid, Epoch: x.epoch, Offset: history.NoOffset, Meta: callOrder, Want: x.out.keys[b.part], Timestamp: asked, Got: c.String()})
+			t.abort = true
 		case retriable(c):
 			x.relearn()
 		default:

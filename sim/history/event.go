@@ -57,8 +57,8 @@ const (
 	//          a new leader's high watermark lags, so a fetch may bring less than was shown. The simulator's
 
 	Txn     // Key, Meta = values, PID, Epoch, Member = transactional id: what a transaction writes to a partition. OK: it was committed; Fail: it was not
-	Seen    // Key, From, Offset = next, Meta = values, HW = last stable offset, Start = high watermark: what a read_committed reader takes; Seq = node and Generation = event number of the request. Member = final: of its last reading, Timestamp = when all was written (virtual ns), Want = end: that ends here, Got = open: at an open transaction
-	TxnCall // Key = transactional id, PID, Epoch as asked; Offset, Generation = producer id and epoch in the answer; Meta = init | write | commit | abort; Member = old: of the first version
+	Seen    // Key, From, Offset = next, Meta = values, HW = last stable offset, Start = high watermark: what a read_committed reader takes; Seq = node, Generation = event number and Timestamp = time (virtual ns) of the request, Batches = how long it might wait (ms). Member = final: of its last reading, Timestamp = when all was written (virtual ns), Want = end: that ends here, Got = open: at an open transaction
+	TxnCall // Key = transactional id, PID, Epoch as asked; Offset, Generation = producer id and epoch in the answer; Meta = init | write | commit | abort; a note with Meta = order: a batch was refused as out of order, of partition Want, asked at event Timestamp, and was not. Member = old: of the first version
 )
 
 var kindNames = [...]string{"", "send", "poll", "commit", "fetch-offsets", "list-offsets", "delete-records", "init-producer-id", "join",

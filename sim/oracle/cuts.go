@@ -74,6 +74,9 @@ func (x *cuts) reader(p int32) *cutReader {
 func (x *cuts) Event(e *history.Event) error {
 	for i := range e.Ops {
 		o := &e.Ops[i]
+		if o.Kind == history.TxnCall && o.Meta == "order" && !x.x.excused(o.Want) && !x.weak.Weak(o.Want, o.Timestamp, e.I) {
+			return fail("txn:order-refused", "transaction of "+o.Key+" in "+o.Want, e.I, "the next batch, all before it are taken", o.Got)
+		}
 		if o.Kind != history.Seen || o.Got == "open" && o.HW < 0 {
 			continue
 		}

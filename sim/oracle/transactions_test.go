@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/history"
 )
 
@@ -84,6 +85,13 @@ func cutStories() map[string]func(*testing.T) *stage {
 			st := newStage(t).transact(16, "v1", history.OK).transact(16, "v2", history.OK).takes("x/0", "v1.1 v2.1 v2.2", 0, 0, 3, 9, 9)
 			return st.last("x/0", "v1.1 v1.2 v2.1 v2.2", "").last("x/1", "v1.3 v2.3", "").end()
 		},
+		"txn:order-refused": func(t *testing.T) *stage {
+			return newStage(t).note(16, history.Op{Kind: history.TxnCall, Key: "id", Meta: "order", Want: "x/0", Got: "OUT_OF_ORDER_SEQUENCE_NUMBER"})
+		},
+		"txn:prompt": func(t *testing.T) *stage {
+			st := newStage(t).heal().transact(16, "v1", history.OK)
+			return st.waits("v1", st.v.now, 20*clock.Second)
+		},
 		"txn:sum": func(t *testing.T) *stage {
 			// Nothing is torn here; the amounts are wrong.
 			ops := []history.Op{{Kind: history.Txn, Key: "transfers/0", Meta: sideOf(1, 5), Member: "id"}}
@@ -99,6 +107,20 @@ func TestReadersThatSeeWhatNoOrderOfTransactionsShowsAreFound(t *testing.T) {
 		require.ErrorAs(t, story(t).e, &f, name)
 		require.Equal(t, property(name), f.Property, "%s: %v", name, f)
 	}
+}
+
+// waits is a long fetch that brings something so long after it was sent.
+func (st *stage) waits(value string, asked clock.Time, d clock.Duration) *stage {
+	st.v.now = asked.Add(d)
+	return st.note(160, history.Op{Kind: history.Seen, Key: "x/0", Meta: value + ".1 " + value + ".2", From: -1, Timestamp: int64(asked), Batches: int32(longWait)})
+}
+
+func TestALongFetchMayWaitWhereATransactionIsOpen(t *testing.T) {
+	open := newStage(t).heal().transact(16, "v1", history.OK).transact(32, "v2", history.Invoke)
+	require.NoError(t, open.waits("v1", open.v.now, 20*clock.Second).e)
+	lost := newStage(t).heal().transact(16, "v1", history.OK).transact(32, "v2", history.Info)
+	require.NoError(t, lost.waits("v1", lost.v.now, 20*clock.Second).e, "it may be open until it has timed out")
+	require.NoError(t, newStage(t).heal().transact(16, "v1", history.OK).waits("v1", clock.Time(3*clock.Second), clock.Second).e)
 }
 
 func TestReadersWithAnOpenTransactionInFrontOfThemMayMissWhatIsBehindIt(t *testing.T) {

@@ -106,6 +106,9 @@ func transactSettings(s *prng.Source, m map[string]string) {
 	put := func(name string, lo, hi int64) { m[name] = fmt.Sprint(s.Between(lo, hi)) }
 	put("transaction.state.log.num.partitions", 1, 3)
 	put("transaction.abort.timed.out.transaction.cleanup.interval.ms", 200, 3000)
+	if s.Permille(250) {
+		put("internal.transactional.id.first.epoch", 32730, 32766) // so that epochs run out
+	}
 }
 
 func setWorkload(p *plan.Plan, w *workload.Plan) {

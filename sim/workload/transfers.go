@@ -21,6 +21,9 @@ func (p *Plan) Transfer(src Source) {
 	}
 	reader := func() client.CommittedConfig {
 		c := client.CommittedConfig{Node: src.Intn(nodes), MaxWaitMS: int32(src.Between(50, 1000)), PartBytes: 1 << 18, PauseMS: src.Between(5, 200)}
+		if src.Permille(300) { // long enough to tell a wake-up from the end of the wait
+			c.MaxWaitMS = int32(src.Between(6000, 12000))
+		}
 		if src.Permille(300) {
 			c.PartBytes = int32(src.Between(1, 1000))
 		}
@@ -33,6 +36,9 @@ func (p *Plan) Transfer(src Source) {
 			RequestMS: src.Between(1000, 8000), TimeoutMS: src.Between(1000, 10000), AbortPermille: int(src.Between(0, 300)), Old: old}
 		if src.Permille(400) {
 			x.Writer.StallPermille = int(src.Between(10, 60))
+		}
+		if src.Permille(400) {
+			x.Writer.InFlight = int(src.Between(2, 5))
 		}
 		if src.Permille(500) { // long enough to have timed out, or to be fenced, when it goes on
 			x.Writer.SleepPermille, x.Writer.SleepMS = int(src.Between(2, 20)), src.Between(500, 2*x.Writer.TimeoutMS)
