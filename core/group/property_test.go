@@ -29,10 +29,15 @@ type crowd struct {
 	offset int64                       // each commit commits another
 	owners map[string]string           // "generation partition": the member's name that it was given to
 	reads  map[string]map[string]int64 // what a parked fetch is to answer, by the request's name
+	newest map[string]int32            // by group: the newest generation that somebody was told of
+	stale  map[string]bool             // transactional commits that were sent with an older one, by the request's name
 }
 
+// unstableRead is what a fetch is to find where an open transaction would commit the offset.
+const unstableRead = -2
+
 func newCrowd(t *rapid.T) *crowd {
-	c := &crowd{t: t, w: newWorld(), by: map[string]*actor{}, owners: map[string]string{}, reads: map[string]map[string]int64{}}
+	c := &crowd{t: t, w: newWorld(), by: map[string]*actor{}, owners: map[string]string{}, reads: map[string]map[string]int64{}, newest: map[string]int32{}, stale: map[string]bool{}}
 	for i := range 4 {
 		a := &actor{name: fmt.Sprintf("c%d", i)}
 		if i >= 2 {
@@ -48,8 +53,11 @@ func (c *crowd) send(a *actor, req kmsg.Request) {
 	c.n++
 	name := fmt.Sprint("r", c.n)
 	c.by[name] = a
-	if q, ok := req.(*kmsg.OffsetFetchRequest); ok {
+	switch q := req.(type) {
+	case *kmsg.OffsetFetchRequest:
 		c.expect(name, q)
+	case *kmsg.TxnOffsetCommitRequest:
+		c.stale[name] = q.Generation >= 0 && q.Generation < c.newest[q.Group]
 	}
 	c.w.send(name, ClientInfo{ID: a.name, Host: "/h"}, req)
 }
@@ -63,6 +71,9 @@ func (c *crowd) expect(name string, q *kmsg.OffsetFetchRequest) {
 			o, ok := t.offsets[fmt.Sprint(q.Groups[0].Group, " ", topic.Topic, " ", p)]
 			if !ok {
 				o = -1
+			}
+			if q.RequireStable && t.unstable(fmt.Sprint(q.Groups[0].Group, " ", topic.Topic, " ", p)) {
+				o = unstableRead
 			}
 			c.reads[name][fmt.Sprint(topic.Topic, " ", p)] = o
 		}
@@ -81,8 +92,17 @@ func (c *crowd) replied(name string, resp kmsg.Response) {
 	case *kmsg.OffsetFetchResponse:
 		for _, topic := range r.Groups[0].Topics {
 			for _, p := range topic.Partitions {
-				if want := c.reads[name][fmt.Sprint(topic.Topic, " ", p.Partition)]; p.ErrorCode == 0 && p.Offset != want {
-					c.t.Fatalf("%s: %s-%d: want %d, got %d", name, topic.Topic, p.Partition, want, p.Offset)
+				want, unstable := c.reads[name][fmt.Sprint(topic.Topic, " ", p.Partition)], p.ErrorCode == int16(kerr.UnstableOffsetCommit)
+				if p.ErrorCode == 0 && p.Offset != want || unstable && want != unstableRead {
+					c.t.Fatalf("%s: %s-%d: want %d, got %d %s", name, topic.Topic, p.Partition, want, p.Offset, kerr.Code(p.ErrorCode))
+				}
+			}
+		}
+	case *kmsg.TxnOffsetCommitResponse:
+		for _, topic := range r.Topics {
+			for _, p := range topic.Partitions {
+				if p.ErrorCode == 0 && c.stale[name] {
+					c.t.Fatalf("%s: offsets of an earlier generation are taken (KIP-447)", name)
 				}
 			}
 		}
@@ -93,6 +113,7 @@ func (c *crowd) joined(a *actor, r *kmsg.JoinGroupResponse) {
 	switch kerr.Code(r.ErrorCode) {
 	case kerr.None:
 		a.member, a.gen, a.members = r.MemberID, r.Generation, nil
+		c.newest["g"] = max(c.newest["g"], r.Generation)
 		for _, m := range r.Members {
 			a.members = append(a.members, m.MemberID)
 		}
@@ -193,7 +214,13 @@ func (c *crowd) actions() map[string]func(*rapid.T) {
 		},
 		"fetch": func(t *rapid.T) {
 			g := rapid.SampledFrom([]string{"g", "simple"}).Draw(t, "group")
-			c.send(c.actors[0], w.request("fetch", args{"group": g, "offsets": "t1-0,t1-1,t2-0,t2-1"}))
+			r := w.request("fetch", args{"group": g, "offsets": "t1-0,t1-1,t2-0,t2-1"}).(*kmsg.OffsetFetchRequest)
+			r.RequireStable = rapid.Bool().Draw(t, "stable")
+			c.send(c.actors[0], r)
+		},
+		"commit in a transaction": func(t *rapid.T) { c.commitTxn(t, c.pick()) },
+		"end of a transaction": func(t *rapid.T) {
+			c.send(c.actors[0], &kmsg.EndTxnRequest{Version: 5, ProducerID: rapid.Int64Range(7, 8).Draw(t, "producer"), Commit: rapid.Bool().Draw(t, "commits")})
 		},
 		"delete": func(t *rapid.T) {
 			c.send(c.actors[0], w.request("delete", args{"group": "simple"}))
@@ -218,6 +245,24 @@ func (c *crowd) actions() map[string]func(*rapid.T) {
 		},
 		"": func(t *rapid.T) { c.check() },
 	}
+}
+
+// commitTxn commits offsets in the transaction of one of two producers: as a member, as an older client that names none, or of a group without members.
+func (c *crowd) commitTxn(t *rapid.T, a *actor) {
+	c.offset++
+	q := kmsg.NewPtrTxnOffsetCommitRequest()
+	q.Version, q.TransactionalID, q.Group, q.ProducerID = 5, "x", "g", rapid.Int64Range(7, 8).Draw(t, "producer")
+	q.Generation, q.MemberID, q.InstanceID = a.gen, a.member, a.instance
+	switch rapid.IntRange(0, 3).Draw(t, "as whom") {
+	case 0:
+		q.Generation, q.MemberID, q.InstanceID = -1, "", nil
+	case 1:
+		q.Group, q.Generation, q.MemberID, q.InstanceID = "simple", -1, "", nil
+	}
+	p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
+	p.Partition, p.Offset = rapid.Int32Range(0, 1).Draw(t, "partition"), c.offset
+	q.Topics = append(q.Topics, kmsg.TxnOffsetCommitRequestTopic{Topic: fmt.Sprintf("t%d", rapid.IntRange(1, 2).Draw(t, "topic")), Partitions: []kmsg.TxnOffsetCommitRequestTopicPartition{p}})
+	c.send(a, q)
 }
 
 func (c *crowd) check() {

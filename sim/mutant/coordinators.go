@@ -23,7 +23,7 @@ func ofCoordinators() []Mutant {
 			Hints: Hints{Transactions: true, Settings: map[string]string{"transaction.remove.expired.transaction.cleanup.interval.ms": "300", "transactional.id.expiration.ms": "86400000"}}},
 		{ID: plant.T10, Bug: "KAFKA-9365, KIP-447: offsets of a transaction are taken from any generation", Oracles: []string{"I:T10"},
 			Hints: Hints{Transactions: true}},
-		{ID: plant.I7, Bug: "an epoch is bumped beyond the last one", Oracles: []string{"history:M4", "liveness", "settle"},
+		{ID: plant.I7, Bug: "an epoch is bumped beyond the last one", Oracles: []string{"history:M4", "assert", "liveness", "settle"},
 			Hints: Hints{Transactions: true, Settings: map[string]string{"internal.transactional.id.first.epoch": "32755"}}},
 		{ID: plant.G1, Bug: "KAFKA-8069: an offset without an expiry time expires at once where it was loaded", Oracles: []string{"I:G7", "history:"},
 			Hints: Hints{Classes: []string{"F:P1"}, Without: []string{"F:L2"}, Workload: workload.Hints{Focus: "groups"}, Settings: map[string]string{"offsets.retention.check.interval.ms": "300"}}},

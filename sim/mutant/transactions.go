@@ -9,7 +9,7 @@ func ofLogs() []Mutant {
 			Hints: Hints{Nodes: 3, Storm: true, Transactions: true, Settings: map[string]string{"log.flush.offset.checkpoint.interval.ms": "60000"}}},
 		{ID: plant.I2, Bug: "Redpanda #5026: the batches of an earlier epoch are still taken for duplicates", Oracles: []string{"txn:", "settle", "liveness"},
 			Hints: Hints{Transactions: true}},
-		{ID: plant.R7, Bug: "KAFKA-9807: a read_committed fetch looks at the end once more, and it is the high watermark", Oracles: []string{"history:bad-answer", "txn:"},
+		{ID: plant.R7, Bug: "KAFKA-9807: a read_committed fetch looks at the end once more, and it is the high watermark", Oracles: []string{"I:S1", "history:bad-answer", "txn:"},
 			Hints: Hints{Transactions: true, Transfers: true}},
 		{ID: plant.P7, Bug: "ours: a fetch is not woken by the last stable offset", Oracles: []string{"txn:prompt"},
 			Hints: Hints{Transfers: true}},
