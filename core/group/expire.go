@@ -36,7 +36,7 @@ func (c *Coordinator) expired(g *classic.Group) (recs []coordinator.Record, all 
 	}
 	all = true
 	for _, t := range o.Topics {
-		if g.IsSubscribed(t.Name) {
+		if g.IsSubscribed(t.Name) && !plant.On(plant.G5) {
 			all = false
 			continue
 		}

@@ -3,6 +3,7 @@ package group
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/records"
@@ -23,7 +24,7 @@ type twin struct {
 	ever    map[string]bool             // "group topic partition offset": it was committed once
 	staged  map[string]bool             // "producer group topic partition offset": the same of pending ones
 	marked  map[string]bool             // "producer commit": a marker
-	wrong   string                      // a deletion that nobody may decide on
+	deleted map[string]bool             // "group topic partition", or "group": a tombstone
 }
 
 // pended is an offset of a transaction, and where its record stands.
@@ -42,23 +43,43 @@ func (t *twin) each(f func(group string, v *kmsg.GroupMetadataValue)) {
 
 func fold(batches []records.View) *twin {
 	t := &twin{offsets: map[string]int64{}, at: map[string]int64{}, generations: map[string]int32{}, last: map[string]int64{}, pending: map[int64]map[string]pended{},
-		ever: map[string]bool{}, staged: map[string]bool{}, marked: map[string]bool{}}
+		ever: map[string]bool{}, staged: map[string]bool{}, marked: map[string]bool{}, deleted: map[string]bool{}}
 	for _, b := range batches {
-		if m, ok := b.Marker(); b.IsControl() && ok {
-			t.marker(b.ProducerID(), m.Commit)
-			continue
-		}
-		r := records.NewReader(b, nil)
-		for {
-			rec, ok, err := r.Next()
-			must(err)
-			if !ok {
-				break
-			}
-			t.record(b.ProducerID(), b.BaseOffset()+int64(rec.OffsetDelta), rec.Key, rec.Value)
-		}
+		t.batch(b)
 	}
 	return t
+}
+
+func (t *twin) batch(b records.View) {
+	if m, ok := b.Marker(); b.IsControl() && ok {
+		t.marker(b.ProducerID(), m.Commit)
+		return
+	}
+	r := records.NewReader(b, nil)
+	for {
+		rec, ok, err := r.Next()
+		must(err)
+		if !ok {
+			return
+		}
+		t.record(b.ProducerID(), b.BaseOffset()+int64(rec.OffsetDelta), rec.Key, rec.Value)
+	}
+}
+
+// reads says whether the last record of a group has members that subscribe to a topic.
+func (t *twin) reads(group, topic string) bool {
+	yes := false
+	t.each(func(g string, v *kmsg.GroupMetadataValue) {
+		if g != group {
+			return
+		}
+		yes = false
+		for i := range v.Members {
+			var m kmsg.ConsumerMemberMetadata
+			yes = yes || m.ReadFrom(v.Members[i].Subscription) == nil && slices.Contains(m.Topics, topic)
+		}
+	})
+	return yes
 }
 
 // marker ends a producer's transaction. What was committed outside of it since stays.
@@ -100,6 +121,7 @@ func (t *twin) record(producer, at int64, key, value []byte) {
 	t.last[k.Group] = at
 	if value == nil {
 		delete(t.offsets, id)
+		t.deleted[id] = true
 		for _, ps := range t.pending {
 			delete(ps, id)
 		}
@@ -124,6 +146,7 @@ func (t *twin) group(at int64, key, value []byte) {
 	t.last[k.Group] = at
 	if value == nil {
 		delete(t.generations, k.Group)
+		t.deleted[k.Group] = true
 		return
 	}
 	var v kmsg.GroupMetadataValue
