@@ -1,0 +1,63 @@
+package assign
+
+import (
+	"errors"
+	"regexp"
+	"regexp/syntax"
+)
+
+// Bounds of a regular expression. A match costs at most a name's length times the steps of the program, for each topic of the cluster.
+const (
+	maxPattern = 4096 // bytes
+	maxProgram = 4096 // steps of the compiled program
+)
+
+var (
+	errPatternLong  = errors.New("the regular expression is too long")
+	errPatternLarge = errors.New("the regular expression is too large")
+)
+
+// Pattern is a compiled regular expression of a subscription.
+type Pattern struct{ re *regexp.Regexp }
+
+// Compile compiles a regular expression in RE2's syntax. An error is the client's mistake: INVALID_REGULAR_EXPRESSION.
+func Compile(pattern string) (*Pattern, error) {
+	if len(pattern) > maxPattern {
+		return nil, errPatternLong
+	}
+	tree, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	if steps(tree) > maxProgram {
+		return nil, errPatternLarge
+	}
+	re, err := regexp.Compile(`\A(?:` + tree.String() + `)\z`)
+	if err != nil {
+		return nil, err
+	}
+	return &Pattern{re}, nil
+}
+
+// Match says whether the whole name matches.
+func (p *Pattern) Match(name string) bool { return p.re.MatchString(name) }
+
+// steps bounds how large the program of a tree will be, before it is made; beyond maxProgram it is not exact.
+func steps(re *syntax.Regexp) int {
+	n := 1
+	switch re.Op {
+	case syntax.OpLiteral:
+		n += len(re.Rune)
+	case syntax.OpCapture, syntax.OpStar, syntax.OpPlus, syntax.OpQuest, syntax.OpAlternate:
+		n += len(re.Sub) + 1
+	}
+	for _, sub := range re.Sub {
+		if n += steps(sub); n > maxProgram {
+			return n
+		}
+	}
+	if re.Op == syntax.OpRepeat {
+		n = (n + 1) * max(re.Min+1, re.Max)
+	}
+	return n
+}
