@@ -42,6 +42,10 @@ func (s *State) groupCall(c *ColdCall, w coordinator.Waiter) {
 		g.OffsetDelete(q, client, w)
 	case *kmsg.DescribeGroupsRequest:
 		g.DescribeGroups(q, client, w)
+	case *kmsg.ConsumerGroupHeartbeatRequest:
+		g.ConsumerGroupHeartbeat(q, client, w)
+	case *kmsg.ConsumerGroupDescribeRequest:
+		g.ConsumerGroupDescribe(q, client, w)
 	case *kmsg.ListGroupsRequest:
 		g.ListGroups(q, client, w)
 	case *kmsg.DeleteGroupsRequest:
@@ -67,6 +71,8 @@ func groupOf(req kmsg.Request) string {
 	case *kmsg.OffsetDeleteRequest:
 		return q.Group
 	case *kmsg.TxnOffsetCommitRequest:
+		return q.Group
+	case *kmsg.ConsumerGroupHeartbeatRequest:
 		return q.Group
 	}
 	return ""
@@ -152,6 +158,27 @@ func describeGroups(r *Request, req kmsg.Request) {
 	r.remain++
 	for i := range q.Groups {
 		one := kmsg.NewPtrDescribeGroupsRequest()
+		one.Version, one.IncludeAuthorizedOperations, one.Groups = q.Version, q.IncludeAuthorizedOperations, q.Groups[i:i+1]
+		r.toGroup(int32(i), q.Groups[i], one)
+	}
+	r.part()
+}
+
+// ConsumerGroupDescribe (key 69).
+func consumerGroupDescribe(r *Request, req kmsg.Request) {
+	q := req.(*kmsg.ConsumerGroupDescribeRequest)
+	r.finish = func(r *Request) {
+		resp := kmsg.NewPtrConsumerGroupDescribeResponse()
+		for _, x := range r.resps {
+			if g, ok := x.(*kmsg.ConsumerGroupDescribeResponse); ok {
+				resp.Groups = append(resp.Groups, g.Groups...)
+			}
+		}
+		r.answer(resp)
+	}
+	r.remain++
+	for i := range q.Groups {
+		one := kmsg.NewPtrConsumerGroupDescribeRequest()
 		one.Version, one.IncludeAuthorizedOperations, one.Groups = q.Version, q.IncludeAuthorizedOperations, q.Groups[i:i+1]
 		r.toGroup(int32(i), q.Groups[i], one)
 	}
