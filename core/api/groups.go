@@ -3,6 +3,7 @@ package api
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/group"
 	"github.com/seedlog/seedlog/core/kerr"
@@ -164,8 +165,31 @@ func describeGroups(r *Request, req kmsg.Request) {
 	r.part()
 }
 
+// servesConsumerGroups says whether the cluster has the consumer protocol, and this broker serves it (KIP-848).
+func (s *State) servesConsumerGroups() bool {
+	for _, f := range s.Image.Features() {
+		if f.Name == controller.FeatureGroups {
+			return f.Level >= 1 && s.Node.Consumers.Served
+		}
+	}
+	return false
+}
+
+// ConsumerGroupHeartbeat (key 68).
+func consumerGroupHeartbeat(r *Request, req kmsg.Request) {
+	if !r.s.servesConsumerGroups() {
+		r.answer(refusal(req, kerr.UnsupportedVersion))
+		return
+	}
+	oneGroup(r, req)
+}
+
 // ConsumerGroupDescribe (key 69).
 func consumerGroupDescribe(r *Request, req kmsg.Request) {
+	if !r.s.servesConsumerGroups() {
+		r.answer(refusal(req, kerr.UnsupportedVersion))
+		return
+	}
 	q := req.(*kmsg.ConsumerGroupDescribeRequest)
 	r.finish = func(r *Request) {
 		resp := kmsg.NewPtrConsumerGroupDescribeResponse()

@@ -88,7 +88,7 @@ type Node struct {
 	GroupInitialRebalanceDelayMS int32
 	GroupMaxSize                 int32
 	Consumers                    ConsumerGroups // group.consumer.*
-	TransactionPartitions        int32           // transaction.state.log.num.partitions
+	TransactionPartitions        int32          // transaction.state.log.num.partitions
 	TransactionReplicationFactor int32
 	TransactionSegmentBytes      int32
 	TransactionMinISR            int32
