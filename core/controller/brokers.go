@@ -162,7 +162,7 @@ func (c *Context) level(name string) int16 {
 			return f.Level
 		}
 	}
-	if name == "metadata.version" {
+	if name == FeatureMetadata {
 		return 1
 	}
 	return 0

@@ -2,8 +2,12 @@ package controller
 
 import "github.com/seedlog/seedlog/core/metadata"
 
-// FeatureTransactions is the feature of the second transaction protocol (KIP-890).
-const FeatureTransactions = "transaction.version"
+// Names of features.
+const (
+	FeatureMetadata     = "metadata.version"
+	FeatureTransactions = "transaction.version" // the second transaction protocol (KIP-890)
+	FeatureGroups       = "group.version"       // the consumer groups of KIP-848
+)
 
 // Feature is a feature that this version knows (KIP-584), its levels, and the one at which a new cluster has it, 0 if it has not.
 type Feature struct {
@@ -13,7 +17,8 @@ type Feature struct {
 
 // Features are all that there are. Source: Apache Kafka 4.3, for those whose APIs are served.
 var Features = []Feature{
-	{"metadata.version", 7, 30, 30},
+	{FeatureGroups, 0, 1, 1},
+	{FeatureMetadata, 7, 30, 30},
 	{FeatureTransactions, 0, 2, 2},
 }
 
