@@ -64,6 +64,10 @@ func (a *groupAsker) sync(what string, version int16, m *classicMember, topics .
 		x := kmsg.NewConsumerMemberAssignment()
 		for _, s := range topics {
 			name, n := topicAndNumber(s)
+			if i := len(x.Topics) - 1; i >= 0 && x.Topics[i].Topic == name {
+				x.Topics[i].Partitions = append(x.Topics[i].Partitions, n)
+				continue
+			}
 			x.Topics = append(x.Topics, kmsg.ConsumerMemberAssignmentTopic{Topic: name, Partitions: []int32{n}})
 		}
 		q.GroupAssignment = append(q.GroupAssignment, kmsg.SyncGroupRequestGroupAssignment{MemberID: m.id, MemberAssignment: x.AppendTo(nil)})

@@ -229,6 +229,8 @@ func (a *groupAsker) operators() {
 	a.list("then", 5, "cg-simple-2", nil, nil)
 	a.says("leaves", 0, n, atEpoch(-1))
 	a.says("leaves", 0, m, atEpoch(-1))
-	a.deletes("of both", "cg-simple-2", "cg-ops")
+	a.describe(0, "cg-ops", "cg-ops")
+	a.describeClassic(5, "cg-ops", "cg-ops")
+	a.deletes("of one twice", "cg-simple-2", "cg-ops", "cg-simple-2")
 	a.list("then", 5, "cg-ops", nil, nil)
 }

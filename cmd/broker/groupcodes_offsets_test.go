@@ -101,7 +101,9 @@ func (a *groupAsker) list(what string, version int16, prefix string, states, typ
 func (a *groupAsker) describeClassic(version int16, groups ...string) {
 	q := kmsg.NewPtrDescribeGroupsRequest()
 	q.Version, q.Groups = version, groups
-	for _, g := range a.ask(q).(*kmsg.DescribeGroupsResponse).Groups {
+	all := a.ask(q).(*kmsg.DescribeGroupsResponse).Groups
+	sort.Slice(all, func(i, j int) bool { return all[i].Group < all[j].Group })
+	for _, g := range all {
 		a.say(fmt.Sprintf("DescribeGroups v%d %s", version, g.Group), fmt.Sprintf("%s %q %q %q %d members", kerr.Code(g.ErrorCode), g.State, g.ProtocolType, g.Protocol, len(g.Members)))
 	}
 }

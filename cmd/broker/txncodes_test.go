@@ -25,7 +25,7 @@ func TestTransactionsAreAnsweredAsApacheKafkaAnswers(t *testing.T) {
 }
 
 // compareCodes asks a broker and compares with what Apache Kafka said, or records what it says.
-func compareCodes(t *testing.T, file string, ask func(t *testing.T, addr string) string) {
+func compareCodes(t *testing.T, file string, ask func(t *testing.T, addr string) string, settings ...string) {
 	if *recordFrom != "" {
 		got := ask(t, *recordFrom)
 		if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
@@ -37,7 +37,7 @@ func compareCodes(t *testing.T, file string, ask func(t *testing.T, addr string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := start(t, t.TempDir(), "group.initial.rebalance.delay.ms=0", "disk.reserve.bytes=0")
+	n := start(t, t.TempDir(), append(settings, "group.initial.rebalance.delay.ms=0", "disk.reserve.bytes=0")...)
 	diffLines(t, string(want), ask(t, n.addr))
 }
 
