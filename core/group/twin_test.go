@@ -111,9 +111,12 @@ func (t *twin) unstable(id string) bool {
 }
 
 func (t *twin) record(producer, at int64, key, value []byte) {
-	if key[1] == keyGroup {
+	switch {
+	case key[1] == keyGroup:
 		t.group(at, key, value)
 		return
+	case key[1] != keyOffset:
+		return // of a consumer group
 	}
 	var k kmsg.OffsetCommitKey
 	must(k.ReadFrom(key))

@@ -395,7 +395,7 @@ func aborts(b []byte) (abort, ok bool) {
 // Done implements Settler.
 func (c *Committed) Done() bool {
 	if !c.final {
-		return false
+		return c.healed && c.sh.parts[c.cfg.Topic] == 0 && c.sh.Writers == 0 && c.sh.Copying == 0 // nobody has made the topic
 	}
 	for p := range c.at {
 		if c.ends[p] < 0 || c.at[p] < c.ends[p] {
