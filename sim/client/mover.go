@@ -46,7 +46,8 @@ func NewMover(cfg MoverConfig, sh *Shared) *Mover {
 func (m *Mover) Start(n Net) {
 	m.x = newTxnWriter(&m.base, nil, m.cfg.Writer.txn(), m)
 	m.Committed.Start(n)
-	m.x.own = m.link
+	m.x.own = m.newLink(m.cfg.Writer.Node, m.x.advance, func() {})
+	m.x.apart()
 	m.onWork, m.onTick, m.onLead = m.work, m.tick, m.work
 }
 

@@ -61,6 +61,7 @@ type txnWriter struct {
 	usedID  int64 // the producer id of the last transaction, and its greatest epoch
 	used    int16
 	wrote   *history.Op
+	leads   []*link // by node: of its own, where the client's others may be held up by long fetches; nil: the client's
 }
 
 // transaction is one that is under way.
@@ -113,6 +114,20 @@ const (
 
 func newTxnWriter(b *base, own *link, cfg txnConfig, user txnUser) *txnWriter {
 	return &txnWriter{b: b, own: own, cfg: cfg, user: user, pid: noProducerID}
+}
+
+// apart gives the writer connections of its own to leaders.
+func (x *txnWriter) apart() { x.leads = make([]*link, max(1, x.b.sh.Nodes)) }
+
+// to gives the link to a node that leads something.
+func (x *txnWriter) to(node int) *link {
+	if x.leads == nil {
+		return x.b.to(node)
+	}
+	if x.leads[node] == nil {
+		x.leads[node] = x.b.newLink(node, x.advance, x.relearn)
+	}
+	return x.leads[node]
 }
 
 // asleep says that the client does nothing now.

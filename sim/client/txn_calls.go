@@ -178,7 +178,7 @@ func (x *txnWriter) produce() {
 		if lead := x.out.lead[b.part]; lead < 0 {
 			x.relearn()
 			behind[b.part] = true
-		} else if l := x.b.to(lead); l.open() {
+		} else if l := x.to(lead); l.open() {
 			x.send(l, t, b)
 		} else {
 			behind[b.part] = true
