@@ -59,6 +59,9 @@ func (m *Mover) work() {
 }
 
 func (m *Mover) tick() {
+	if !m.known && m.link.open() && m.retry == nil { // the writer asks for topics too, and the last question is the one that is repeated
+		m.opened()
+	}
 	m.work()
 	m.leave(m.x.txn != nil)
 }
