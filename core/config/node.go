@@ -97,6 +97,10 @@ type Node struct {
 	TransactionExpireEachMS      int32 // transaction.remove.expired.transaction.cleanup.interval.ms
 	TransactionalIDExpirationMS  int64
 	TransactionalIDFirstEpoch    int16 // internal.transactional.id.first.epoch
+	CleanerEnable                bool
+	CleanerBackoffMS             int64
+	CleanerMapBytes              int64 // log.cleaner.dedupe.buffer.size
+	CleanerRate                  int64 // log.cleaner.io.max.bytes.per.second; the largest number: no limit
 	MetadataSnapshotBytes        int64 // metadata.log.max.record.bytes.between.snapshots
 
 	// Topic is what a topic gets that overrides nothing.

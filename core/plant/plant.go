@@ -53,6 +53,9 @@ const (
 	S1      // clean-shutdown marker handling (KAFKA-10471)
 	S2      // the leader-epoch checkpoint is renamed before it is synced (KAFKA-16541)
 	S3      // appends accepted after an I/O error (KAFKA-10778)
+	S4      // a marker goes with a record that has its key (KAFKA-14055)
+	S5      // a clean that ends early forgets the aborted transactions behind its end (KAFKA-13727)
+	S6      // a clean takes in the first record of an open transaction (Redpanda #12176)
 	S7      // recovery keeps a batch with a bad CRC
 	T1      // the epoch is not bumped when a transaction ends (KAFKA-17754)
 	T2      // a transactional batch appended without verification (KIP-890)
@@ -67,6 +70,7 @@ const (
 	T11     // an offset expires that an open transaction would commit anew (Redpanda #31483)
 	T12     // a verification forgets which batch comes first (KAFKA-14920)
 	G1      // a loaded offset without an expiry time expires at once (KAFKA-8069)
+	G2      // loading a coordinator waits for records that compaction has taken (KAFKA-9065)
 	G4      // OffsetFetch answers REQUEST_TIMED_OUT (KAFKA-17267)
 	G5      // offsets expire by the age of their commit though the group lives (KIP-211)
 	B1      // lost wake-up on fetch (Bufstream)
@@ -122,6 +126,9 @@ var Names = [Count]string{
 	S1:  "S1",
 	S2:  "S2",
 	S3:  "S3",
+	S4:  "S4",
+	S5:  "S5",
+	S6:  "S6",
 	S7:  "S7",
 	T2:  "T2",
 	T1:  "T1",
@@ -136,6 +143,7 @@ var Names = [Count]string{
 	T11: "T11",
 	T12: "T12",
 	G1:  "G1",
+	G2:  "G2",
 	G4:  "G4",
 	G5:  "G5",
 	B1:  "B1",
