@@ -281,7 +281,8 @@ func txnModel(first txnState) porcupine.Model {
 	return m.ToModel()
 }
 
-// CheckTransactional checks the calls about one transactional id (M4). A coordinator that was deposed may refuse by what is over; what it tells as done is committed.
+// CheckTransactional checks the calls about one transactional id (M4). A coordinator that was deposed may answer by what is over: it refuses, tells who retries that
+// it is done, or that a partition is in the transaction. A producer id that it gives out is committed.
 func CheckTransactional(id string, calls []Call, opt Options) Result {
 	return checkTransactional(id, txnState{pid: noPID, prev: noPID, epoch: opt.FirstEpoch}, calls, opt)
 }
@@ -298,6 +299,9 @@ func checkTransactional(id string, first txnState, calls []Call, opt Options) Re
 		case k.Type == history.Fail && opt.weakTxn(id, k.Call, k.Return):
 			r.Weak++
 			continue
+		case k.Type == history.OK && op.call != "init" && opt.weakTxn(id, k.Call, k.Return):
+			r.Weak++
+			op.unknown, ret = true, k.Call
 		case k.Type == history.Fail:
 			op.err = k.Err
 		case op.unknown:

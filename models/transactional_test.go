@@ -120,5 +120,10 @@ func TestADeposedCoordinatorMayRefuseByWhatIsOver(t *testing.T) {
 	require.Equal(t, Illegal, c.verdict())
 	r := CheckTransactional("id", Calls(c.events), Options{Timeout: 5 * time.Second, Weak: weak, TxnPartitions: 1})
 	require.Equal(t, OK, r.Verdict)
-	require.Equal(t, 1, r.Weak)
+	require.Equal(t, 2, r.Weak)
+	late := began().commit(7, 0, 7, 1).init(7, 2).commit(7, 0, 7, 1)
+	require.Equal(t, Illegal, late.verdict())
+	last := late.events[len(late.events)-1].I
+	weak = func(_ string, _, ret int64) bool { return ret == last }
+	require.Equal(t, OK, CheckTransactional("id", Calls(late.events), Options{Timeout: 5 * time.Second, Weak: weak}).Verdict)
 }
