@@ -22,13 +22,13 @@ public class Transactions {
             "enable.auto.commit", false, "max.poll.records", max), new StringDeserializer(), new StringDeserializer());
     }
 
-    /** All values of a topic, up to the ends that it has now. */
+    /** All values of a topic, up to the ends that it has now: a commit is answered before its last marker is written, and that is waited for. */
     static List<String> read(String topic, String isolation) {
-        try (var c = consumer("java-reader", isolation, 500)) {
+        try (var c = consumer("java-reader", isolation, 500); var look = consumer("java-reader", "read_uncommitted", 500)) {
             var parts = c.partitionsFor(topic).stream().map(x -> new TopicPartition(topic, x.partition())).toList();
             c.assign(parts);
             c.seekToBeginning(parts);
-            var ends = c.endOffsets(parts);
+            var ends = look.endOffsets(parts);
             var out = new ArrayList<String>();
             long until = System.nanoTime() + 60_000_000_000L;
             while (parts.stream().anyMatch(p -> c.position(p) < ends.get(p))) {

@@ -24,17 +24,20 @@ def some(c, count):
 
 
 def read(topic, isolation, group='rdk-reader'):
-    """All values of a topic, up to the ends that it has now."""
+    """All values of a topic, up to the ends that it has now. A commit is answered before its last marker is written: that is waited for."""
+    look = Consumer({'bootstrap.servers': addr, 'group.id': group, 'isolation.level': 'read_uncommitted'})
+    ends = {n: look.get_watermark_offsets(TopicPartition(topic, n), 30)[1] for n in look.list_topics(topic).topics[topic].partitions}
+    look.close()
     c = Consumer({'bootstrap.servers': addr, 'group.id': group, 'isolation.level': isolation, 'auto.offset.reset': 'earliest', 'enable.auto.commit': False,
                   'enable.partition.eof': True, 'check.crcs': True})
-    parts = [TopicPartition(topic, n, 0) for n in c.list_topics(topic).topics[topic].partitions]
-    c.assign(parts)
+    c.assign([TopicPartition(topic, n, 0) for n in ends])
     out, ended = [], set()
-    while len(ended) < len(parts):
+    while len(ended) < len(ends):
         for m in some(c, 1000):
             if m.error():
                 assert m.error().name() == '_PARTITION_EOF', m.error()
-                ended.add(m.partition())
+                if m.offset() >= ends[m.partition()]:
+                    ended.add(m.partition())
             else:
                 out.append(m.value().decode())
     c.close()
