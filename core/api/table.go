@@ -111,6 +111,8 @@ func init() {
 		{Key: 65, Min: 0, Max: 0, Name: "DescribeTransactions", cold: describeTransactions},
 		{Key: 66, Min: 0, Max: 2, Name: "ListTransactions", cold: listTransactions},
 		{Key: 67, Min: 0, Max: 0, Name: "AllocateProducerIds", cold: toController, where: inner, controllers: true},
+		{Key: 68, Min: 0, Max: 1, Name: "ConsumerGroupHeartbeat", cold: consumerGroupHeartbeat},
+		{Key: 69, Min: 0, Max: 1, Name: "ConsumerGroupDescribe", cold: consumerGroupDescribe},
 		{Key: 73, Min: 0, Max: 0, Name: "AssignReplicasToDirs", cold: toController, where: inner, controllers: true},
 		{Key: 74, Min: 0, Max: 1, Name: "ListConfigResources", cold: listConfigResources},
 		{Key: 75, Min: 0, Max: 0, Name: "DescribeTopicPartitions", cold: describeTopicPartitions},
