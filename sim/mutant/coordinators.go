@@ -28,7 +28,7 @@ func ofCoordinators() []Mutant {
 		{ID: plant.G1, Bug: "KAFKA-8069: an offset without an expiry time expires at once where it was loaded", Oracles: []string{"I:G7", "history:"},
 			Hints: Hints{Classes: []string{"F:P1"}, Without: []string{"F:L2"}, Workload: workload.Hints{Focus: "groups"}, Settings: map[string]string{"offsets.retention.check.interval.ms": "300"}}},
 		{ID: plant.G4, Bug: "KAFKA-17267: OffsetFetch answers REQUEST_TIMED_OUT", Oracles: []string{"I:S1", "history:bad-answer"},
-			Hints: Hints{Nodes: 3, Storm: true, Workload: workload.Hints{Focus: "groups"}}},
+			Hints: Hints{Flush: "ack", Classes: []string{"F:D6"}, Workload: workload.Hints{Focus: "groups"}, Settings: map[string]string{"offsets.commit.timeout.ms": "20"}}},
 		{ID: plant.G5, Bug: "KIP-211, KAFKA-4682: offsets expire by the age of their commit though the group lives", Oracles: []string{"history:expired-alive"},
 			Hints: Hints{Classes: []string{"F:C1", "F:L2"}, Workload: workload.Hints{Focus: "groups"}, Settings: map[string]string{"offsets.retention.check.interval.ms": "300", "offsets.retention.minutes": "1"}}},
 		{ID: plant.T11, Bug: "Redpanda #31483: an offset expires though an open transaction would commit it anew", Oracles: []string{"I:T10", "I:G7"},

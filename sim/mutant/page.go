@@ -75,7 +75,7 @@ const pageEnd = `
 ## Not here
 
 S4 to S6 and G2 need compacted topics, which plans do not draw yet: tests of core/commitlog kill the first three. G3 is a mistake of who assigns: in the classic protocol that is a client. T11 breaks nothing that can be told from an offset that rightly expires
-where clocks jump; tests of core/group kill it, and G5 (` + "`go test -tags mutants -run Mutant ./core/group`" + `).
+where clocks jump; a test of core/group kills it (` + "`go test -tags mutants -run Mutant ./core/group`" + `).
 `
 
 // Page writes the scoreboard.
