@@ -154,16 +154,17 @@ func (s *txnState) is(pid int64) bool {
 
 // step gives the states after a call, none where its answer is wrong.
 func (s txnState) step(op *txnOp) (next []txnState) {
-	if op.unknown {
-		if op.call == "init" {
-			s.inits = min(s.inits+1, 16)
-		} else if s.is(op.pid) && s.epoch == op.epoch {
-			s.late |= lates[op.call]
-		}
+	if op.unknown && op.call == "init" {
+		s.inits = min(s.inits+1, 16)
 		return []txnState{s}
 	}
 	for _, d := range s.drift() {
 		switch {
+		case op.unknown:
+			if d.is(op.pid) && d.epoch == op.epoch {
+				d.late |= lates[op.call]
+			}
+			next = append(next, d)
 		case op.err != "":
 			if d.refuses(op) {
 				next = append(next, d)

@@ -121,6 +121,13 @@ func TestADeposedCoordinatorMayRefuseByWhatIsOver(t *testing.T) {
 	r := CheckTransactional("id", Calls(c.events), Options{Timeout: 5 * time.Second, Weak: weak, TxnPartitions: 1})
 	require.Equal(t, OK, r.Verdict)
 	require.Equal(t, 2, r.Weak)
+	// What one that was deposed has told may all have happened, each after the other.
+	all := func(_ string, call, _ int64) bool { return call > 3 }
+	long := began().commit(7, 0, 7, 1).write(7, 1).commit(7, 1, 7, 2).write(7, 2)
+	n := len(long.events) - 2
+	require.Equal(t, OK, CheckTransactional("id", Calls(long.commit(7, 2, 7, 3).events), Options{Timeout: 5 * time.Second, Weak: func(k string, call, ret int64) bool {
+		return all(k, call, ret) && call <= int64(n)
+	}}).Verdict)
 	late := began().commit(7, 0, 7, 1).init(7, 2).commit(7, 0, 7, 1)
 	require.Equal(t, Illegal, late.verdict())
 	last := late.events[len(late.events)-1].I
