@@ -67,6 +67,25 @@ func lateCopies(k *Call, seen sightings, room int64, opt Options) (copies []porc
 	return copies
 }
 
+// lostCopies are the appends of a send whose answer was lost, and then the batch too: it was sent again, and what is known of it is of the
+// last time. The batches that were taken behind the first one are in order because of it.
+func lostCopies(k *Call, seen sightings, ex []excuse, opt Options) (copies []porcupine.Operation) {
+	if k.Op.Attempts < 2 && !opt.Copies {
+		return nil
+	}
+	own := producerOperation(k, seen)
+	for _, x := range ex {
+		if x.At < k.Call || x.At > own.Return {
+			continue
+		}
+		op := *own.Input.(*producerOp)
+		op.err, op.offset, op.maybe = "", history.NoOffset, true
+		op.what = "copy, lost if there was one, of the " + op.what
+		copies = append(copies, porcupine.Operation{ClientId: own.ClientId, Input: &op, Call: own.Call, Return: x.At})
+	}
+	return copies
+}
+
 // unknownRun is the length of the longest run of offsets of which no answer says what stood there.
 func unknownRun(calls []Call) (longest int64) {
 	known, end := []int64{-1}, int64(0)

@@ -363,6 +363,37 @@ func TestAProducerOfWhichAnExcusedLossTookNothingIsStillKnown(t *testing.T) {
 	require.Empty(t, story(seq(0, 7), seq(1, 8), seq(1, 9)), "a duplicate is not stored twice")
 }
 
+func TestABatchThatWasLostAndSentAgainStoodBeforeThoseBehindIt(t *testing.T) {
+	story := func(loss bool, attempts int32) []*history.Event {
+		var h []*history.Event
+		add := func(p int32, ty history.Type, seq int32, attempts int32, r history.Record) {
+			op := history.Op{Kind: history.Send, Key: key, Acks: -1, PID: 7, Seq: seq, Attempts: attempts, Records: []history.Record{r}}
+			h = append(h, &history.Event{I: int64(len(h)), Process: p, Type: ty, F: "send", Ops: []history.Op{op}})
+		}
+		add(1, history.Invoke, 0, 0, rec(-1, 0))
+		add(1, history.OK, 0, 1, rec(0, 0))
+		add(1, history.Invoke, 1, 0, rec(-1, 1))
+		add(2, history.Invoke, 2, 0, rec(-1, 2))
+		add(2, history.OK, 2, 1, rec(2, 2))
+		if loss {
+			h = note(h, history.Op{Kind: history.Excuse, Key: key, Offset: 0})
+		}
+		add(1, history.OK, 1, attempts, rec(0, 1))
+		return h
+	}
+	of := func(h []*history.Event) bool {
+		for _, r := range Check(h, Options{}) {
+			if r.Model == "M2" && r.Verdict != OK {
+				return false
+			}
+		}
+		return true
+	}
+	require.True(t, of(story(true, 2)))
+	require.False(t, of(story(true, 1)), "it was sent once")
+	require.False(t, of(story(false, 2)), "nothing was lost")
+}
+
 func TestWhatSurvivesAnExcusedCrashMayBeReadAgain(t *testing.T) {
 	h := send(nil, 1, history.Info, -1, rec(-1, 0))
 	h = note(h, history.Op{Kind: history.Excuse, Offset: 0})

@@ -196,7 +196,7 @@ func CheckProducers(key string, calls []Call, ex []excuse, opt Options) []Result
 		if k.Op.Kind != history.Send || k.Op.PID < 0 || len(k.Op.Records) == 0 {
 			continue
 		}
-		byPID[k.Op.PID] = append(byPID[k.Op.PID], producerOperation(k, seen))
+		byPID[k.Op.PID] = append(append(byPID[k.Op.PID], producerOperation(k, seen)), lostCopies(k, seen, ex, opt)...)
 		if opt.ProducersExpire {
 			byPID[k.Op.PID] = append(byPID[k.Op.PID], lateCopies(k, seen, room, opt)...)
 		}

@@ -209,7 +209,7 @@ func consumerGroupDescribe(r *Request, req kmsg.Request) {
 	r.part()
 }
 
-// DeleteGroups (key 42).
+// DeleteGroups (key 42). A group that is named twice is deleted, and told of, once, as in Kafka.
 func deleteGroups(r *Request, req kmsg.Request) {
 	q := req.(*kmsg.DeleteGroupsRequest)
 	r.finish = func(r *Request) {
@@ -222,10 +222,15 @@ func deleteGroups(r *Request, req kmsg.Request) {
 		r.answer(resp)
 	}
 	r.remain++
-	for i := range q.Groups {
+	seen := make(map[string]bool)
+	for i, id := range q.Groups {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
 		one := kmsg.NewPtrDeleteGroupsRequest()
 		one.Version, one.Groups = q.Version, q.Groups[i:i+1]
-		r.toGroup(int32(i), q.Groups[i], one)
+		r.toGroup(int32(i), id, one)
 	}
 	r.part()
 }

@@ -353,6 +353,24 @@ func TestAnotherMinInsyncReplicasClearsTheELRWhereSomebodyLeads(t *testing.T) {
 	c.alterConfig(metadata.ResourceBroker, "", "min.insync.replicas", "2")
 }
 
+func TestALeaderThatHasNotSeenAnotherMinInsyncReplicasCannotShrinkTheISR(t *testing.T) {
+	c := newCluster(t, 3)
+	c.topic("a", []int32{1, 2, 3}, "min.insync.replicas", "1")
+	c.topic("alone", []int32{1})
+	alone := c.part("alone").PartitionEpoch
+	q := c.alteration("a", 1) // of the partition epoch before the change
+	c.alterConfig(metadata.ResourceTopic, "a", "min.insync.replicas", "2")
+	r := do[*kmsg.AlterPartitionResponse](c, q)
+	want(t, "by the old number", kerr.Code(r.Topics[0].Partitions[0].ErrorCode), kerr.InvalidUpdateVersion)
+	c.is("a", 1, []int32{1, 2, 3})
+	want(t, "by the new one", c.alter("a", 1), kerr.None)
+	c.is("a", 1, []int32{1}, []int32{2, 3})
+	c.alterConfig(metadata.ResourceBroker, "", "min.insync.replicas", "2")
+	if got := c.part("alone").PartitionEpoch; got != alone {
+		t.Fatalf("a partition with one replica went from partition epoch %d to %d", alone, got)
+	}
+}
+
 func TestMinInsyncReplicasIsOneNumberForTheWholeCluster(t *testing.T) {
 	c := newCluster(t, 2, "min.insync.replicas=2")
 	if v, _ := c.img().ConfigsOf(metadata.ResourceBroker, "").Get("min.insync.replicas"); v != "2" {

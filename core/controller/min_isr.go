@@ -46,7 +46,9 @@ func (c *Context) checkMinISR(id resource, records []metadata.Record) refusal {
 }
 
 // configured gives what follows from changed settings. Another min.insync.replicas clears the ELR, since its members were chosen by the old
-// number (KIP-966). Where nobody is in sync they stay: no high watermark moves there, and they are the way back without loss.
+// number (KIP-966). Where nobody is in sync they stay: no high watermark moves there, and they are the way back without loss. The partition
+// epoch moves where nobody is eligible too: a leader that goes by the old number could else have the ISR shrunk, and commit alone what the
+// new number makes the others eligible for.
 // Where unclean elections become allowed, partitions without a leader get one.
 func (c *Context) configured(records []metadata.Record) []metadata.Record {
 	concerned := false
@@ -64,7 +66,7 @@ func (c *Context) configured(records []metadata.Record) []metadata.Record {
 		for n := range t.Partitions {
 			p := &t.Partitions[n]
 			switch {
-			case was.MinInsyncReplicas != is.MinInsyncReplicas && len(p.ISR) > 0 && len(p.ELR)+len(p.LastKnownELR) > 0:
+			case was.MinInsyncReplicas != is.MinInsyncReplicas && len(p.ISR) > 0 && len(p.Replicas) > 1:
 				out = append(out, &metadata.PartitionChangeRecord{TopicID: t.ID, Partition: int32(n), Leader: metadata.Unchanged, ELR: []int32{}, LastKnownELR: []int32{}})
 			case p.Leader == metadata.NoLeader && is.UncleanLeaderElection && !was.UncleanLeaderElection:
 				if r := next.change(t, int32(n)).record(); r != nil {

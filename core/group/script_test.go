@@ -188,6 +188,8 @@ func (w *world) set(words []string) {
 			w.cfg.Consumer.MaxSize = int32(n)
 		case "interval":
 			w.cfg.Consumer.Default.AssignmentIntervalMS = int32(n)
+		case "session":
+			w.cfg.Consumer.Default.SessionTimeoutMS = int32(n)
 		case "delay":
 			w.cfg.InitialRebalanceDelayMS = int32(n)
 		case "maxbatch":

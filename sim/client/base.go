@@ -13,8 +13,9 @@ type Shared struct {
 	Rec *history.Recorder
 	// Writers counts the clients that still write. Readers go for the end once it is 0.
 	Writers int
-	// Copying counts the members that still copy what they read.
+	// Copying counts the members that still copy what they read; Copied is when there were none any more.
 	Copying int
+	Copied  clock.Time
 	// Nodes is how many brokers there are; 0 counts as 1.
 	Nodes   int
 	healed  bool

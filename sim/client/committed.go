@@ -40,6 +40,7 @@ type Committed struct {
 	busy   []bool  // by node
 	seekAt clock.Time
 	final  bool
+	since  clock.Time // all that the last reading must find was written then
 	open   []bool // of the last reading: a transaction was still open at its end
 	waited clock.Time
 	gen    int
@@ -92,6 +93,9 @@ func (c *Committed) work() {
 	}
 	if last {
 		c.final, c.waited = true, c.n.Now().Add(openBound)
+		if c.since = c.sh.Copied; c.since == 0 {
+			c.since = c.n.Now()
+		}
 		c.open = make([]bool, len(c.at))
 		c.cfg.PartBytes, c.cfg.PauseMS = 1<<18, min(c.cfg.PauseMS, 30)
 		c.rewind()
@@ -279,7 +283,7 @@ func (c *Committed) partition(p int, part *kmsg.FetchResponseTopicPartition) {
 func (c *Committed) reached(p int, from int64, values []string, stable int64) {
 	op := history.Op{Kind: history.Seen, Key: c.topic.keys[p], From: from, Offset: c.at[p], HW: stable, Start: -1, PID: noProducerID, Meta: strings.Join(values, " ")}
 	if c.final {
-		op.Member = "final"
+		op.Member, op.Timestamp = "final", int64(c.since)
 		if c.ends[p] >= 0 && c.at[p] >= c.ends[p] {
 			op.Want = "end"
 			if c.open[p] {
@@ -362,7 +366,7 @@ func aborts(b []byte) (abort, ok bool) {
 // Done implements Settler.
 func (c *Committed) Done() bool {
 	if !c.final {
-		return false
+		return c.healed && c.sh.parts[c.cfg.Topic] == 0 && c.sh.Writers == 0 && c.sh.Copying == 0 // nobody has made the topic
 	}
 	for p := range c.at {
 		if c.ends[p] < 0 || c.at[p] < c.ends[p] {

@@ -52,6 +52,8 @@ type processor struct {
 	waits   clock.Time // since when the group's offsets have hung on a transaction; 0: they do not
 	hanging bool       // for so long that nobody will end it
 	fences  int        // how often another with the same id was quicker, since the last commit
+	usedID  int64      // the producer id of the last transaction, and its greatest epoch
+	used    int16
 	flushed bool       // the end of the last transaction is known to be carried out
 	copying bool       // it counts among those that copy
 }
@@ -364,6 +366,13 @@ func (p *processor) proceed() {
 func (p *processor) begin() {
 	t := p.txn
 	t.ops = []history.Op{}
+	if p.pid != p.usedID {
+		p.usedID, p.used = p.pid, p.epoch
+	}
+	p.used = max(p.used, p.epoch)
+	for len(p.seqs) < p.out.parts { // partitions were added
+		p.seqs = append(p.seqs, 0)
+	}
 	for _, b := range t.batches {
 		b.part %= p.out.parts
 		b.seq = p.seqs[b.part]
@@ -640,8 +649,12 @@ func (p *processor) lost(t history.Type, why string) {
 		t = history.Info
 	}
 	p.g.record(procSlot, t, why, p.txn.ops...)
+	if p.pid == p.usedID && p.epoch < p.used { // not another: the coordinator has lost epochs, and gives the next ones again
+		p.pause()
+	} else {
+		p.fenced()
+	}
 	p.txn, p.pid = nil, noProducerID
-	p.fenced()
 	p.g.replace()
 	p.advance()
 }
@@ -654,6 +667,7 @@ func (p *processor) done() bool {
 	if p.copying {
 		p.copying = false
 		p.g.sh.Copying--
+		p.g.sh.Copied = p.g.n.Now()
 	}
 	return true
 }

@@ -57,7 +57,7 @@ const (
 	//          a new leader's high watermark lags, so a fetch may bring less than was shown. The simulator's
 
 	Txn  // Key, Meta = values, PID, Epoch, Member = transactional id: what a transaction writes to a partition. OK: it was committed; Fail: it was not
-	Seen // Key, From, Offset = next, Meta = values, HW = last stable offset: what a read_committed reader takes. Member = final: of its last reading, Want = end: that ends here, Got = open: at an open transaction
+	Seen // Key, From, Offset = next, Meta = values, HW = last stable offset: what a read_committed reader takes. Member = final: of its last reading, Timestamp = when all was written (virtual ns), Want = end: that ends here, Got = open: at an open transaction
 )
 
 var kindNames = [...]string{"", "send", "poll", "commit", "fetch-offsets", "list-offsets", "delete-records", "init-producer-id", "join",

@@ -1,9 +1,11 @@
 package oracle
 
 import (
+	"slices"
 	"sort"
 	"strings"
 
+	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/history"
 )
 
@@ -12,11 +14,19 @@ import (
 type exactlyOnce struct {
 	quiet
 	g     *ghosts
-	of    map[string]string // by copy: what it is a copy of
-	in    map[string]string // what stands in the input, and where
-	out   map[string]string // by input value: its copy that was read last of all
-	whole map[string]bool   // partitions of outputs: read to their end, or not
+	of    map[string]string   // by copy: what it is a copy of
+	in    map[string]*input   // by value
+	out   map[string][]string // by input value: its copies that were read last of all
+	whole map[string]bool     // partitions of outputs: read to their end, or not
+	since clock.Time          // what stood in the input then must have been copied
 	void  bool
+}
+
+// input is where a value stands in the input: at one offset, or at more if its producer's id had expired when a request came that was late.
+type input struct {
+	key string
+	at  []int64
+	of  clock.Time // when it was read first
 }
 
 const inputSuffix = "-in"
@@ -29,7 +39,7 @@ func (x *exactlyOnce) Due() bool { return len(x.out) > 0 && !x.void }
 // Event implements Oracle.
 func (x *exactlyOnce) Event(e *history.Event) error {
 	if x.of == nil {
-		x.of, x.in, x.out, x.whole = map[string]string{}, map[string]string{}, map[string]string{}, map[string]bool{}
+		x.of, x.in, x.out, x.whole = map[string]string{}, map[string]*input{}, map[string][]string{}, map[string]bool{}
 	}
 	for i := range e.Ops {
 		o := &e.Ops[i]
@@ -39,7 +49,7 @@ func (x *exactlyOnce) Event(e *history.Event) error {
 			x.begun(o)
 		case o.Kind == history.Poll && e.Type == history.OK && strings.HasSuffix(topic, inputSuffix):
 			for _, r := range o.Records {
-				x.in[r.Value.String()] = o.Key
+				x.polled(e, o.Key, r)
 			}
 		case o.Kind == history.Seen && o.Member == "final":
 			if err := x.read(e, o); err != nil {
@@ -67,6 +77,26 @@ func (x *exactlyOnce) concerns(topic string) bool {
 	return false
 }
 
+func (x *exactlyOnce) polled(e *history.Event, key string, r history.Record) {
+	v := r.Value.String()
+	in := x.in[v]
+	if in == nil {
+		in = &input{key: key, of: e.Time}
+		x.in[v] = in
+	}
+	if !slices.Contains(in.at, r.Offset) {
+		in.at = append(in.at, r.Offset)
+	}
+}
+
+// stands says how often a value stands in the input, as far as somebody has read it.
+func (x *exactlyOnce) stands(v string) int {
+	if in := x.in[v]; in != nil {
+		return len(in.at)
+	}
+	return 1
+}
+
 func (x *exactlyOnce) begun(o *history.Op) {
 	if _, ok := x.whole[o.Key]; !ok {
 		x.whole[o.Key] = false
@@ -83,17 +113,20 @@ func (x *exactlyOnce) read(e *history.Event, o *history.Op) error {
 	if _, ok := x.whole[o.Key]; !ok {
 		return nil
 	}
-	x.whole[o.Key] = x.whole[o.Key] || o.Want == "end"
+	x.whole[o.Key], x.since = x.whole[o.Key] || o.Want == "end", clock.Time(o.Timestamp)
 	for _, v := range strings.Fields(o.Meta) {
 		in, ok := x.of[v]
 		if !ok || !x.judged() {
 			continue
 		}
 		x.checks++
-		if was := x.out[in]; was != "" && was != v {
-			return fail(x.Name(), "copies of "+in, e.I, "one, "+was, v+" in "+o.Key+" too")
+		if slices.Contains(x.out[in], v) {
+			continue
 		}
-		x.out[in] = v
+		x.out[in] = append(x.out[in], v)
+		if n := x.stands(in); len(x.out[in]) > n {
+			return fail(x.Name(), "copies of "+in, e.I, itoa(int64(n)), strings.Join(x.out[in], ", ")+" in "+o.Key)
+		}
 	}
 	return nil
 }
@@ -109,9 +142,12 @@ func (x *exactlyOnce) End(View) error {
 		}
 	}
 	var missing []string
-	for v, key := range x.in {
-		if x.checks++; x.out[v] == "" {
-			missing = append(missing, key+" "+v)
+	for v, in := range x.in {
+		if in.of > x.since {
+			continue
+		}
+		if x.checks++; len(x.out[v]) == 0 {
+			missing = append(missing, in.key+" "+v)
 		}
 	}
 	sort.Strings(missing)

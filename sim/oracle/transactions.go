@@ -6,6 +6,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/history"
 )
 
@@ -29,6 +30,7 @@ type transactions struct {
 // lastReading is what one reader found when it read all of it once more.
 type lastReading struct {
 	at    map[string]map[string]int64 // by key and value: where it was found
+	since clock.Time                  // what ended later need not be there: a request that was late may have brought more to copy
 	whole map[string]bool             // keys that were read to their end
 }
 
@@ -38,6 +40,7 @@ type written struct {
 	keys    []string
 	values  map[string][]string // by key, in the order in which they were sent
 	outcome history.Type        // Invoke: not known yet
+	ended   clock.Time          // when the outcome was known
 }
 
 const transactionState = "__transaction_state"
@@ -54,8 +57,11 @@ func (x *transactions) Due() bool {
 	return false
 }
 
-// reads says whether a last reading is of every partition of a transaction, and none of them is excused.
+// reads says whether a last reading is of every partition of a transaction that had ended before, and none of them is excused.
 func (x *transactions) reads(r *lastReading, w *written) bool {
+	if w.outcome == history.Invoke || w.ended > r.since {
+		return false
+	}
 	for _, k := range w.keys {
 		if r.at[k] == nil || x.excused(k) {
 			return false
@@ -133,6 +139,7 @@ func (x *transactions) transaction(e *history.Event) error {
 		return nil
 	}
 	delete(x.open, e.Process)
+	w.ended = e.Time
 	if w.outcome = e.Type; e.Type != history.Fail {
 		return nil
 	}
@@ -184,7 +191,7 @@ func (x *transactions) last(reader int32, o *history.Op) map[string]int64 {
 	}
 	r := x.lasts[reader]
 	if r == nil {
-		r = &lastReading{map[string]map[string]int64{}, map[string]bool{}}
+		r = &lastReading{map[string]map[string]int64{}, clock.Time(o.Timestamp), map[string]bool{}}
 		x.lasts[reader] = r
 	}
 	if r.at[o.Key] == nil {

@@ -26,7 +26,7 @@ func (st *stage) sees(key, values string) *stage {
 }
 
 func (st *stage) last(key, values, got string) *stage {
-	return st.note(160, history.Op{Kind: history.Seen, Key: key, Meta: values, Member: "final", Want: "end", Got: got})
+	return st.note(160, history.Op{Kind: history.Seen, Key: key, Meta: values, Member: "final", Timestamp: int64(st.v.now), Want: "end", Got: got})
 }
 
 func transactionStories() map[string]func(*testing.T) *stage {
@@ -68,6 +68,9 @@ func TestWholeTransactionsAndThoseInDoubtAreNoFailure(t *testing.T) {
 	require.NoError(t, st.e)
 	n, _ := st.s.Checked()
 	require.Greater(t, n["txn:committed"], int64(10))
+
+	late := newStage(t).transact(16, "v1", history.OK).last("x/0", "v1.1 v1.2", "").transact(16, "v2", history.OK)
+	require.NoError(t, late.last("x/1", "v1.3 v2.3", "").end().e, "a transaction that began after the last reading")
 
 	lossy := newStage(t).transact(16, "v1", history.OK).note(-1, history.Op{Kind: history.Excuse, Key: transactionState + "/0"})
 	require.NoError(t, lossy.last("x/0", "v1.1", "open").last("x/1", "", "").end().e, "a coordinator that has lost what it knew")
