@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -101,5 +102,22 @@ func TestTheOracleSeesMutantG5(t *testing.T) {
 			return fmt.Sprintf("7 was committed, and the group lives; it is %d", got)
 		}
 		return ""
+	})
+}
+
+// G4: OffsetFetch answers REQUEST_TIMED_OUT, on which clients give up (KAFKA-17267).
+func TestTheOracleSeesMutantG4(t *testing.T) {
+	seen(t, plant.G4, func() string {
+		w := newWorld()
+		got := ""
+		w.onReply = func(_ string, resp kmsg.Response) {
+			if r, ok := resp.(*kmsg.OffsetFetchResponse); ok && r.Groups[0].ErrorCode != int16(kerr.NotCoordinator) {
+				got = kerr.Code(r.Groups[0].ErrorCode).String()
+			}
+		}
+		w.run(t, "C: commit offsets=t1-0:7")
+		w.run(t, "F: fetch offsets=t1-0")
+		w.advance(6000)
+		return got
 	})
 }
