@@ -39,7 +39,8 @@ type batchSpec struct {
 	seq    int32
 	wall   clock.Wall
 	keyed  bool
-	pad    int // bytes of padding behind each value
+	keys   uint64 // keyed: how many keys there are; 0: each value has its own
+	pad    int    // bytes of padding behind each value
 	values []history.Record
 
 	transactional bool
@@ -99,7 +100,7 @@ func appendRecord(b []byte, delta int64, v history.Value, s *batchSpec) []byte {
 	b = binary.AppendVarint(b, delta)
 	if s.keyed {
 		b = binary.AppendVarint(b, int64(keyLen))
-		b = binary.BigEndian.AppendUint64(b, uint64(v)%16)
+		b = binary.BigEndian.AppendUint64(b, keyOf(v, s.keys))
 	} else {
 		b = append(b, 1) // -1: null
 	}
@@ -112,6 +113,14 @@ func appendRecord(b []byte, delta int64, v history.Value, s *batchSpec) []byte {
 		}
 	}
 	return append(b, 0) // no headers
+}
+
+// keyOf is the key of a value where there are so many; 0: each has its own.
+func keyOf(v history.Value, keys uint64) uint64 {
+	if keys == 0 {
+		return uint64(v)
+	}
+	return uint64(v) % keys
 }
 
 func varintLen(n int64) int {
