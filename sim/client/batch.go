@@ -138,6 +138,7 @@ type served struct {
 	next    int64            // position after them
 	batches int32
 	bad     string // what no broker may send
+	sparse  bool   // of a compacted log: records may be gone from a batch, but no batch's offsets
 }
 
 // readBatches walks a fetch answer from a position. A batch cut short at the end is legal if a whole one stands before it.
@@ -187,6 +188,10 @@ func (s *served) batch(b []byte, from int64) (base, last int64, why string) {
 		return base, last, "bad CRC"
 	case attr&attrControl != 0:
 		return base, last, ""
+	case s.sparse && delta >= 0 && count >= 0 && count <= delta:
+		if count == 0 {
+			return base, last, ""
+		}
 	case count <= 0 || delta != count-1:
 		return base, last, fmt.Sprintf("count %d with last offset delta %d", count, delta)
 	case last < from:
@@ -203,6 +208,7 @@ func (s *served) batch(b []byte, from int64) (base, last int64, why string) {
 }
 
 func (s *served) recordsOf(body []byte, base int64, count int32, from int64) string {
+	at := int64(-1)
 	for i := int64(0); i < int64(count); i++ {
 		size, k := binary.Varint(body)
 		if k <= 0 || size < 0 || size > int64(len(body)-k) {
@@ -214,11 +220,11 @@ func (s *served) recordsOf(body []byte, base int64, count int32, from int64) str
 		switch {
 		case !ok:
 			return fmt.Sprintf("record %d does not decode", i)
-		case delta != i:
+		case delta != i && !(s.sparse && delta > at):
 			return fmt.Sprintf("record %d has offset delta %d", i, delta)
 		}
-		if base+i >= from {
-			s.records = append(s.records, history.Record{Offset: base + i, Value: v})
+		if at = delta; base+at >= from {
+			s.records = append(s.records, history.Record{Offset: base + at, Value: v})
 		}
 	}
 	if len(body) > 0 {

@@ -78,7 +78,7 @@ var (
 
 // All gives the catalogue, in the order of core/plant.
 func All() []Mutant {
-	rows := slices.Concat(ofStorage(), ofReplication(), ofClients(), ofLogs(), ofCoordinators())
+	rows := slices.Concat(ofStorage(), ofReplication(), ofClients(), ofLogs(), ofCoordinators(), ofCompaction())
 	for i := range rows {
 		rows[i].Name = plant.Names[rows[i].ID]
 	}

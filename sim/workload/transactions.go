@@ -77,7 +77,7 @@ func (p *Plan) Compact(src Source) {
 			x.Topic.Name, x.Topic.Configs, x.Keyed = name, append(kept, configs...), true
 		}
 		if c := pr.Committed; c != nil && c.Topic == "txn" {
-			c.Topic = name
+			c.Topic, c.Compacted = name, true
 		}
 	}
 }
