@@ -298,7 +298,10 @@ func (l *loop) settle() {
 func (l *loop) execute() {
 	fx := &l.fx
 	for _, line := range fx.Log {
-		l.node.cfg.Log(line)
+		l.node.log(line)
+	}
+	if fx.LogLevel != nil {
+		l.node.level.Store(int32(*fx.LogLevel))
 	}
 	for i := range fx.Send {
 		l.queue(&fx.Send[i])
@@ -433,7 +436,7 @@ func (l *loop) stepPending() {
 }
 
 func (l *loop) log(level step.Level, text string) {
-	l.node.cfg.Log(step.LogLine{Level: level, Text: text})
+	l.node.log(step.LogLine{Level: level, Text: text})
 }
 
 // closeAll is for when the loop does not run.

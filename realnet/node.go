@@ -86,6 +86,7 @@ type Node struct {
 	listeners []*listener
 	loops     []*loop
 	quit      atomic.Bool
+	level     atomic.Int32 // step.Level: lines below it are not written
 
 	mu      sync.Mutex
 	ready   int // loops whose shard said Ready
@@ -95,6 +96,13 @@ type Node struct {
 	asks    map[disk.Token]chan step.Mail
 	lastAsk disk.Token
 	readied chan struct{}
+}
+
+// log passes a line on, unless a shard has said that none of its level are wanted.
+func (n *Node) log(line step.LogLine) {
+	if int32(line.Level) >= n.level.Load() {
+		n.cfg.Log(line)
+	}
 }
 
 // New binds the listeners and makes the loops; nothing is accepted, and no shard stepped, before Run.

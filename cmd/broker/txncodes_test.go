@@ -3,7 +3,6 @@ package main_test
 import (
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"slices"
 	"sort"
@@ -17,26 +16,29 @@ import (
 )
 
 // recordFrom is an Apache Kafka whose answers are written to testdata.
-var recordFrom = flag.String("record-from", "", "host:port of an Apache Kafka whose answers about transactions are recorded")
-
-const txnCodes = "testdata/transactions.txt"
+var recordFrom = flag.String("record-from", "", "host:port of an Apache Kafka whose answers are recorded; -run says which")
 
 // TestTransactionsAreAnsweredAsApacheKafkaAnswers asks, one after the other, what a producer may and may not ask, and compares with what Apache Kafka
 // 4.3.1 said to the same. Producer ids are shown in the order in which they came.
 func TestTransactionsAreAnsweredAsApacheKafkaAnswers(t *testing.T) {
+	compareCodes(t, "testdata/transactions.txt", transactionCodes)
+}
+
+// compareCodes asks a broker and compares with what Apache Kafka said, or records what it says.
+func compareCodes(t *testing.T, file string, ask func(t *testing.T, addr string) string, settings ...string) {
 	if *recordFrom != "" {
-		got := transactionCodes(t, *recordFrom)
-		if err := os.WriteFile(txnCodes, []byte(got), 0o666); err != nil {
+		got := ask(t, *recordFrom)
+		if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	want, err := os.ReadFile(txnCodes)
+	want, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := start(t, t.TempDir(), "group.initial.rebalance.delay.ms=0", "disk.reserve.bytes=0")
-	diffLines(t, string(want), transactionCodes(t, n.addr))
+	n := start(t, t.TempDir(), append(settings, "group.initial.rebalance.delay.ms=0", "disk.reserve.bytes=0")...)
+	diffLines(t, string(want), ask(t, n.addr))
 }
 
 func diffLines(t *testing.T, want, got string) {
@@ -321,12 +323,7 @@ func (p producer) named(txid string) producer {
 
 // transactionCodes asks everything and gives what was said.
 func transactionCodes(t *testing.T, addr string) string {
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	a := &asker{raw: &raw{t: t, conn: c}}
+	a := &asker{raw: rawTo(t, addr)}
 	a.prepare()
 	a.inits()
 	a.adds()

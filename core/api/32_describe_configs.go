@@ -8,5 +8,5 @@ import (
 
 // DescribeConfigs (key 32): answered from the image by whichever broker is asked.
 func describeConfigs(r *Request, req kmsg.Request) {
-	r.answer(controller.DescribeConfigs(r.s.Node, r.s.Image, req.(*kmsg.DescribeConfigsRequest)))
+	r.answer(controller.DescribeConfigs(r.s.Node, r.s.Image, r.s.LogLevel, req.(*kmsg.DescribeConfigsRequest)))
 }

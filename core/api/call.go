@@ -25,6 +25,7 @@ const (
 	MailUnpin               // Body *call: its extents have left
 	MailCold                // Token, Slot, Body *ColdCall: a group's or the controller's request
 	MailReply               // Token, Slot, Body kmsg.Response
+	MailLogLevel            // Body string: what is written of the log from now on
 	MailBroker   = 64
 )
 
@@ -327,6 +328,8 @@ func (s *State) Mail(m *step.Mail) {
 		r := s.flights.Take(m.Token)
 		r.resps[m.Slot], _ = m.Body.(kmsg.Response)
 		r.part()
+	case MailLogLevel:
+		s.setLogLevel(m.Body.(string))
 	default:
 		assert.Never("api: unknown mail")
 	}

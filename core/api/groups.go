@@ -3,6 +3,7 @@ package api
 import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/group"
 	"github.com/seedlog/seedlog/core/kerr"
@@ -42,6 +43,10 @@ func (s *State) groupCall(c *ColdCall, w coordinator.Waiter) {
 		g.OffsetDelete(q, client, w)
 	case *kmsg.DescribeGroupsRequest:
 		g.DescribeGroups(q, client, w)
+	case *kmsg.ConsumerGroupHeartbeatRequest:
+		g.ConsumerGroupHeartbeat(q, client, w)
+	case *kmsg.ConsumerGroupDescribeRequest:
+		g.ConsumerGroupDescribe(q, client, w)
 	case *kmsg.ListGroupsRequest:
 		g.ListGroups(q, client, w)
 	case *kmsg.DeleteGroupsRequest:
@@ -67,6 +72,8 @@ func groupOf(req kmsg.Request) string {
 	case *kmsg.OffsetDeleteRequest:
 		return q.Group
 	case *kmsg.TxnOffsetCommitRequest:
+		return q.Group
+	case *kmsg.ConsumerGroupHeartbeatRequest:
 		return q.Group
 	}
 	return ""
@@ -158,7 +165,51 @@ func describeGroups(r *Request, req kmsg.Request) {
 	r.part()
 }
 
-// DeleteGroups (key 42).
+// servesConsumerGroups says whether the cluster has the consumer protocol, and this broker serves it (KIP-848).
+func (s *State) servesConsumerGroups() bool {
+	for _, f := range s.Image.Features() {
+		if f.Name == controller.FeatureGroups {
+			return f.Level >= 1 && s.Node.Consumers.Served
+		}
+	}
+	return false
+}
+
+// ConsumerGroupHeartbeat (key 68).
+func consumerGroupHeartbeat(r *Request, req kmsg.Request) {
+	if !r.s.servesConsumerGroups() {
+		r.answer(refusal(req, kerr.UnsupportedVersion))
+		return
+	}
+	oneGroup(r, req)
+}
+
+// ConsumerGroupDescribe (key 69).
+func consumerGroupDescribe(r *Request, req kmsg.Request) {
+	if !r.s.servesConsumerGroups() {
+		r.answer(refusal(req, kerr.UnsupportedVersion))
+		return
+	}
+	q := req.(*kmsg.ConsumerGroupDescribeRequest)
+	r.finish = func(r *Request) {
+		resp := kmsg.NewPtrConsumerGroupDescribeResponse()
+		for _, x := range r.resps {
+			if g, ok := x.(*kmsg.ConsumerGroupDescribeResponse); ok {
+				resp.Groups = append(resp.Groups, g.Groups...)
+			}
+		}
+		r.answer(resp)
+	}
+	r.remain++
+	for i := range q.Groups {
+		one := kmsg.NewPtrConsumerGroupDescribeRequest()
+		one.Version, one.IncludeAuthorizedOperations, one.Groups = q.Version, q.IncludeAuthorizedOperations, q.Groups[i:i+1]
+		r.toGroup(int32(i), q.Groups[i], one)
+	}
+	r.part()
+}
+
+// DeleteGroups (key 42). A group that is named twice is deleted, and told of, once, as in Kafka.
 func deleteGroups(r *Request, req kmsg.Request) {
 	q := req.(*kmsg.DeleteGroupsRequest)
 	r.finish = func(r *Request) {
@@ -171,10 +222,15 @@ func deleteGroups(r *Request, req kmsg.Request) {
 		r.answer(resp)
 	}
 	r.remain++
-	for i := range q.Groups {
+	seen := make(map[string]bool)
+	for i, id := range q.Groups {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
 		one := kmsg.NewPtrDeleteGroupsRequest()
 		one.Version, one.Groups = q.Version, q.Groups[i:i+1]
-		r.toGroup(int32(i), q.Groups[i], one)
+		r.toGroup(int32(i), id, one)
 	}
 	r.part()
 }

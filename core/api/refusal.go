@@ -25,6 +25,13 @@ func refusal(req kmsg.Request, why kerr.Code) kmsg.Response {
 			x.Group, x.ErrorCode = g, c
 			r.Groups = append(r.Groups, x)
 		}
+	case *kmsg.ConsumerGroupDescribeRequest:
+		r := resp.(*kmsg.ConsumerGroupDescribeResponse)
+		for _, g := range q.Groups {
+			x := kmsg.NewConsumerGroupDescribeResponseGroup()
+			x.Group, x.ErrorCode = g, c
+			r.Groups = append(r.Groups, x)
+		}
 	case *kmsg.DeleteGroupsRequest:
 		r := resp.(*kmsg.DeleteGroupsResponse)
 		for _, g := range q.Groups {
@@ -37,6 +44,8 @@ func refusal(req kmsg.Request, why kerr.Code) kmsg.Response {
 	case *kmsg.JoinGroupResponse:
 		r.ErrorCode, r.Generation = c, -1
 	case *kmsg.SyncGroupResponse:
+		r.ErrorCode = c
+	case *kmsg.ConsumerGroupHeartbeatResponse:
 		r.ErrorCode = c
 	case *kmsg.HeartbeatResponse:
 		r.ErrorCode = c

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/config"
+	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/flight"
@@ -43,6 +44,7 @@ type State struct {
 	Doubts       func() bool // others may have been elected for what is led here, and the image does not say so yet
 	Closed       bool        // the logs are closed or being closed: nothing is served
 	Dirs         []LogDir    // in the order of log.dirs
+	LogLevel     string      // of the root logger, by log4j's name
 	pids         pidBlock
 	Usage        [maxKeys]Usage // by key
 
@@ -82,7 +84,7 @@ func NewState(e *env.Env, node *config.Node, shards int) *State {
 		Env: e, Node: node, Shard: e.Shard, Shards: shards, Scratch: &records.Scratch{},
 		parts: map[PartKey]*replica.Partition{}, Groups: map[int32]*group.Coordinator{}, Txns: map[int32]*txn.Coordinator{},
 		configs: map[[16]byte]*config.Topic{}, watching: map[watchKey]*call{}, verifies: map[verifyKey]*verification{},
-		sessions: newSessions(node), Dirs: newLogDirs(node), ControllerID: node.NodeID,
+		sessions: newSessions(node), Dirs: newLogDirs(node), ControllerID: node.NodeID, LogLevel: controller.DefaultLogLevel,
 	}
 }
 

@@ -108,6 +108,7 @@ func (s *Shard) registration() *kmsg.BrokerRegistrationRequest {
 		q.Rack = &rack
 	}
 	q.LogDirs = s.directoryIDs(false)
+	controller.TellFeatures(q)
 	return q
 }
 

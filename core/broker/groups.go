@@ -3,6 +3,7 @@ package broker
 import (
 	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/group"
+	"github.com/seedlog/seedlog/core/group/consumer"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
@@ -172,17 +173,51 @@ func (n topicNames) Partitions(name string) int32 {
 	return 0
 }
 
+// EachTopic gives every topic's name, ascending.
+func (n topicNames) EachTopic(f func(name string)) {
+	for _, t := range n.s.state.Image.Topics() {
+		f(t.Name)
+	}
+}
+
+// Changed is the index of the last image in which a topic was another.
+func (n topicNames) Changed() int64 { return n.s.topicsChanged }
+
+// Created is the index of the last image that brought a topic.
+func (n topicNames) Created() int64 { return n.s.topicsCreated }
+
 func (s *Shard) groupConfig(p *replica.Partition) *group.Config {
 	c, n := group.DefaultConfig(), s.node
 	c.MinSessionTimeoutMS, c.MaxSessionTimeoutMS = n.GroupMinSessionTimeoutMS, n.GroupMaxSessionTimeoutMS
 	c.InitialRebalanceDelayMS, c.MaxSize = n.GroupInitialRebalanceDelayMS, n.GroupMaxSize
 	c.OffsetMetadataMaxBytes, c.OffsetsRetentionMS = n.OffsetMetadataMaxBytes, n.OffsetsRetentionMS
 	c.RetentionCheckIntervalMS, c.CommitTimeoutMS = int32(n.OffsetsRetentionCheckMS), n.OffsetsCommitTimeoutMS
+	c.Consumer = s.consumerConfig()
 	if t := s.applied.TopicByID(p.TopicID); t != nil {
 		c.MaxBatchBytes = s.state.Settings(t).MaxMessageBytes
 	}
 	return c
 }
+
+// consumerConfig gives the settings of consumer groups. A group's own are those of the newest image.
+func (s *Shard) consumerConfig() consumer.Config {
+	n, c := &s.node.Consumers, consumer.DefaultConfig()
+	c.Default = consumer.Settings{
+		SessionTimeoutMS: n.SessionTimeoutMS, HeartbeatIntervalMS: n.HeartbeatIntervalMS, AssignmentIntervalMS: n.AssignmentIntervalMS,
+	}
+	c.MaxSize, c.Assignors, c.RegexRefreshMS = n.MaxSize, n.Assignors, n.RegexRefreshMS
+	c.Migration = map[string]consumer.Migration{
+		"disabled": consumer.Disabled, "upgrade": consumer.Upgrade, "downgrade": consumer.Downgrade, "bidirectional": consumer.Bidirectional,
+	}[n.Migration]
+	c.OfGroup = func(group string, _ consumer.Settings) (own consumer.Settings) {
+		own.SessionTimeoutMS, own.HeartbeatIntervalMS, own.AssignmentIntervalMS = s.node.GroupSettings(s.state.Image.ConfigsOf(groupResource, group))
+		return own
+	}
+	return c
+}
+
+// groupResource is the type of resource of a group's own settings (KIP-848).
+const groupResource = 32
 
 // groupLog is coordinator.Log over a partition, and what that has is group.Producers.
 type groupLog struct{ *replica.Partition }

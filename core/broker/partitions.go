@@ -55,11 +55,13 @@ func (s *Shard) image(img *metadata.Image, boot *bootData) {
 	}
 	for _, t := range old.Topics() {
 		if img.TopicByID(t.ID) == nil {
+			s.topicsChanged = img.Index()
 			s.removeTopic(t)
 		}
 	}
 	for _, t := range img.Topics() {
 		if before := old.TopicByID(t.ID); before != t {
+			s.noteTopic(before, t)
 			s.followTopic(t)
 		}
 	}
@@ -68,6 +70,16 @@ func (s *Shard) image(img *metadata.Image, boot *bootData) {
 	s.setRates()
 	s.opening.next()
 	s.reportApplied()
+}
+
+// noteTopic notes what makes consumer groups look at their subscriptions anew.
+func (s *Shard) noteTopic(before, t *metadata.Topic) {
+	if before == nil {
+		s.topicsCreated = s.applied.Index()
+	}
+	if before == nil || len(before.Partitions) != len(t.Partitions) {
+		s.topicsChanged = s.applied.Index()
+	}
 }
 
 // refreshConfigs hands every open log its settings anew: a broker's default changed.

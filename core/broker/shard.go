@@ -44,38 +44,40 @@ const (
 
 // Shard is one actor of a broker: it owns the connections that it accepted and the partitions that hash to it.
 type Shard struct {
-	env         *env.Env
-	state       *api.State
-	static      *config.Node // as loaded
-	node        *config.Node // under what AlterConfigs set
-	shards      int
-	phase       phase
-	conns       []*conn // by the low half of their number
-	nConns      int
-	accepted    int64             // connections since the start
-	refused     int64             // connections above max.connections since the start
-	refusalAt   clock.Time        // when the log may tell of them again
-	queues      [][]network.Frame // not in use
-	timers      [timerKinds]timer.Timer
-	boot        *bootData
-	opening     opener
-	holds       map[[16]byte]*holding // names of topics, by topic id: directories that may be used
-	unclaimed   int                   // of holds: not granted yet
-	toldHW      int64                 // sum of the high watermarks that shard 0 was told
-	toldCleaned int64                 // sum of the offsets up to which logs are clean
-	dropped     bool                  // partitions went since the checkpoints were told, or they never were
-	applied     *metadata.Image       // partitions follow this image
-	control     *control              // shard 0 only
-	member      *member               // shard 0 of a node of a cluster only
-	assigns     assigns               // shard 0 only
-	follow      followers
-	peers       *peer.Pool // connections to other brokers, and to the controller
-	txns        txns
-	saving      bool      // this shard waits for a checkpoint of log starts
-	dir         directory // shard 0 only: checkpoints and the clean-shutdown marker
-	drainBy     clock.Time
-	doubt       doubt
-	cleaning    cleaning
+	env           *env.Env
+	state         *api.State
+	static        *config.Node // as loaded
+	node          *config.Node // under what AlterConfigs set
+	shards        int
+	phase         phase
+	conns         []*conn // by the low half of their number
+	nConns        int
+	accepted      int64             // connections since the start
+	refused       int64             // connections above max.connections since the start
+	refusalAt     clock.Time        // when the log may tell of them again
+	queues        [][]network.Frame // not in use
+	timers        [timerKinds]timer.Timer
+	boot          *bootData
+	opening       opener
+	holds         map[[16]byte]*holding // names of topics, by topic id: directories that may be used
+	unclaimed     int                   // of holds: not granted yet
+	toldHW        int64                 // sum of the high watermarks that shard 0 was told
+	toldCleaned   int64                 // sum of the offsets up to which logs are clean
+	topicsChanged int64                 // index of the last image with a new, deleted or grown topic
+	topicsCreated int64                 // of the last image with a new one
+	dropped       bool                  // partitions went since the checkpoints were told, or they never were
+	applied       *metadata.Image       // partitions follow this image
+	control       *control              // shard 0 only
+	member        *member               // shard 0 of a node of a cluster only
+	assigns       assigns               // shard 0 only
+	follow        followers
+	peers         *peer.Pool // connections to other brokers, and to the controller
+	txns          txns
+	saving        bool      // this shard waits for a checkpoint of log starts
+	dir           directory // shard 0 only: checkpoints and the clean-shutdown marker
+	drainBy       clock.Time
+	doubt         doubt
+	cleaning      cleaning
 }
 
 var _ step.Stepper = (*Shard)(nil)

@@ -33,13 +33,13 @@ func (r *recovery) recallTail(s *segment, ib []byte) error {
 	}
 	sc := newHopper(r.t, r.env, s.file, s.written)
 	defer sc.close()
-	for {
+	for at := s.base; ; {
 		v, ok := sc.header(pos)
-		if !ok || v.LastOffset() >= r.from || last >= 0 && v.LastOffset() != last {
-			break
+		if !ok || v.BaseOffset() < at || v.LastOffset() >= r.from || last >= 0 && v.LastOffset() != last {
+			break // behind the snapshot a torn batch may have any offset
 		}
 		r.producers.Recall(v)
-		pos, last = pos+int64(v.Size()), -1
+		pos, at, last = pos+int64(v.Size()), v.NextOffset(), -1
 	}
 	if sc.err != disk.OK {
 		return fmt.Errorf("read %s: %w", s.name(r.Log), sc.err)

@@ -93,3 +93,31 @@ func TestEpochsAreKnownFromTheLogStartOnThoughTheirFileWasSavedWithALaterOne(t *
 		m.w.do(func(t *task.Task) { m.check(m.l.Close(t, true) == disk.OK, "close") })
 	}
 }
+
+func TestATornBatchBehindTheSnapshotIsNotRecalled(t *testing.T) {
+	m := fixed(t, DefaultConfig())
+	of := func(seq int32) records.View {
+		return batch(1, 100, 1000, records.Options{HasProducer: true, ProducerID: 7, ProducerEpoch: 2, BaseSequence: seq})
+	}
+	for seq := range int32(3) {
+		m.l.Append(of(seq), 0, nil)
+		m.w.settle()
+	}
+	path := m.l.active().name(m.l)
+	m.w.do(func(t *task.Task) { m.check(m.l.Close(t, true) == disk.OK, "close") })
+	file := m.w.disk.names[path]
+	torn := of(3) // whole but for its base offset, which no CRC covers
+	torn.SetBaseOffset(0)
+	file.data = append(file.data[:len(file.data):len(file.data)], torn...)
+	file.durable = append([]byte(nil), file.data...)
+	m.w = newWorld(m.w.disk)
+	if err := m.open(Options{RecoveryPoint: 3}); err != nil {
+		t.Fatal(err)
+	}
+	if m.l.End() != 3 {
+		t.Fatalf("the log ends at %d", m.l.End())
+	}
+	if d := m.l.Producers().Check(of(3), 0); d.Duplicate || d.Code != kerr.None {
+		t.Errorf("the batch that was cut, sent again, is judged %+v", d)
+	}
+}

@@ -14,6 +14,8 @@ const (
 	StaticBroker         Source = 4
 	Default              Source = 5
 	DynamicBrokerLogger  Source = 6
+	ClientMetricsConfig  Source = 7
+	GroupConfig          Source = 8
 )
 
 // Synonym is one place that a setting's value could come from.

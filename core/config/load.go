@@ -269,6 +269,9 @@ func (n *Node) check(from map[string]string) error {
 	if lo > hi {
 		return fmt.Errorf("group.min.session.timeout.ms=%d is above group.max.session.timeout.ms=%d; lower one or raise the other", lo, hi)
 	}
+	if err := n.checkConsumerGroups(from); err != nil {
+		return err
+	}
 	if rf := n.int("default.replication.factor"); rf < 1 || rf > 1<<15-1 {
 		return fmt.Errorf("default.replication.factor=%d is not a number of replicas; use 1 to 32767", rf)
 	}

@@ -87,7 +87,8 @@ type Node struct {
 	GroupMaxSessionTimeoutMS     int32
 	GroupInitialRebalanceDelayMS int32
 	GroupMaxSize                 int32
-	TransactionPartitions        int32 // transaction.state.log.num.partitions
+	Consumers                    ConsumerGroups // group.consumer.*
+	TransactionPartitions        int32          // transaction.state.log.num.partitions
 	TransactionReplicationFactor int32
 	TransactionSegmentBytes      int32
 	TransactionMinISR            int32

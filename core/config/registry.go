@@ -38,7 +38,7 @@ type Setting struct {
 	Name    string
 	Kind    Kind
 	Default string // "" with flag null: no value
-	Rule    string // which values are allowed: "" all of the kind, "1..", "0..1", "a|b", "any case: a|b", "nonempty", "1..9 or -1", "replicas"
+	Rule    string // which values are allowed: "" all of the kind, "1..", "0..1", "a|b", "any case: a|b", "nonempty", "1..9 or -1", "replicas", "reset"
 	Flags   Flags
 	Doc     string
 }

@@ -201,6 +201,7 @@ func (n *Node) derive() {
 	n.GroupMaxSessionTimeoutMS = n.int("group.max.session.timeout.ms")
 	n.GroupInitialRebalanceDelayMS = n.int("group.initial.rebalance.delay.ms")
 	n.GroupMaxSize = n.int("group.max.size")
+	n.deriveConsumerGroups()
 	n.deriveTransactions()
 	n.deriveCleaner()
 	n.MetadataSnapshotBytes = n.long("metadata.log.max.record.bytes.between.snapshots")

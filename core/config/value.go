@@ -110,6 +110,8 @@ func (s *Setting) checkWord(v string) string {
 	switch {
 	case words == "" || words == "replicas" && (v == "*" || isReplica(v)):
 		return ""
+	case words == "reset":
+		return checkReset(v)
 	case words == "nonempty":
 		if v == "" {
 			return "String must be non-empty"

@@ -70,7 +70,8 @@ func RegisterBroker(c *Context, req *kmsg.BrokerRegistrationRequest, features []
 			records = append(records, &features[i])
 		}
 	}
-	r := &metadata.RegisterBrokerRecord{NodeID: req.BrokerID, Incarnation: req.IncarnationID, BrokerEpoch: -1, Rack: req.Rack, LogDirs: req.LogDirs, Fenced: c.Clustered}
+	r := &metadata.RegisterBrokerRecord{NodeID: req.BrokerID, Incarnation: req.IncarnationID, BrokerEpoch: -1, Rack: req.Rack, LogDirs: req.LogDirs, Fenced: c.Clustered,
+		Features: toldFeatures(req)}
 	for i := range req.Listeners {
 		l := &req.Listeners[i]
 		r.Listeners = append(r.Listeners, metadata.Listener{Name: l.Name, Protocol: l.SecurityProtocol, Host: l.Host, Port: int32(l.Port)})
@@ -89,7 +90,7 @@ func RegisterBroker(c *Context, req *kmsg.BrokerRegistrationRequest, features []
 // amended gives what the same incarnation says otherwise, if anything: a retry of a registration whose answer was lost says the same.
 func amended(old *metadata.Broker, r *metadata.RegisterBrokerRecord) []metadata.Record {
 	rack := old.Rack == r.Rack || old.Rack != nil && r.Rack != nil && *old.Rack == *r.Rack
-	if rack && slices.Equal(old.Listeners, r.Listeners) && slices.Equal(old.LogDirs, r.LogDirs) {
+	if rack && slices.Equal(old.Listeners, r.Listeners) && slices.Equal(old.LogDirs, r.LogDirs) && slices.Equal(old.Features, r.Features) {
 		return nil
 	}
 	r.BrokerEpoch, r.Fenced, r.InShutdown, r.ActiveEpoch = old.Epoch, old.Fenced, old.InShutdown, old.ActiveEpoch
@@ -146,26 +147,7 @@ func (c *Context) checkRegistration(req *kmsg.BrokerRegistrationRequest, old *me
 			}
 		}
 	}
-	for i := range req.Features {
-		f := &req.Features[i]
-		if level := c.level(f.Name); level < f.MinSupportedVersion || level > f.MaxSupportedVersion {
-			return kerr.UnsupportedVersion
-		}
-	}
-	return kerr.None
-}
-
-// level is what a feature is finalized at; of metadata.version at least 1.
-func (c *Context) level(name string) int16 {
-	for _, f := range c.Image.Features() {
-		if f.Name == name {
-			return f.Level
-		}
-	}
-	if name == "metadata.version" {
-		return 1
-	}
-	return 0
+	return c.checkFeatures(toldFeatures(req))
 }
 
 // reserved says whether an id can name no directory: 0 to 99 stand for unassigned, lost, migrating and what may come (DirectoryId).

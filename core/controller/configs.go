@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,7 +15,8 @@ import (
 
 // AlterConfigs decides API 33, v0–2: the given settings replace all that a resource has. Each resource is changed or refused by itself.
 //
-// UNKNOWN_TOPIC_OR_PARTITION; INVALID_TOPIC_EXCEPTION; INVALID_CONFIG: of a topic; INVALID_REQUEST: of a broker, and everything else.
+// UNKNOWN_TOPIC_OR_PARTITION; INVALID_TOPIC_EXCEPTION; INVALID_CONFIG: of a topic, a group or client metrics; INVALID_REQUEST: of a broker, and
+// everything else.
 func AlterConfigs(c *Context, req *kmsg.AlterConfigsRequest) (kmsg.Response, []metadata.Record) {
 	return c.alterConfigs(req, true, req.ValidateOnly)
 }
@@ -65,6 +67,13 @@ func (c *Context) checkChanges(a asked, times int) refusal {
 		return refusal{}
 	case metadata.ResourceBroker:
 		return c.checkBroker(a.name, a.changes)
+	case metadata.ResourceGroup:
+		if a.name == "" {
+			return refuse(kerr.InvalidRequest, "Default group resources are not allowed.")
+		}
+		return refusal{}
+	case metadata.ResourceClientMetrics:
+		return refusal{}
 	}
 	return refuse(kerr.InvalidRequest, "Unknown resource type %d", a.kind)
 }
@@ -84,15 +93,17 @@ func wellFormed(a asked, times int) refusal {
 			return refuse(kerr.InvalidRequest, "Error due to duplicate config keys")
 		}
 		keys[ch.key] = true
-		if ch.op < kmsg.IncrementalAlterConfigOpSet || ch.op > kmsg.IncrementalAlterConfigOpSubtract {
-			return refuse(kerr.InvalidRequest, "Unknown operations type %d", ch.op)
-		}
 		if ch.value == nil && ch.op != kmsg.IncrementalAlterConfigOpDelete {
 			nulls = append(nulls, ch.key)
 		}
 	}
 	if len(nulls) > 0 {
 		return refuse(kerr.InvalidRequest, "Null value not supported for : %s", strings.Join(nulls, ", "))
+	}
+	for _, ch := range a.changes {
+		if a.kind != metadata.ResourceBrokerLogger && (ch.op < kmsg.IncrementalAlterConfigOpSet || ch.op > kmsg.IncrementalAlterConfigOpSubtract) {
+			return refuse(kerr.InvalidRequest, "Unknown operations type %d", ch.op)
+		}
 	}
 	return refusal{}
 }
@@ -134,18 +145,8 @@ func (c *Context) alter(id resource, old config.Pairs, changes []change, have in
 		}
 		next = next.With(ch.key, v)
 	}
-	if id.kind == metadata.ResourceTopic {
-		if err := config.ValidateTopic(c.Node, next); err != nil {
-			return nil, refusal{kerr.InvalidConfig, err.Error()}
-		}
-	} else {
-		for _, x := range next {
-			if s := config.Broker(x.Key); s != nil {
-				if err := s.Check(x.Value); err != nil {
-					return nil, refusal{kerr.InvalidRequest, err.Error()}
-				}
-			}
-		}
+	if bad := c.validate(id, next); bad.code != kerr.None {
+		return nil, bad
 	}
 	var out []metadata.Record
 	for _, ch := range changes {
@@ -169,6 +170,34 @@ func (c *Context) alter(id resource, old config.Pairs, changes []change, have in
 	return out, refusal{}
 }
 
+// validate refuses what a resource's settings may not be as a whole.
+func (c *Context) validate(id resource, next config.Pairs) refusal {
+	code, err := kerr.InvalidConfig, error(nil)
+	switch id.kind {
+	case metadata.ResourceTopic:
+		err = config.ValidateTopic(c.Node, next)
+	case metadata.ResourceGroup:
+		err = config.ValidateGroup(c.Node, next)
+	case metadata.ResourceClientMetrics:
+		err = config.ValidateClientMetrics(id.name, next)
+	default:
+		code = kerr.InvalidRequest
+		for _, x := range next {
+			if s := config.Broker(x.Key); s != nil && err == nil {
+				err = s.Check(x.Value)
+			}
+		}
+	}
+	var request *config.BadRequest
+	if errors.As(err, &request) {
+		code = kerr.InvalidRequest
+	}
+	if err != nil {
+		return refusal{code, err.Error()}
+	}
+	return refusal{}
+}
+
 // apply gives the value of a setting after a change, nil for none.
 func (c *Context) apply(id resource, old config.Pairs, ch change) (*string, refusal) {
 	switch ch.op {
@@ -181,8 +210,11 @@ func (c *Context) apply(id resource, old config.Pairs, ch change) (*string, refu
 	if ch.op == kmsg.IncrementalAlterConfigOpSubtract {
 		verb = "SUBTRACT"
 	}
-	s := config.ForTopic(ch.key)
-	if id.kind == metadata.ResourceBroker {
+	var s *config.Setting // nil: neither groups nor client metrics have lists that can be changed so
+	switch id.kind {
+	case metadata.ResourceTopic:
+		s = config.ForTopic(ch.key)
+	case metadata.ResourceBroker:
 		s = config.Broker(ch.key)
 	}
 	if s == nil || s.Kind != config.List {

@@ -63,11 +63,11 @@ func TestABrokerRefusesWhatConcernsAnotherBrokerAndTheRestIsDecided(t *testing.T
 	}{
 		{kerr.InvalidRequest, "Unexpected broker id, expected 1, but received 2"},
 		{},
-		{kerr.InvalidRequest, "Log levels cannot be changed: this broker writes its few lines of INFO, WARN and ERROR to standard error; filter them there."},
+		{},
 		{},
 		{kerr.UnknownTopicOrPartition, "The topic 'none' does not exist."},
 		{kerr.InvalidRequest, "Node id must be an integer, but it is: x"},
-		{kerr.InvalidRequest, "Unexpected broker id, expected 1, but received 2"},
+		{kerr.InvalidRequest, "Unexpected node id. Expected 1, but received 2"},
 	} {
 		got := resp.Resources[i]
 		if got.ResourceName != q.Resources[i].ResourceName || got.ResourceType != q.Resources[i].ResourceType || kerr.Code(got.ErrorCode) != want.code || want.text != "" && *got.ErrorMessage != want.text {
@@ -82,6 +82,14 @@ func TestABrokerRefusesWhatConcernsAnotherBrokerAndTheRestIsDecided(t *testing.T
 	}
 	if v, _ := c.img().TopicByName("a").Configs.Get("retention.ms"); v != "2000" {
 		t.Errorf("of the topic: %q", v)
+	}
+	if p.LogLevel != "DEBUG" {
+		t.Errorf("the log level is to be %q", p.LogLevel)
+	}
+	dry := changing(kmsg.ConfigResourceTypeBrokerLogger, "1", "root", s("WARN"))
+	dry.ValidateOnly = true
+	if p := Preprocess(c.m.node, dry); p.Rest != nil || p.LogLevel != "" {
+		t.Errorf("a dry run is to set the log level to %q", p.LogLevel)
 	}
 	if p := Preprocess(c.m.node, changing(kmsg.ConfigResourceTypeBroker, "2", "log.retention.ms", s("1"))); p.Rest != nil {
 		t.Error("the controller is asked for nothing")
@@ -107,6 +115,7 @@ func TestWhatNoControllerDecidedSaysWhatMayBeDone(t *testing.T) {
 			Refuse(kmsg.NewPtrAlterPartitionAssignmentsRequest(), code).(*kmsg.AlterPartitionAssignmentsResponse).ErrorMessage,
 			Refuse(kmsg.NewPtrListPartitionReassignmentsRequest(), code).(*kmsg.ListPartitionReassignmentsResponse).ErrorMessage,
 			Refuse(kmsg.NewPtrUnregisterBrokerRequest(), code).(*kmsg.UnregisterBrokerResponse).ErrorMessage,
+			Refuse(kmsg.NewPtrUpdateFeaturesRequest(), code).(*kmsg.UpdateFeaturesResponse).ErrorMessage,
 			Refuse(kmsg.NewPtrDescribeQuorumRequest(), code).(*kmsg.DescribeQuorumResponse).ErrorMessage,
 		} {
 			if text == nil || *text == "" {

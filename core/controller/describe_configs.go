@@ -4,22 +4,29 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/seedlog/seedlog/core/assert"
 	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// DescribeConfigs answers API 32, v1–4, from a broker's own settings and image; any broker can. It changes nothing.
+// DescribeConfigs answers API 32, v1–4, from a broker's own settings, image and log level; any broker can. It changes nothing.
 //
-// UNKNOWN_TOPIC_OR_PARTITION; INVALID_TOPIC_EXCEPTION; INVALID_REQUEST: another broker, or a kind of resource that is not known.
-func DescribeConfigs(n *config.Node, img *metadata.Image, req *kmsg.DescribeConfigsRequest) *kmsg.DescribeConfigsResponse {
+// UNKNOWN_TOPIC_OR_PARTITION; INVALID_TOPIC_EXCEPTION; INVALID_REQUEST: another broker, a name that is empty; for all that is asked, if one is of a
+// kind that has no settings.
+func DescribeConfigs(n *config.Node, img *metadata.Image, logLevel string, req *kmsg.DescribeConfigsRequest) *kmsg.DescribeConfigsResponse {
 	resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
+	strange := slices.ContainsFunc(req.Resources, func(r kmsg.DescribeConfigsRequestResource) bool { return !configurable(int8(r.ResourceType)) })
 	for i := range req.Resources {
 		r := &req.Resources[i]
 		out := kmsg.NewDescribeConfigsResponseResource()
 		out.ResourceType, out.ResourceName = r.ResourceType, r.ResourceName
-		found, bad := describe(n, img, r)
+		var found []config.Described
+		bad := refusal{kerr.InvalidRequest, malformed}
+		if !strange {
+			found, bad = describe(n, img, logLevel, r)
+		}
 		out.ErrorCode = int16(bad.code)
 		out.ErrorMessage = kmsg.StringPtr(bad.text)
 		out.Configs = make([]kmsg.DescribeConfigsResponseResourceConfig, 0, len(found))
@@ -31,7 +38,19 @@ func DescribeConfigs(n *config.Node, img *metadata.Image, req *kmsg.DescribeConf
 	return resp
 }
 
-func describe(n *config.Node, img *metadata.Image, r *kmsg.DescribeConfigsRequestResource) ([]config.Described, refusal) {
+// malformed is what Kafka says of a request that it refuses as a whole without a better reason (Errors.INVALID_REQUEST).
+const malformed = "This most likely occurs because of a request being malformed by the client library or the message was sent to an incompatible broker. See the broker logs for more details."
+
+// configurable says whether resources of a kind have settings.
+func configurable(kind int8) bool {
+	switch kind {
+	case metadata.ResourceTopic, metadata.ResourceBroker, metadata.ResourceBrokerLogger, metadata.ResourceClientMetrics, metadata.ResourceGroup:
+		return true
+	}
+	return false
+}
+
+func describe(n *config.Node, img *metadata.Image, logLevel string, r *kmsg.DescribeConfigsRequestResource) ([]config.Described, refusal) {
 	switch int8(r.ResourceType) {
 	case metadata.ResourceTopic:
 		if text := ValidName(r.ResourceName); text != "" {
@@ -50,16 +69,27 @@ func describe(n *config.Node, img *metadata.Image, r *kmsg.DescribeConfigsReques
 			return nil, bad
 		}
 		return config.DescribeBroker(n, r.ConfigNames), refusal{}
-	case resourceLogger:
+	case metadata.ResourceClientMetrics:
+		if r.ResourceName == "" {
+			return nil, refuse(kerr.InvalidRequest, "Client metrics subscription name must not be empty")
+		}
+		return config.DescribeClientMetrics(img.ConfigsOf(metadata.ResourceClientMetrics, r.ResourceName), r.ConfigNames), refusal{}
+	case metadata.ResourceGroup:
+		if r.ResourceName == "" {
+			return nil, refuse(kerr.InvalidRequest, "Group name must not be empty")
+		}
+		return config.DescribeGroup(n, img.ConfigsOf(metadata.ResourceGroup, r.ResourceName), r.ConfigNames), refusal{}
+	case metadata.ResourceBrokerLogger:
 		if r.ResourceName == "" {
 			return nil, refuse(kerr.InvalidRequest, "Broker id must not be empty")
 		}
 		if bad := describedHere(n, r.ResourceName, ""); bad.code != kerr.None {
 			return nil, bad
 		}
-		return loggers(r.ConfigNames), refusal{}
+		return describedLoggers(logLevel, r.ConfigNames), refusal{}
 	}
-	return nil, refuse(kerr.InvalidRequest, "Unsupported resource type: %d", r.ResourceType)
+	assert.Never("controller: settings of a resource that has none")
+	return nil, refusal{}
 }
 
 // describedHere refuses to describe another broker. or is what the resource's name may be besides this broker's id.
@@ -72,15 +102,6 @@ func describedHere(n *config.Node, name, or string) refusal {
 		return refuse(kerr.InvalidRequest, "Unexpected broker id, expected %d%s but received %s", n.NodeID, or, name)
 	}
 	return refusal{}
-}
-
-// loggers are those of this broker: one, which writes lines of INFO and above and cannot be changed.
-func loggers(names []string) []config.Described {
-	if len(names) > 0 && !slices.Contains(names, "root") {
-		return nil
-	}
-	level := "INFO"
-	return []config.Described{{Name: "root", Value: &level, ReadOnly: true, Source: config.DynamicBrokerLogger}}
 }
 
 func described(d *config.Described, req *kmsg.DescribeConfigsRequest) kmsg.DescribeConfigsResponseResourceConfig {

@@ -217,6 +217,8 @@ func (m *Machine) one(img *metadata.Image, req kmsg.Request) (kmsg.Response, []m
 		return pair(AlterConfigs(c, req))
 	case *kmsg.IncrementalAlterConfigsRequest:
 		return pair(IncrementalAlterConfigs(c, req))
+	case *kmsg.UpdateFeaturesRequest:
+		return pair(UpdateFeatures(c, req))
 	case *kmsg.AllocateProducerIDsRequest:
 		return pair(AllocateProducerIDs(c, req))
 	case *kmsg.BrokerRegistrationRequest:

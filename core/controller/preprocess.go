@@ -10,58 +10,64 @@ import (
 	"github.com/seedlog/seedlog/core/metadata"
 )
 
-// resourceLogger is the kind of resource that a broker's loggers are (KIP-412).
-const resourceLogger = 8
-
 // Preprocessed is a request that changes settings as the broker that was asked sees it (ConfigAdminManager.preprocess): what only that broker
-// can judge it refuses itself, and the rest is the controller's.
+// can judge it refuses or does itself, and the rest is the controller's.
 type Preprocessed struct {
-	Rest kmsg.Request // the request without what is refused; nil: nothing is left
-	req  kmsg.Request
-	bad  []refusal // by resource of req
+	Rest     kmsg.Request // the request without what is refused or done; nil: nothing is left
+	LogLevel string       // that this broker shall have from now on; "": as before
+	req      kmsg.Request
+	bad      []refusal // by resource of req
+	done     []bool    // by resource of req: it is the broker's own, and not refused
 }
 
-// Preprocess refuses, of an AlterConfigs or an IncrementalAlterConfigs, the settings of another broker, and log levels.
+// Preprocess refuses, of an AlterConfigs or an IncrementalAlterConfigs, the settings of another broker, and takes out log levels, which belong to
+// no metadata.
 //
-// INVALID_REQUEST.
+// INVALID_REQUEST; INVALID_CONFIG: of a logger.
 func Preprocess(n *config.Node, req kmsg.Request) *Preprocessed {
 	all := askedOf(req)
 	times := timesOf(all)
-	p := &Preprocessed{Rest: req, req: req, bad: make([]refusal, len(all))}
-	refused := 0
+	p := &Preprocessed{Rest: req, req: req, bad: make([]refusal, len(all)), done: make([]bool, len(all))}
+	inc, incremental := req.(*kmsg.IncrementalAlterConfigsRequest)
+	out := 0
 	for i, a := range all {
-		_, incremental := req.(*kmsg.IncrementalAlterConfigsRequest)
-		switch {
-		case a.kind == metadata.ResourceBroker && a.name != "", a.kind == resourceLogger && incremental:
-		default:
+		logger := a.kind == metadata.ResourceBrokerLogger && incremental
+		if !logger && (a.kind != metadata.ResourceBroker || a.name == "") {
 			continue
 		}
 		if p.bad[i] = wellFormed(a, times[a.resource]); p.bad[i].code == kerr.None {
-			p.bad[i] = ofThisNode(n, a.resource)
+			p.bad[i] = ofThisNode(n, a)
 		}
-		if p.bad[i].code != kerr.None {
-			refused++
+		p.done[i] = logger && p.bad[i].code == kerr.None
+		if p.done[i] && !inc.ValidateOnly && len(a.changes) > 0 {
+			p.LogLevel = *a.changes[0].value
+		}
+		if p.done[i] || p.bad[i].code != kerr.None {
+			out++
 		}
 	}
 	switch {
-	case refused > 0 && refused == len(all):
+	case out > 0 && out == len(all):
 		p.Rest = nil
-	case refused > 0:
-		p.Rest = only(req, func(i int) bool { return p.bad[i].code == kerr.None })
+	case out > 0:
+		p.Rest = only(req, func(i int) bool { return p.bad[i].code == kerr.None && !p.done[i] })
 	}
 	return p
 }
 
-// ofThisNode refuses the settings of another broker than the one that was asked, and those of loggers.
-func ofThisNode(n *config.Node, r resource) refusal {
-	id, err := strconv.ParseInt(r.name, 10, 32)
+// ofThisNode refuses the settings of another broker than the one that was asked, and levels that its loggers do not take.
+func ofThisNode(n *config.Node, a asked) refusal {
+	id, err := strconv.ParseInt(a.name, 10, 32)
+	logger := a.kind == metadata.ResourceBrokerLogger
 	switch {
 	case err != nil:
-		return refuse(kerr.InvalidRequest, "Node id must be an integer, but it is: %s", r.name)
+		return refuse(kerr.InvalidRequest, "Node id must be an integer, but it is: %s", a.name)
+	case int32(id) != n.NodeID && logger:
+		return refuse(kerr.InvalidRequest, "Unexpected node id. Expected %d, but received %d", n.NodeID, id)
 	case int32(id) != n.NodeID:
-		return refuse(kerr.InvalidRequest, "Unexpected broker id, expected %d, but received %s", n.NodeID, r.name)
-	case r.kind == resourceLogger:
-		return refuse(kerr.InvalidRequest, "Log levels cannot be changed: this broker writes its few lines of INFO, WARN and ERROR to standard error; filter them there.")
+		return refuse(kerr.InvalidRequest, "Unexpected broker id, expected %d, but received %s", n.NodeID, a.name)
+	case logger:
+		return checkLoggers(a.changes)
 	}
 	return refusal{}
 }
@@ -72,7 +78,7 @@ func (p *Preprocessed) Answer(rest kmsg.Response) kmsg.Response {
 	bad := append([]refusal(nil), p.bad...)
 	for i := range bad {
 		switch {
-		case bad[i].code != kerr.None:
+		case bad[i].code != kerr.None || p.done[i]:
 		case len(got) > 0:
 			bad[i], got = got[0], got[1:]
 		default:

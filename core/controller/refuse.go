@@ -84,6 +84,8 @@ func whole(resp kmsg.Response) (*int16, **string) {
 		return &r.ErrorCode, &r.ErrorMessage
 	case *kmsg.AssignReplicasToDirsResponse:
 		return &r.ErrorCode, nil
+	case *kmsg.UpdateFeaturesResponse:
+		return &r.ErrorCode, &r.ErrorMessage
 	case *kmsg.UnregisterBrokerResponse:
 		return &r.ErrorCode, &r.ErrorMessage
 	case *kmsg.DescribeQuorumResponse:

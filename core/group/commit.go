@@ -29,6 +29,9 @@ func (c *Coordinator) OffsetCommit(req *kmsg.OffsetCommitRequest, _ ClientInfo, 
 
 // admitCommit says whether the sender may commit, and keeps its session alive.
 func (c *Coordinator) admitCommit(req *kmsg.OffsetCommitRequest) kerr.Code {
+	if g := c.consumers[req.Group]; g != nil {
+		return c.mayCommitConsumer(g, req)
+	}
 	g := c.groups[req.Group]
 	if g == nil {
 		switch {
@@ -36,7 +39,7 @@ func (c *Coordinator) admitCommit(req *kmsg.OffsetCommitRequest) kerr.Code {
 			return kerr.GroupIDNotFound
 		case req.Generation >= 0:
 			return kerr.IllegalGeneration
-		case len(c.groups) >= c.cfg.MaxGroups:
+		case len(c.groups)+len(c.consumers) >= c.cfg.MaxGroups:
 			return kerr.CoordinatorNotAvailable
 		}
 		return kerr.None // a simple group, which the first commit makes

@@ -1,5 +1,7 @@
 package group
 
+import "github.com/seedlog/seedlog/core/group/consumer"
+
 // Config is the settings of a coordinator, by Kafka's names. The caller may change them between steps.
 type Config struct {
 	MinSessionTimeoutMS      int32 // group.min.session.timeout.ms
@@ -11,6 +13,7 @@ type Config struct {
 	RetentionCheckIntervalMS int32 // offsets.retention.check.interval.ms
 	CommitTimeoutMS          int32 // offsets.commit.timeout.ms: how long a reply waits for the high watermark
 	MaxBatchBytes            int32 // of one batch on the log: max.message.bytes of __consumer_offsets
+	Consumer                 consumer.Config
 
 	// Bounds of our own; Kafka has none there.
 	MaxGroups      int // groups of one coordinator
@@ -30,6 +33,7 @@ func DefaultConfig() *Config {
 		RetentionCheckIntervalMS: 600000,
 		CommitTimeoutMS:          5000,
 		MaxBatchBytes:            1048588,
+		Consumer:                 consumer.DefaultConfig(),
 		MaxGroups:                1 << 20,
 		MaxPending:               1 << 14,
 		MaxMemberBytes:           1 << 20,
@@ -40,13 +44,8 @@ func DefaultConfig() *Config {
 // heartbeats, and its client may have gone and joined again under a new id. Source: Kafka's CLASSIC_GROUP_NEW_MEMBER_JOIN_TIMEOUT_MS.
 const newMemberJoinTimeoutMS = 5 * 60 * 1000
 
-// Topics resolves topic names and ids, as the newest metadata image has them.
-type Topics interface {
-	TopicID(name string) (id [16]byte, ok bool)
-	TopicName(id [16]byte) (name string, ok bool)
-	// Partitions is the number of a topic's partitions, 0 if there is no such topic.
-	Partitions(name string) int32
-}
+// Topics is the topics of the newest metadata image.
+type Topics = consumer.Topics
 
 // ClientInfo is whom a request came from.
 type ClientInfo struct {

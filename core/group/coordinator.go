@@ -7,6 +7,7 @@ import (
 	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/group/classic"
+	"github.com/seedlog/seedlog/core/group/consumer"
 	"github.com/seedlog/seedlog/core/group/offsets"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/records"
@@ -31,6 +32,8 @@ type Coordinator struct {
 	// Durable: a fold over the log. Replay alone changes it.
 	offsets offsets.Store
 	meta    map[string][]byte // the value of each group's last GroupMetadata record
+	// Groups of the consumer protocol: durable but for their timers. A group is in here or in groups, never in both.
+	consumers map[string]*consumer.Group
 
 	// Live: each group that has either of these, or members.
 	groups map[string]*classic.Group
@@ -40,6 +43,7 @@ type Coordinator struct {
 // New makes a coordinator that waits for its log to be loaded.
 func New(e *env.Env, log coordinator.Log, cfg *Config, topics Topics) *Coordinator {
 	c := &Coordinator{env: e, cfg: cfg, topics: topics, meta: make(map[string][]byte), groups: make(map[string]*classic.Group)}
+	c.consumers = make(map[string]*consumer.Group)
 	c.shard = coordinator.NewShard(e, log, c, options(cfg))
 	c.expiry.Owner = c
 	c.producers, _ = log.(Producers)
@@ -59,7 +63,12 @@ func (c *Coordinator) Loaded() {
 	for _, id := range sortedKeys(c.meta) {
 		v, err := readGroup(c.meta[id])
 		assert.That(err == nil, "group: a value that was replayed cannot be read")
-		c.revive(id, v)
+		if c.consumers[id] == nil {
+			c.revive(id, v)
+		}
+	}
+	for _, id := range sortedKeys(c.consumers) {
+		c.reviveConsumer(c.consumers[id])
 	}
 	c.offsets.Transactions(func(_ int64, pending *offsets.Store) { c.reviveSimple(pending.Groups()) })
 	c.reviveSimple(c.offsets.Groups())
@@ -67,10 +76,12 @@ func (c *Coordinator) Loaded() {
 	c.checkAll()
 }
 
-// reviveSimple makes a group of each id that has offsets but no generation.
+// reviveSimple makes a group of each id that has offsets and nothing else.
 func (c *Coordinator) reviveSimple(ids []string) {
 	for _, id := range ids {
-		c.ensure(id)
+		if c.consumers[id] == nil {
+			c.ensure(id)
+		}
 	}
 }
 
@@ -138,6 +149,9 @@ func (c *Coordinator) Unload(code kerr.Code) {
 	for _, id := range sortedKeys(c.groups) {
 		c.bury(c.groups[id], code)
 	}
+	for _, id := range sortedKeys(c.consumers) {
+		c.consumers[id].Stop()
+	}
 	c.env.Timers.Cancel(&c.expiry)
 }
 
@@ -161,10 +175,7 @@ func (c *Coordinator) unavailable() kerr.Code {
 
 // bury ends a live group.
 func (c *Coordinator) bury(g *classic.Group, code kerr.Code) {
-	for _, m := range g.Members {
-		g.RefuseJoin(m, m.ID, code)
-		g.RefuseSync(m, code)
-	}
+	c.answerAll(g, code)
 	g.Bury()
 	delete(c.groups, g.ID)
 }
@@ -192,6 +203,10 @@ func (c *Coordinator) check(groupID string) {
 		if g := c.groups[groupID]; g != nil {
 			g.CheckInvariants()
 		}
+		if g := c.consumers[groupID]; g != nil {
+			g.CheckInvariants()
+		}
+		assert.That(c.groups[groupID] == nil || c.consumers[groupID] == nil, "group: of two protocols")
 	}
 }
 
@@ -205,6 +220,10 @@ func (c *Coordinator) checkAll() {
 func (c *Coordinator) CheckInvariants() {
 	for _, id := range sortedKeys(c.groups) {
 		c.groups[id].CheckInvariants()
+	}
+	for _, id := range sortedKeys(c.consumers) {
+		c.consumers[id].CheckInvariants()
+		assert.That(c.groups[id] == nil, "group: of two protocols")
 	}
 }
 

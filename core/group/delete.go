@@ -34,19 +34,34 @@ func (c *Coordinator) parkFor(ids []string, w coordinator.Waiter, resp kmsg.Resp
 }
 
 func (c *Coordinator) deleteGroup(id string) kerr.Code {
-	g := c.groups[id]
-	if g == nil {
-		return kerr.GroupIDNotFound
-	}
-	if g.State != classic.Empty {
-		return kerr.NonEmptyGroup
+	code, record := c.mayDelete(id)
+	if code != kerr.None {
+		return code
 	}
 	var recs []coordinator.Record
 	if o := c.offsets.Group(id); o != nil {
 		recs = appendTombstones(recs, id, o)
 	}
 	c.offsets.Pending(id, func(_ int64, o *offsets.Group) { recs = appendTombstones(recs, id, o) })
-	return c.writeTombstones(id, append(recs, groupRecord(id, nil)))
+	return c.writeTombstones(id, append(recs, record...))
+}
+
+// mayDelete says whether a group can be deleted, and gives what deletes it once its offsets are gone.
+func (c *Coordinator) mayDelete(id string) (kerr.Code, []coordinator.Record) {
+	if g := c.consumers[id]; g != nil {
+		if g.Len() > 0 {
+			return kerr.NonEmptyGroup, nil
+		}
+		return kerr.None, c.emptied(id)
+	}
+	g := c.groups[id]
+	switch {
+	case g == nil:
+		return kerr.GroupIDNotFound, nil
+	case g.State != classic.Empty:
+		return kerr.NonEmptyGroup, nil
+	}
+	return kerr.None, []coordinator.Record{groupRecord(id, nil)}
 }
 
 func appendTombstones(recs []coordinator.Record, id string, o *offsets.Group) []coordinator.Record {
@@ -104,6 +119,9 @@ func (c *Coordinator) admitDelete(id string) kerr.Code {
 	if id == "" {
 		return kerr.InvalidGroupID
 	}
+	if c.consumers[id] != nil {
+		return kerr.None
+	}
 	g := c.groups[id]
 	if g == nil {
 		return kerr.GroupIDNotFound
@@ -118,10 +136,18 @@ func (c *Coordinator) deleteOffset(id, topic string, p int32) (code kerr.Code, e
 	switch {
 	case !c.partitionExists(topic, p):
 		return kerr.UnknownTopicOrPartition, false
-	case c.groups[id].IsSubscribed(topic):
+	case c.isSubscribed(id, topic):
 		return kerr.GroupSubscribedToTopic, false
 	}
 	return kerr.None, c.offsets.Get(id, topic, p) != nil || c.offsets.Unstable(id, topic, p)
+}
+
+// isSubscribed says whether a member of a group that exists reads the topic.
+func (c *Coordinator) isSubscribed(id, topic string) bool {
+	if g := c.consumers[id]; g != nil {
+		return g.IsSubscribed(topic)
+	}
+	return c.groups[id].IsSubscribed(topic)
 }
 
 // TopicDeleted forgets what all groups committed for a topic.
@@ -129,7 +155,7 @@ func (c *Coordinator) TopicDeleted(topic string) {
 	if !c.Active() {
 		return
 	}
-	for _, id := range sortedKeys(c.groups) {
+	for _, id := range c.groupIDs() {
 		var recs []coordinator.Record
 		add := func(_ int64, g *offsets.Group) {
 			for _, t := range g.Topics {

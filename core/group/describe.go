@@ -41,6 +41,9 @@ func (c *Coordinator) describe(id string, version int16) kmsg.DescribeGroupsResp
 		out.State = classic.Dead.String()
 		if version >= 6 {
 			text := "Group " + id + " not found."
+			if c.consumers[id] != nil {
+				text = "Group " + id + " is not a classic group."
+			}
 			out.ErrorCode, out.ErrorMessage = int16(kerr.GroupIDNotFound), &text
 		}
 		return out

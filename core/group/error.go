@@ -19,6 +19,13 @@ func ErrorResponse(req kmsg.Request, code kerr.Code) kmsg.Response {
 		resp.(*kmsg.HeartbeatResponse).ErrorCode = int16(code)
 	case *kmsg.LeaveGroupRequest:
 		resp.(*kmsg.LeaveGroupResponse).ErrorCode = int16(code)
+	case *kmsg.ConsumerGroupHeartbeatRequest:
+		resp.(*kmsg.ConsumerGroupHeartbeatResponse).ErrorCode = int16(code)
+	case *kmsg.ConsumerGroupDescribeRequest:
+		r := resp.(*kmsg.ConsumerGroupDescribeResponse)
+		for _, id := range q.Groups {
+			r.Groups = append(r.Groups, consumerError(id, code, ""))
+		}
 	case *kmsg.ListGroupsRequest:
 		resp.(*kmsg.ListGroupsResponse).ErrorCode = int16(code)
 	case *kmsg.OffsetDeleteRequest:

@@ -10,12 +10,13 @@ import (
 
 // expireOffsets deletes offsets whose retention has passed, and groups that have neither members nor offsets left.
 func (c *Coordinator) expireOffsets() {
-	for _, id := range sortedKeys(c.groups) {
-		g := c.groups[id]
-		recs, all := c.expired(g)
+	for _, id := range c.groupIDs() {
+		recs, all := c.expired(id)
 		n := int64(len(recs))
-		if all && g.State == classic.Empty && !c.offsets.Open(id) {
-			recs = append(recs, groupRecord(id, nil))
+		if all && !c.offsets.Open(id) {
+			if code, deletes := c.mayDelete(id); code == kerr.None {
+				recs = append(recs, deletes...)
+			}
 		}
 		if code := c.writeTombstones(id, recs); code != kerr.None {
 			c.env.Warnf("group %s: expired offsets stay until the next check: %s", id, code)
@@ -26,27 +27,28 @@ func (c *Coordinator) expireOffsets() {
 }
 
 // expired gives tombstones for what has expired, and whether that is all that the group has.
-func (c *Coordinator) expired(g *classic.Group) (recs []coordinator.Record, all bool) {
-	o := c.offsets.Group(g.ID)
+func (c *Coordinator) expired(id string) (recs []coordinator.Record, all bool) {
+	o := c.offsets.Group(id)
 	if o == nil {
 		return nil, true
 	}
-	if !mayExpire(g) {
+	g := c.groups[id] // nil: a consumer group, whose members' topics are always known
+	if g != nil && !mayExpire(g) {
 		return nil, false
 	}
 	all = true
 	for _, t := range o.Topics {
-		if g.IsSubscribed(t.Name) {
+		if c.isSubscribed(id, t.Name) {
 			all = false
 			continue
 		}
 		for i := range t.Partitions {
 			p := &t.Partitions[i]
-			if !c.hasExpired(g, &p.Offset) || c.offsets.Unstable(g.ID, t.Name, p.Partition) && !plant.On(plant.T11) {
+			if !c.hasExpired(g, &p.Offset) || c.offsets.Unstable(id, t.Name, p.Partition) && !plant.On(plant.T11) {
 				all = false
 				continue
 			}
-			recs = append(recs, offsetRecord(g.ID, t.Name, p.Partition, nil))
+			recs = append(recs, offsetRecord(id, t.Name, p.Partition, nil))
 		}
 	}
 	return recs, all
@@ -64,7 +66,7 @@ func (c *Coordinator) hasExpired(g *classic.Group, o *offsets.Offset) bool {
 		return now >= o.ExpireMS
 	}
 	since := o.CommitMS
-	if g.ProtocolType != "" && g.State == classic.Empty && g.SinceMS >= 0 {
+	if g != nil && g.ProtocolType != "" && g.State == classic.Empty && g.SinceMS >= 0 {
 		since = g.SinceMS
 	}
 	return now-since >= c.cfg.OffsetsRetentionMS

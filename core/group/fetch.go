@@ -34,6 +34,12 @@ func (c *Coordinator) OffsetFetch(req *kmsg.OffsetFetchRequest, _ ClientInfo, w 
 // fetchGroup reads one group. A group that does not exist has no offsets, and that is no error.
 func (c *Coordinator) fetchGroup(req *kmsg.OffsetFetchRequestGroup, byID, stable bool) kmsg.OffsetFetchResponseGroup {
 	out := kmsg.OffsetFetchResponseGroup{Group: req.Group}
+	if g := c.consumers[req.Group]; g != nil {
+		if code := mayFetchConsumer(g, req); code != kerr.None {
+			out.ErrorCode = int16(code)
+			return out
+		}
+	}
 	if req.Topics == nil {
 		out.Topics = c.fetchAll(req.Group, byID, stable)
 		return out
@@ -116,7 +122,7 @@ func (c *Coordinator) fetchWhole(group string, t *offsets.Topic, id [16]byte, st
 
 // fetchOldForm answers in the form up to v7.
 func (c *Coordinator) fetchOldForm(req *kmsg.OffsetFetchRequest, resp *kmsg.OffsetFetchResponse) {
-	one := kmsg.OffsetFetchRequestGroup{Group: req.Group}
+	one := kmsg.OffsetFetchRequestGroup{Group: req.Group, MemberEpoch: -1}
 	if req.Topics != nil {
 		one.Topics = []kmsg.OffsetFetchRequestGroupTopic{}
 	}

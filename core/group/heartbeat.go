@@ -7,10 +7,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Heartbeat handles Heartbeat v0 to v4. It tells of soft state only, and is answered at once.
+// Heartbeat handles Heartbeat v0 to v4. In a classic group it tells of soft state only, and is answered at once.
 func (c *Coordinator) Heartbeat(req *kmsg.HeartbeatRequest, _ ClientInfo, w coordinator.Waiter) {
 	resp := req.ResponseKind().(*kmsg.HeartbeatResponse)
 	resp.ErrorCode = int16(c.heartbeat(req))
+	if c.consumers[req.Group] != nil && c.Active() {
+		c.shard.Park(req.Group, w, resp)
+		return
+	}
 	coordinator.Reply(w, resp)
 }
 
@@ -24,6 +28,9 @@ func (c *Coordinator) heartbeat(req *kmsg.HeartbeatRequest) kerr.Code {
 		return kerr.None // loading starts each session anew; a member has nothing to do about it
 	default:
 		return code
+	}
+	if g := c.consumers[req.Group]; g != nil {
+		return c.heartbeatClassic(g, req)
 	}
 	g := c.groups[req.Group]
 	if g == nil {

@@ -40,6 +40,11 @@ func (c *Coordinator) JoinGroup(req *kmsg.JoinGroupRequest, client ClientInfo, w
 		j.refuse(req.MemberID, code)
 		return
 	}
+	if g := c.consumers[req.Group]; g != nil && g.Len() > 0 {
+		c.joinConsumer(g, j)
+		c.check(req.Group)
+		return
+	}
 	g := c.groups[req.Group]
 	switch {
 	case g == nil && req.MemberID != "":
@@ -85,19 +90,20 @@ func (c *Coordinator) admitJoin(j *join) kerr.Code {
 	return kerr.None
 }
 
-// joinNewGroup makes a group for its first member. The empty group is put on record at once, as Kafka does.
+// joinNewGroup makes a group for its first member. The empty group is put on record at once, as Kafka does; it takes the place of a consumer
+// group without members.
 func (c *Coordinator) joinNewGroup(j *join) {
 	g := classic.New(c.env, c, j.req.Group)
 	if !g.Supports(j.req.ProtocolType, j.protocols) {
 		j.refuse("", kerr.InconsistentGroupProtocol)
 		return
 	}
-	if len(c.groups) >= c.cfg.MaxGroups {
+	if len(c.groups)+len(c.consumers) >= c.cfg.MaxGroups {
 		j.refuse("", kerr.CoordinatorNotAvailable)
 		return
 	}
 	v := kmsg.GroupMetadataValue{CurrentStateTimestamp: g.SinceMS}
-	if _, code := c.write(g.ID, groupRecord(g.ID, &v)); code != kerr.None {
+	if _, code := c.write(g.ID, append(c.emptied(g.ID), groupRecord(g.ID, &v))...); code != kerr.None {
 		j.refuse("", code)
 		return
 	}

@@ -22,8 +22,14 @@ func (c *Coordinator) LeaveGroup(req *kmsg.LeaveGroupRequest, _ ClientInfo, w co
 	if req.Version < 3 {
 		members = []kmsg.LeaveGroupRequestMember{{MemberID: req.MemberID}}
 	}
-	resp.Members = c.leave(c.groups[req.Group], members)
-	if req.Version < 3 {
+	if g := c.consumers[req.Group]; g != nil {
+		resp.Members, code = c.leaveConsumer(g, members)
+	} else {
+		resp.Members = c.leave(c.groups[req.Group], members)
+	}
+	if code != kerr.None {
+		c.Refuse(resp, code)
+	} else if req.Version < 3 {
 		resp.ErrorCode = resp.Members[0].ErrorCode
 	}
 	c.shard.Park(req.Group, w, resp)

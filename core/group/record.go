@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/seedlog/seedlog/core/coordinator"
+	"github.com/seedlog/seedlog/core/group/codec"
 	"github.com/seedlog/seedlog/core/group/offsets"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -71,20 +72,20 @@ type key struct {
 
 // readKey decodes a key. known is false for types that this package does not keep.
 func readKey(b []byte) (k key, known bool, err error) {
-	r := reader{b: b}
-	k.kind = r.int16()
-	if r.bad {
+	r := codec.Reader{B: b}
+	k.kind = r.Int16()
+	if r.Bad {
 		return k, false, errKey
 	}
 	switch k.kind {
 	case keyOffsetV0, keyOffset:
-		k.group, k.topic, k.partition = r.string(false), r.string(false), r.int32()
+		k.group, k.topic, k.partition = r.String(false), r.String(false), r.Int32()
 	case keyGroup:
-		k.group = r.string(false)
+		k.group = r.String(false)
 	default:
 		return k, false, nil
 	}
-	if r.bad {
+	if r.Bad {
 		return k, true, errKey
 	}
 	return k, true, nil
@@ -92,27 +93,27 @@ func readKey(b []byte) (k key, known bool, err error) {
 
 // readOffset decodes an OffsetCommitValue of version 0 to 4.
 func readOffset(b []byte) (o offsets.Offset, err error) {
-	r := reader{b: b}
-	version := r.version()
+	r := codec.Reader{B: b}
+	version := r.Version(maxValueVersion)
 	flexible := version >= 4
-	o.Offset = r.int64()
+	o.Offset = r.Int64()
 	o.LeaderEpoch, o.ExpireMS = -1, -1
 	if version >= 3 {
-		o.LeaderEpoch = r.int32()
+		o.LeaderEpoch = r.Int32()
 	}
-	o.Metadata = r.string(flexible)
-	o.CommitMS = r.int64()
+	o.Metadata = r.String(flexible)
+	o.CommitMS = r.Int64()
 	if version == 1 {
-		o.ExpireMS = max(r.int64(), -1)
+		o.ExpireMS = max(r.Int64(), -1)
 	}
 	if flexible {
-		r.tags(func(tag uint32, b []byte) {
+		r.Tags(func(tag uint32, b []byte) {
 			if tag == 0 && len(b) == len(o.TopicID) {
 				copy(o.TopicID[:], b)
 			}
 		})
 	}
-	if r.bad {
+	if r.Bad {
 		return o, errValue
 	}
 	return o, nil
@@ -120,46 +121,46 @@ func readOffset(b []byte) (o offsets.Offset, err error) {
 
 // readGroup decodes a GroupMetadataValue of version 0 to 4. Bytes are copied.
 func readGroup(b []byte) (*kmsg.GroupMetadataValue, error) {
-	r := reader{b: b}
-	version := r.version()
+	r := codec.Reader{B: b}
+	version := r.Version(maxValueVersion)
 	flexible := version >= 4
 	v := &kmsg.GroupMetadataValue{Version: version, CurrentStateTimestamp: -1}
-	v.ProtocolType = r.string(flexible)
-	v.Generation = r.int32()
-	v.Protocol = r.nullable(flexible)
-	v.Leader = r.nullable(flexible)
+	v.ProtocolType = r.String(flexible)
+	v.Generation = r.Int32()
+	v.Protocol = r.Nullable(flexible)
+	v.Leader = r.Nullable(flexible)
 	if version >= 2 {
-		v.CurrentStateTimestamp = r.int64()
+		v.CurrentStateTimestamp = r.Int64()
 	}
-	for n := r.array(flexible); n > 0 && !r.bad; n-- {
+	for n := r.Array(flexible); n > 0 && !r.Bad; n-- {
 		v.Members = append(v.Members, readMember(&r, version))
 	}
 	if flexible {
-		r.tags(nil)
+		r.Tags(nil)
 	}
-	if r.bad {
+	if r.Bad {
 		return nil, errValue
 	}
 	return v, nil
 }
 
-func readMember(r *reader, version int16) (m kmsg.GroupMetadataValueMember) {
+func readMember(r *codec.Reader, version int16) (m kmsg.GroupMetadataValueMember) {
 	flexible := version >= 4
-	m.MemberID = r.string(flexible)
+	m.MemberID = r.String(flexible)
 	if version >= 3 {
-		m.InstanceID = r.nullable(flexible)
+		m.InstanceID = r.Nullable(flexible)
 	}
-	m.ClientID = r.string(flexible)
-	m.ClientHost = r.string(flexible)
+	m.ClientID = r.String(flexible)
+	m.ClientHost = r.String(flexible)
 	m.RebalanceTimeoutMillis = -1
 	if version >= 1 {
-		m.RebalanceTimeoutMillis = r.int32()
+		m.RebalanceTimeoutMillis = r.Int32()
 	}
-	m.SessionTimeoutMillis = r.int32()
-	m.Subscription = r.bytes(flexible)
-	m.Assignment = r.bytes(flexible)
+	m.SessionTimeoutMillis = r.Int32()
+	m.Subscription = r.Bytes(flexible)
+	m.Assignment = r.Bytes(flexible)
 	if flexible {
-		r.tags(nil)
+		r.Tags(nil)
 	}
 	return m
 }

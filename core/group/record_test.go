@@ -180,7 +180,8 @@ func TestUnknownKeysAreSkippedAndUnreadableRecordsAreErrors(t *testing.T) {
 		rec coordinator.Record
 		ok  bool
 	}{
-		{coordinator.Record{Key: []byte{0, 3, 1, 2, 3}, Value: []byte{9}}, true},
+		{coordinator.Record{Key: []byte{0, 10, 1, 2, 3}, Value: []byte{9}}, true},
+		{coordinator.Record{Key: []byte{0, 3, 1, 2, 3}, Value: []byte{9}}, false},
 		{coordinator.Record{Key: []byte{0x7f, 0xff}}, true},
 		{coordinator.Record{Key: []byte{0}}, false},
 		{coordinator.Record{Key: []byte{0, 1, 0, 9, 'g'}}, false},
@@ -199,7 +200,7 @@ func TestUnknownKeysAreSkippedAndUnreadableRecordsAreErrors(t *testing.T) {
 }
 
 func TestErrorResponsesSayTheCodeWhereverThereIsAPlace(t *testing.T) {
-	for _, kind := range []string{"join", "sync", "heartbeat", "leave", "commit", "fetch", "offset-delete", "describe", "delete", "list"} {
+	for _, kind := range []string{"join", "sync", "heartbeat", "leave", "commit", "fetch", "offset-delete", "describe", "delete", "list", "hb", "describe848"} {
 		w := newWorld()
 		for v := int16(0); v <= 10; v++ {
 			req := w.request(kind, args{"v": "5", "offsets": "t1-0:1"})

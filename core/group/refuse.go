@@ -36,6 +36,14 @@ func (c *Coordinator) Refuse(resp kmsg.Response, code kerr.Code) {
 		for i := range r.Groups {
 			r.Groups[i] = describedError(r.Groups[i].Group, code)
 		}
+	case *kmsg.ConsumerGroupHeartbeatResponse:
+		refuseConsumer(r, code, "")
+	case *kmsg.ConsumerGroupDescribeResponse:
+		for i := range r.Groups {
+			r.Groups[i] = consumerError(r.Groups[i].Group, code, "")
+		}
+	case *kmsg.HeartbeatResponse:
+		r.ErrorCode = int16(code)
 	case *kmsg.ListGroupsResponse:
 		r.ErrorCode, r.Groups = int16(code), nil
 	case *kmsg.TxnOffsetCommitResponse:

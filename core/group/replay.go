@@ -1,17 +1,24 @@
 package group
 
 import (
+	"encoding/binary"
 	"hash/fnv"
 	"slices"
 
 	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/group/classic"
+	"github.com/seedlog/seedlog/core/group/consumer"
 	"github.com/seedlog/seedlog/core/group/offsets"
 	"github.com/seedlog/seedlog/core/kerr"
 )
 
+var be = binary.BigEndian
+
 // Replay applies one record of the log: the only place where durable state changes.
 func (c *Coordinator) Replay(at coordinator.Position, rec coordinator.Record) error {
+	if len(rec.Key) >= 2 && consumer.IsKey(int16(be.Uint16(rec.Key))) {
+		return c.replayConsumer(rec)
+	}
 	k, known, err := readKey(rec.Key)
 	if err != nil || !known {
 		return err
@@ -52,7 +59,7 @@ func (c *Coordinator) replayOffset(at coordinator.Position, k key, value []byte)
 	} else {
 		c.offsets.Put(k.group, k.topic, k.partition, o)
 	}
-	if c.Active() {
+	if c.Active() && c.consumers[k.group] == nil {
 		c.ensure(k.group)
 	}
 	return nil
@@ -70,6 +77,11 @@ func (c *Coordinator) Digest() uint64 {
 	for _, id := range sortedKeys(c.meta) {
 		b = appendString(appendString(b[:0], id), string(c.meta[id]))
 		h.Write(b)
+	}
+	for _, id := range sortedKeys(c.consumers) {
+		for _, r := range c.consumers[id].Records() {
+			h.Write(appendString(appendString(b[:0], string(r.Key)), string(r.Value)))
+		}
 	}
 	h.Write(appendStore(b[:0], -1, &c.offsets))
 	c.offsets.Transactions(func(id int64, pending *offsets.Store) { h.Write(appendStore(nil, id, pending)) })

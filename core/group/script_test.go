@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seedlog/seedlog/core/group/consumer"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -99,7 +100,8 @@ func (a args) opt(k string) *string {
 //
 //	A: join v=9 client=c1 member=c1/1 protocols=range:t1+t2   (A is the name of the request)
 //	A: sync member=c1/1 gen=1 assign=c1/1:x,c2/1:y
-//	advance 3000 | hw [n] | auto | reload | state | refuse CODE | set maxsize=2 | unload CODE | failed FROM | drop-topic t1
+//	B: hb member=b epoch=0 topics=t1 owned=   (ConsumerGroupHeartbeat)
+//	topic t9 3 | advance 3000 | hw [n] | auto | reload | state | refuse CODE | set maxsize=2 | unload CODE | failed FROM | drop-topic t1
 func (w *world) run(t *testing.T, line string) {
 	name, rest, isRequest := strings.Cut(line, ": ")
 	if !isRequest {
@@ -155,10 +157,14 @@ func (w *world) control(t *testing.T, line string) {
 	case "load":
 		w.load()
 	case "drop-topic":
-		delete(w.topics, arg)
+		w.topics.set(arg, 0)
 		before := len(w.log.batches)
 		w.c.TopicDeleted(arg)
 		w.settle(before)
+	case "topic":
+		n, err := strconv.Atoi(f[2])
+		must(err)
+		w.topics.set(arg, int32(n))
 	case "set":
 		w.set(f[1:])
 	default:
@@ -169,11 +175,21 @@ func (w *world) control(t *testing.T, line string) {
 func (w *world) set(words []string) {
 	for _, word := range words {
 		k, v, _ := strings.Cut(word, "=")
+		if k == "migration" {
+			w.cfg.Consumer.Migration = map[string]consumer.Migration{"disabled": consumer.Disabled, "upgrade": consumer.Upgrade, "downgrade": consumer.Downgrade}[v]
+			continue
+		}
 		n, err := strconv.Atoi(v)
 		must(err)
 		switch k {
 		case "maxsize":
 			w.cfg.MaxSize = int32(n)
+		case "maxconsumers":
+			w.cfg.Consumer.MaxSize = int32(n)
+		case "interval":
+			w.cfg.Consumer.Default.AssignmentIntervalMS = int32(n)
+		case "session":
+			w.cfg.Consumer.Default.SessionTimeoutMS = int32(n)
 		case "delay":
 			w.cfg.InitialRebalanceDelayMS = int32(n)
 		case "maxbatch":
@@ -232,6 +248,8 @@ func (w *world) request(kind string, a args) kmsg.Request {
 			r.Members = append(r.Members, one)
 		}
 		return r
+	case "hb", "describe848":
+		return w.consumerRequest(kind, a, group, member)
 	case "describe":
 		r := kmsg.NewPtrDescribeGroupsRequest()
 		r.Version, r.Groups = int16(a.num("v", 6)), strings.Split(group, ",")
@@ -317,7 +335,11 @@ func (w *world) offsetRequest(kind string, a args, group, member string) kmsg.Re
 			return r
 		}
 		for _, g := range strings.Split(group, ",") {
-			r.Groups = append(r.Groups, kmsg.OffsetFetchRequestGroup{Group: g, Topics: topics})
+			one := kmsg.OffsetFetchRequestGroup{Group: g, Topics: topics, MemberID: a.opt("member"), MemberEpoch: int32(a.num("epoch", -1))}
+			if one.MemberID != nil {
+				one.MemberID = &member
+			}
+			r.Groups = append(r.Groups, one)
 		}
 		return r
 	case "offset-delete":

@@ -1,5 +1,11 @@
 package group
 
+import (
+	"sort"
+
+	"github.com/seedlog/seedlog/core/group/classic"
+)
+
 // Snapshot is what metrics show, sorted.
 type Snapshot struct {
 	Groups  []GroupInfo
@@ -11,7 +17,7 @@ type GroupInfo struct {
 	ID           string
 	State        string
 	ProtocolType string
-	Generation   int32
+	Generation   int32 // of a consumer group its epoch
 	Members      int
 }
 
@@ -32,6 +38,11 @@ func (c *Coordinator) Snapshot() Snapshot {
 		g := c.groups[id]
 		s.Groups = append(s.Groups, GroupInfo{id, g.State.String(), g.ProtocolType, g.Generation, len(g.Members)})
 	}
+	for _, id := range sortedKeys(c.consumers) {
+		g := c.consumers[id]
+		s.Groups = append(s.Groups, GroupInfo{id, g.State(), classic.ConsumerProtocol, g.Epoch, g.Len()})
+	}
+	sort.Slice(s.Groups, func(i, j int) bool { return s.Groups[i].ID < s.Groups[j].ID })
 	for _, id := range c.offsets.Groups() {
 		for _, t := range c.offsets.Group(id).Topics {
 			for i := range t.Partitions {

@@ -12,7 +12,17 @@ import (
 // SyncGroup handles SyncGroup v0 to v5. The answer comes when the leader's assignment is on record.
 func (c *Coordinator) SyncGroup(req *kmsg.SyncGroupRequest, _ ClientInfo, w coordinator.Waiter) {
 	resp := req.ResponseKind().(*kmsg.SyncGroupResponse)
-	g, m, code := c.admitSync(req)
+	code := c.admitSync(req)
+	if g := c.consumers[req.Group]; g != nil && code == kerr.None {
+		resp.ErrorCode = int16(c.syncConsumer(g, req, resp))
+		c.shard.Park(req.Group, w, resp)
+		return
+	}
+	var g *classic.Group
+	var m *classic.Member
+	if code == kerr.None {
+		g, m, code = c.syncingMember(req)
+	}
 	if code != kerr.None {
 		resp.ErrorCode = int16(code)
 		coordinator.Reply(w, resp)
@@ -37,16 +47,18 @@ func (c *Coordinator) SyncGroup(req *kmsg.SyncGroupRequest, _ ClientInfo, w coor
 	c.check(req.Group)
 }
 
-func (c *Coordinator) admitSync(req *kmsg.SyncGroupRequest) (*classic.Group, *classic.Member, kerr.Code) {
+// admitSync checks what does not depend on the group's state.
+func (c *Coordinator) admitSync(req *kmsg.SyncGroupRequest) kerr.Code {
 	if req.Version >= 5 && (req.ProtocolType == nil || req.Protocol == nil) {
-		return nil, nil, kerr.InconsistentGroupProtocol
+		return kerr.InconsistentGroupProtocol
 	}
 	if req.Group == "" {
-		return nil, nil, kerr.InvalidGroupID
+		return kerr.InvalidGroupID
 	}
-	if code := c.unavailable(); code != kerr.None {
-		return nil, nil, code
-	}
+	return c.unavailable()
+}
+
+func (c *Coordinator) syncingMember(req *kmsg.SyncGroupRequest) (*classic.Group, *classic.Member, kerr.Code) {
 	g := c.groups[req.Group]
 	if g == nil || g.State == classic.Empty {
 		return nil, nil, kerr.UnknownMemberID

@@ -48,9 +48,12 @@ func fold(batches []records.View) *twin {
 }
 
 func (t *twin) record(at int64, key, value []byte) {
-	if key[1] == keyGroup {
+	switch {
+	case key[1] == keyGroup:
 		t.group(at, key, value)
 		return
+	case key[1] != keyOffset:
+		return // of a consumer group
 	}
 	var k kmsg.OffsetCommitKey
 	must(k.ReadFrom(key))

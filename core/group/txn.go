@@ -159,11 +159,14 @@ func (x *txnCommit) commit() {
 
 // mayCommitTxn: who names a generation, or a member, must be of the group as it stands; older clients name neither, and may always.
 func (c *Coordinator) mayCommitTxn(req *kmsg.TxnOffsetCommitRequest) kerr.Code {
+	if g := c.consumers[req.Group]; g != nil {
+		return c.mayCommitTxnConsumer(g, req)
+	}
 	g := c.groups[req.Group]
 	switch {
 	case g == nil && req.Generation >= 0:
 		return kerr.IllegalGeneration
-	case g == nil && len(c.groups) >= c.cfg.MaxGroups:
+	case g == nil && len(c.groups)+len(c.consumers) >= c.cfg.MaxGroups:
 		return kerr.CoordinatorNotAvailable
 	case g == nil || req.Generation < 0 && g.State == classic.Empty:
 		return kerr.None

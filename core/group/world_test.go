@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/seedlog/seedlog/core/env"
+	"github.com/seedlog/seedlog/core/group/consumer"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/prng"
 	"github.com/seedlog/seedlog/core/records"
@@ -44,29 +45,56 @@ func (l *memLog) truncate(from int64) {
 	}
 }
 
-// memTopics has topics t1, t2, t3 of four partitions, unless they were deleted.
-type memTopics map[string]byte
+// memTopics has topics t1, t2, t3 of four partitions, unless they were deleted, and what was made since.
+type memTopics struct {
+	ids              map[string]byte
+	n                map[string]int32
+	changed, created int64
+}
 
-func (m memTopics) TopicID(name string) (id [16]byte, ok bool) {
-	b, ok := m[name]
+func newTopics() *memTopics {
+	return &memTopics{ids: map[string]byte{"t1": 1, "t2": 2, "t3": 3}, n: map[string]int32{"t1": 4, "t2": 4, "t3": 4}}
+}
+
+func (m *memTopics) TopicID(name string) (id [16]byte, ok bool) {
+	b, ok := m.ids[name]
 	id[15] = b
 	return id, ok
 }
 
-func (m memTopics) TopicName(id [16]byte) (string, bool) {
-	for _, n := range sortedKeys(m) {
-		if m[n] == id[15] && [15]byte(id[:15]) == [15]byte{} {
+func (m *memTopics) TopicName(id [16]byte) (string, bool) {
+	for _, n := range sortedKeys(m.ids) {
+		if m.ids[n] == id[15] && [15]byte(id[:15]) == [15]byte{} {
 			return n, true
 		}
 	}
 	return "", false
 }
 
-func (m memTopics) Partitions(name string) int32 {
-	if _, ok := m[name]; ok {
-		return 4
+func (m *memTopics) Partitions(name string) int32 { return m.n[name] }
+
+func (m *memTopics) EachTopic(f func(name string)) {
+	for _, n := range sortedKeys(m.ids) {
+		f(n)
 	}
-	return 0
+}
+
+func (m *memTopics) Changed() int64 { return m.changed }
+func (m *memTopics) Created() int64 { return m.created }
+
+// set makes a topic, gives it more partitions, or with none deletes it.
+func (m *memTopics) set(name string, partitions int32) {
+	m.changed++
+	if partitions == 0 {
+		delete(m.ids, name)
+		delete(m.n, name)
+		return
+	}
+	if _, ok := m.ids[name]; !ok {
+		m.created = m.changed
+		m.ids[name] = byte(10 + m.changed)
+	}
+	m.n[name] = partitions
 }
 
 // world is one coordinator, its log, its clock, and everybody who asks.
@@ -75,7 +103,7 @@ type world struct {
 	out     step.Effects
 	log     *memLog
 	cfg     *Config
-	topics  memTopics
+	topics  *memTopics
 	c       *Coordinator
 	auto    bool // the high watermark follows at once
 	lines   []string
@@ -89,7 +117,7 @@ type world struct {
 
 func newWorld() *world {
 	w := &world{
-		log: &memLog{}, cfg: DefaultConfig(), topics: memTopics{"t1": 1, "t2": 2, "t3": 3},
+		log: &memLog{}, cfg: DefaultConfig(), topics: newTopics(),
 		open: map[string]kmsg.Request{}, alias: map[string]string{}, ids: map[string]string{}, n: map[string]int{},
 	}
 	w.env = env.New(0, nil, prng.New(1))
@@ -139,6 +167,11 @@ func (w *world) say(format string, args ...any) {
 
 // short gives a member id that the coordinator made a name that is the same in each run.
 func (w *world) short(id string) string {
+	if len(id) == 22 && w.alias[id] == "" {
+		w.n["m"]++
+		a := "m" + strconv.Itoa(w.n["m"])
+		w.alias[id], w.ids[a] = a, id
+	}
 	if a := w.alias[id]; a != "" || len(id) < 38 {
 		return cmp.Or(a, id)
 	}
@@ -173,6 +206,10 @@ func (w *world) send(name string, client ClientInfo, req kmsg.Request) {
 		w.c.Heartbeat(q, client, p)
 	case *kmsg.LeaveGroupRequest:
 		w.c.LeaveGroup(q, client, p)
+	case *kmsg.ConsumerGroupHeartbeatRequest:
+		w.c.ConsumerGroupHeartbeat(q, client, p)
+	case *kmsg.ConsumerGroupDescribeRequest:
+		w.c.ConsumerGroupDescribe(q, client, p)
 	case *kmsg.OffsetCommitRequest:
 		w.c.OffsetCommit(q, client, p)
 	case *kmsg.OffsetFetchRequest:
@@ -287,7 +324,7 @@ func (w *world) show(resp kmsg.Response) string {
 			}
 		}
 	case *kmsg.SyncGroupResponse:
-		fmt.Fprintf(&b, "sync %s assignment=%q", codeOf(r.ErrorCode), r.MemberAssignment)
+		fmt.Fprintf(&b, "sync %s assignment=%s", codeOf(r.ErrorCode), showAssignment(r.MemberAssignment))
 		if r.ErrorCode == 0 {
 			fmt.Fprintf(&b, " protocol=%s/%s", deref(r.ProtocolType), deref(r.Protocol))
 		}
@@ -298,6 +335,10 @@ func (w *world) show(resp kmsg.Response) string {
 		for _, m := range r.Members {
 			fmt.Fprintf(&b, " %s|%s=%s", w.short(m.MemberID), deref(m.InstanceID), codeOf(m.ErrorCode))
 		}
+	case *kmsg.ConsumerGroupHeartbeatResponse:
+		w.showConsumer(&b, r)
+	case *kmsg.ConsumerGroupDescribeResponse:
+		w.showConsumerGroups(&b, r)
 	case *kmsg.OffsetCommitResponse:
 		b.WriteString("commit")
 		for _, t := range r.Topics {
@@ -392,6 +433,9 @@ func (w *world) showBatch(v records.View) {
 }
 
 func (w *world) showRecord(key, value []byte) string {
+	if consumer.IsKey(int16(key[1])) {
+		return w.showConsumerRecord(key, value)
+	}
 	if key[1] == keyOffset {
 		var k kmsg.OffsetCommitKey
 		must(k.ReadFrom(key))
@@ -439,6 +483,7 @@ func (w *world) state() {
 			w.say("  %s%s", w.short(m.ID), s)
 		}
 	}
+	w.consumerState()
 	names := make([]string, 0, len(w.open))
 	for n := range w.open {
 		names = append(names, n)

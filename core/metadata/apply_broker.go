@@ -5,7 +5,7 @@ import "slices"
 // register folds a registration. A new one, whose epoch is the entry's index, bumps the epochs of all that the broker led.
 func (b *builder) register(r *RegisterBrokerRecord) {
 	n := &Broker{ID: r.NodeID, Incarnation: r.Incarnation, Epoch: r.BrokerEpoch, Listeners: r.Listeners, Rack: r.Rack, LogDirs: r.LogDirs,
-		Fenced: r.Fenced, InShutdown: r.InShutdown, ActiveEpoch: r.ActiveEpoch}
+		Fenced: r.Fenced, InShutdown: r.InShutdown, ActiveEpoch: r.ActiveEpoch, Features: r.Features}
 	if r.BrokerEpoch < 0 {
 		n.Epoch, n.ActiveEpoch = b.img.index, -1
 		if old := b.img.Broker(r.NodeID); old != nil {

@@ -45,6 +45,13 @@ func (r *RegisterBrokerRecord) encode(w *writer) {
 		w.flag(r.InShutdown)
 		w.i64(r.ActiveEpoch)
 	}
+	if bodyVersion(r) > 0 {
+		list(w, r.Features, func(f FeatureRange) {
+			w.text(f.Name)
+			w.i16(f.Min)
+			w.i16(f.Max)
+		})
+	}
 }
 
 func (r *RegisterBrokerRecord) decode(d *reader) {
@@ -59,6 +66,9 @@ func (r *RegisterBrokerRecord) decode(d *reader) {
 		if r.tag() != tagRegisterBroker2 {
 			r.ActiveEpoch = 0 // it counts in this form only
 		}
+	}
+	if d.version > 0 {
+		r.Features = readList(d, 5, func() FeatureRange { return FeatureRange{Name: d.text(), Min: d.i16(), Max: d.i16()} })
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 // The bytes of an entry, all integers big-endian, u for unsigned LEB128:
 //
 //	entry   = version:1 (0) | term:8 | count:u | record*count
-//	record  = tag:1 | version:1 (0) | size:u | body[size]
+//	record  = tag:1 | version:1 | size:u | body[size]
 //	string  = size:u | bytes          optional = 0 | 1 string
 //	[]T     = count+1:u | T*count     (0: nil)
 //
@@ -46,7 +46,7 @@ func AppendRecords(dst []byte, records []Record) []byte {
 		w := writer{b: body[:0]}
 		r.encode(&w)
 		body = w.b
-		dst = append(dst, byte(r.tag()), 0)
+		dst = append(dst, byte(r.tag()), bodyVersion(r))
 		dst = binary.AppendUvarint(dst, uint64(len(body)))
 		dst = append(dst, body...)
 	}
@@ -73,7 +73,7 @@ func Decode(b []byte) (Entry, error) {
 		if rec == nil {
 			return Entry{}, fmt.Errorf("%w: unknown record %d", ErrCorrupt, tag)
 		}
-		br := reader{b: body, tag: tag}
+		br := reader{b: body, tag: tag, version: version}
 		rec.decode(&br)
 		if br.bad || version == 0 && len(br.b) > 0 {
 			return Entry{}, fmt.Errorf("%w: bad body of record %d", ErrCorrupt, tag)
@@ -171,9 +171,10 @@ func list[T any](w *writer, v []T, one func(T)) {
 
 // reader takes bytes off the front of b. After a mistake it is bad and gives zeros.
 type reader struct {
-	b   []byte
-	tag Tag // of the record whose body this is: some records have two forms
-	bad bool
+	b       []byte
+	tag     Tag  // of the record whose body this is: some records have two forms
+	version byte // of that body
+	bad     bool
 }
 
 func (r *reader) take(n int) []byte {

@@ -96,6 +96,29 @@ func TestTheRecordsOfAClusterHaveTheseBytes(t *testing.T) {
 	}
 }
 
+const goldenFeatures = "00000000000000000701" +
+	"0401320000000100000000000000000000000000000000" + "ffffffffffffffff" + "00" + "00" + "00" + "02" + "0d" + "67726f75702e76657273696f6e" + "00000001"
+
+func TestWhatABrokerSupportsStandsBehindWhatAnOlderReaderKnows(t *testing.T) {
+	e := Entry{Term: 7, Records: []Record{&RegisterBrokerRecord{NodeID: 1, BrokerEpoch: -1, Features: []FeatureRange{{"group.version", 0, 1}}}}}
+	b := Encode(e)
+	if got := hex.EncodeToString(b); got != goldenFeatures {
+		t.Errorf("got  %s\nwant %s", got, goldenFeatures)
+	}
+	if back, err := Decode(b); err != nil || !reflect.DeepEqual(back, e) {
+		t.Errorf("%v: %+v", err, back.Records[0])
+	}
+	img, _ := Empty().Apply(0, 7, e)
+	if got := img.Broker(1).Features; !reflect.DeepEqual(got, e.Records[0].(*RegisterBrokerRecord).Features) {
+		t.Errorf("the image has %v", got)
+	}
+	copied := Empty()
+	img.Records(10, func(records []Record) { copied = copied.Load(records) })
+	if copied.At(0, 7).Digest() != img.Digest() || len(copied.Broker(1).Features) != 1 {
+		t.Errorf("a snapshot has %v", copied.Broker(1).Features)
+	}
+}
+
 func TestALongFormThatSaysNothingMoreIsTheShortOne(t *testing.T) {
 	b := Encode(Entry{Records: []Record{&RegisterBrokerRecord{NodeID: 1, BrokerEpoch: 9, Fenced: true, ActiveEpoch: 8}}})
 	b[len(b)-10] = 0 // not fenced

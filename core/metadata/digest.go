@@ -100,6 +100,10 @@ func hashBroker(b *Broker) uint64 {
 		h.word(word(b.Fenced) | word(b.InShutdown)<<1)
 		h.word(uint64(b.ActiveEpoch))
 	}
+	for _, f := range b.Features {
+		h.text(f.Name)
+		h.word(uint64(uint16(f.Min))<<16 | uint64(uint16(f.Max)))
+	}
 	return uint64(h)
 }
 

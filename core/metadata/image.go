@@ -37,6 +37,7 @@ type Broker struct {
 	Fenced      bool       // it takes no part: in no ISR, leads nothing, is shown to no client (KIP-631)
 	InShutdown  bool       // it is moving its leaders away, and is elected to nothing (KIP-841)
 	ActiveEpoch int64      // the newest epoch in which it was unfenced; -1: never. What it had in sync is on the disk that saw this epoch
+	Features    []FeatureRange
 	digest      uint64
 }
 

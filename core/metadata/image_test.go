@@ -200,7 +200,7 @@ func drawRecord(t *rapid.T) Record {
 	case 5:
 		return &RemoveTopicRecord{id()}
 	case 6:
-		r := &ConfigRecord{rapid.SampledFrom([]int8{2, 4}).Draw(t, "type"), name(), rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "key"), nil}
+		r := &ConfigRecord{rapid.SampledFrom([]int8{2, 4, 16, 32}).Draw(t, "type"), name(), rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "key"), nil}
 		if rapid.Bool().Draw(t, "set") {
 			r.Value = text(rapid.SampledFrom([]string{"1", "2"}).Draw(t, "value"))
 		}

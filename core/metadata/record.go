@@ -59,7 +59,14 @@ type RegisterBrokerRecord struct {
 	LogDirs     [][16]byte // directory ids, KIP-858
 	Fenced      bool       // a broker of a cluster registers fenced, one that is alone does not
 	InShutdown  bool
-	ActiveEpoch int64 // see Broker; counts in a snapshot only, and if Fenced
+	ActiveEpoch int64          // see Broker; counts in a snapshot only, and if Fenced
+	Features    []FeatureRange // none: it was written before brokers told them
+}
+
+// FeatureRange says at which levels of a feature a broker works (KIP-584).
+type FeatureRange struct {
+	Name     string
+	Min, Max int16
 }
 
 // BrokerChangeRecord changes what is not nil of the registration that has Epoch; of another it changes nothing (KIP-631, KIP-841).
@@ -169,6 +176,15 @@ func (*ConfigRecord) tag() Tag           { return tagConfig }
 func (*ProducerIDsRecord) tag() Tag      { return tagProducerIDs }
 func (*BrokerChangeRecord) tag() Tag     { return tagBrokerChange }
 func (*UnregisterBrokerRecord) tag() Tag { return tagUnregisterBroker }
+
+// bodyVersion is that of the record's body. A later one appends to it, which an older reader skips: so brokers of two versions form one cluster while
+// they are upgraded one after the other.
+func bodyVersion(r Record) byte {
+	if b, ok := r.(*RegisterBrokerRecord); ok && len(b.Features) > 0 {
+		return 1
+	}
+	return 0
+}
 
 // A record that needs nothing of a cluster is written in the form that a broker alone has always written.
 func (r *RegisterBrokerRecord) tag() Tag {

@@ -20,7 +20,7 @@ func (m *Image) Records(perEntry int, emit func([]Record)) {
 	}
 	for _, b := range m.brokers {
 		add(1024, &RegisterBrokerRecord{NodeID: b.ID, Incarnation: b.Incarnation, BrokerEpoch: b.Epoch, Listeners: b.Listeners, Rack: b.Rack, LogDirs: b.LogDirs,
-			Fenced: b.Fenced, InShutdown: b.InShutdown, ActiveEpoch: b.ActiveEpoch})
+			Fenced: b.Fenced, InShutdown: b.InShutdown, ActiveEpoch: b.ActiveEpoch, Features: b.Features})
 	}
 	for _, t := range m.topics {
 		add(300, &TopicRecord{t.Name, t.ID})

@@ -66,6 +66,7 @@ const (
 	Info Level = iota
 	Warn
 	Error
+	Off // above all
 )
 
 // LogLine is one line for people, on stderr.
@@ -85,6 +86,7 @@ type Effects struct {
 	Hold      []network.Conn // deliver no further frame of these until Resume
 	Resume    []network.Conn
 	Log       []LogLine
+	LogLevel  *Level     // lines below it are not written from now on, whichever shard they come from; nil: as before
 	Deadline  clock.Time // step with Tick no later than this; 0: no timer. Not reset: the last step's word counts
 	Accept    bool       // sticky: listeners may accept from now on
 	Ready     bool       // sticky: the broker serves
@@ -99,7 +101,7 @@ func (e *Effects) Reset() {
 	clear(e.Mail)
 	clear(e.Log)
 	e.Disk, e.Send, e.Arena, e.Mail = e.Disk[:0], e.Send[:0], e.Arena[:0], e.Mail[:0]
-	e.Dial, e.Close, e.Hold, e.Resume, e.Log = e.Dial[:0], e.Close[:0], e.Hold[:0], e.Resume[:0], e.Log[:0]
+	e.Dial, e.Close, e.Hold, e.Resume, e.Log, e.LogLevel = e.Dial[:0], e.Close[:0], e.Hold[:0], e.Resume[:0], e.Log[:0], nil
 }
 
 // Logf is spelled out by package env; Line adds a finished text.

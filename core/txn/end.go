@@ -25,6 +25,10 @@ func (c *Coordinator) endTxn(x *call, q *kmsg.EndTxnRequest) {
 		x.refuse(kerr.InvalidProducerIDMapping)
 		return
 	}
+	if q.Version > 4 && e.isBeforeNext(q) {
+		c.hold(e, x)
+		return
+	}
 	version, mayEnd := Version0, (*entry).mayEnd
 	if q.Version > 4 {
 		version, mayEnd = Version2, (*entry).mayEndBumping
@@ -60,6 +64,13 @@ func (c *Coordinator) ended(x *call, q *kmsg.EndTxnRequest, e *entry) {
 		resp.ProducerID, resp.ProducerEpoch = e.after()
 	}
 	c.reply(x, resp)
+}
+
+// isBeforeNext says that the transaction that is to end comes after the one that is being completed: its producer got its epoch with the answer to the
+// end before, and sent no record since that was kept. In the second version no retry looks like that, so it is held, where Kafka fences the producer.
+func (e *entry) isBeforeNext(q *kmsg.EndTxnRequest) bool {
+	id, epoch := e.after()
+	return e.State.Preparing() && e.ClientVer >= Version2 && q.ProducerID == id && q.ProducerEpoch == epoch
 }
 
 // mayEnd says whether a client of the first version may end the transaction; not, without a code, where it is a retry that has been done.

@@ -80,6 +80,27 @@ func TestWhatComesWhileATransactionIsCompletedWaitsForThat(t *testing.T) {
 	w.want(t, "other NONE 1000/3")
 }
 
+// An abort without any partition may follow a commit at once: whoever fills batches and throws them away sends nothing else in between.
+func TestTheEndOfTheNextTransactionWaitsForTheEndOfTheLast(t *testing.T) {
+	w := newWorld()
+	w.init("init", "x")
+	w.add("add", "x", 5, false, 1000, 0, "a", 0)
+	w.end("end", "x", 5, 1000, 0, true)
+	w.told()
+	w.end("next", "x", 5, 1000, 1, false)
+	w.end("again", "x", 5, 1000, 1, false)
+	w.end("too late", "x", 5, 1000, 2, false)
+	w.want(t, "too late PRODUCER_FENCED -1/-1")
+	w.markers()
+	w.want(t, "next NONE 1000/2; again CONCURRENT_TRANSACTIONS -1/-1")
+	w.markers()
+	w.add("add", "x", 3, false, 1000, 2, "a", 0)
+	w.end("of the first version", "x", 4, 1000, 2, true)
+	w.told()
+	w.end("the same epoch", "x", 5, 1000, 2, false)
+	w.want(t, "the same epoch PRODUCER_FENCED -1/-1") // that version has no epoch of its own for the next transaction
+}
+
 func TestAHeldRequestIsRefusedAfterAWhile(t *testing.T) {
 	w := newWorld()
 	w.init("init", "x")

@@ -148,6 +148,10 @@ func (w *twin) end2(id string, pid int64, epoch int, commit bool) string {
 	if k == nil {
 		return "INVALID_PRODUCER_ID_MAPPING -1/-1"
 	}
+	next := k.after >= 0 && pid == k.after && epoch == 0 || k.after < 0 && pid == k.pid && epoch == k.epoch
+	if strings.HasPrefix(k.state, "Prepare") && k.version == 2 && next {
+		return "held"
+	}
 	want := map[bool]string{true: "Commit", false: "Abort"}[commit]
 	overflow := k.prev == pid && epoch == 32766 && k.epoch == 0
 	bumped := k.epoch == epoch+1

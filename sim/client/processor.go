@@ -370,6 +370,9 @@ func (p *processor) begin() {
 		p.usedID, p.used = p.pid, p.epoch
 	}
 	p.used = max(p.used, p.epoch)
+	for len(p.seqs) < p.out.parts { // partitions were added
+		p.seqs = append(p.seqs, 0)
+	}
 	for _, b := range t.batches {
 		b.part %= p.out.parts
 		b.seq = p.seqs[b.part]
