@@ -14,8 +14,9 @@ type TransactorConfig struct {
 	Node          int       `json:"node"`
 	Topic         TopicSpec `json:"topic"` // made by whoever comes first; nobody but transactors and committed readers uses it
 	TxnID         string    `json:"txn_id"`
-	Batches       int       `json:"batches"` // most in a transaction
-	Records       int       `json:"records"` // most in a batch
+	Keyed         bool      `json:"keyed,omitempty"` // records have keys: those of a table, or each its own
+	Batches       int       `json:"batches"`         // most in a transaction
+	Records       int       `json:"records"`         // most in a batch
 	EveryMS       int64     `json:"every_ms"`
 	RequestMS     int64     `json:"request_ms"`
 	TimeoutMS     int64     `json:"timeout_ms"` // of transactions
@@ -28,7 +29,7 @@ type TransactorConfig struct {
 }
 
 func (c *TransactorConfig) txn() txnConfig {
-	return txnConfig{out: c.Topic, id: c.TxnID, requestMS: c.RequestMS, timeoutMS: c.TimeoutMS, sleepPermille: c.SleepPermille, sleepMS: c.SleepMS, old: c.Old, inFlight: c.InFlight}
+	return txnConfig{out: c.Topic, id: c.TxnID, requestMS: c.RequestMS, timeoutMS: c.TimeoutMS, sleepPermille: c.SleepPermille, sleepMS: c.SleepMS, old: c.Old, inFlight: c.InFlight, keyed: c.Keyed}
 }
 
 // Transactor writes transactions of unique values into the partitions of one topic, and commits or aborts them. Two with one transactional id fence each other.

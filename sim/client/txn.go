@@ -20,6 +20,7 @@ type txnConfig struct {
 	sleepMS       int64  // most of that
 	inFlight      int    // batches of a partition that are sent without waiting for those before; 0: one
 	old           bool   // it speaks the first version: see ProcessorConfig.Old
+	keyed         bool   // records have keys
 	group         string // whose offsets it commits, if it does
 }
 
@@ -250,7 +251,8 @@ func (x *txnWriter) start(t *transaction) {
 		b.part %= x.out.parts
 		seq := x.seqs[b.part]
 		x.seqs[b.part] = addSequence(seq, int32(len(b.values)))
-		b.bytes = appendBatch(nil, &batchSpec{pid: x.pid, epoch: x.epoch, seq: seq, wall: x.b.n.Wall(), values: b.values, transactional: true})
+		b.bytes = appendBatch(nil, &batchSpec{pid: x.pid, epoch: x.epoch, seq: seq, wall: x.b.n.Wall(), values: b.values, transactional: true,
+			keyed: x.cfg.keyed, keys: history.KeysOf(x.cfg.out.Name)})
 	}
 	for p, key := range x.out.keys {
 		text, of := "", ""

@@ -80,6 +80,9 @@ func (x *cuts) Event(e *history.Event) error {
 		if o.Kind != history.Seen || o.Got == "open" && o.HW < 0 {
 			continue
 		}
+		if topic, _ := history.SplitKey(o.Key); history.KeysOf(topic) > 0 {
+			continue // a table: later values take the place of earlier ones
+		}
 		r := x.reader(e.Process)
 		r.takes(x.x, e.I, o)
 		if o.Offset == o.HW && o.HW == o.Start && !x.x.excused(o.Key) && !x.weak.WeakFetch(o.Key, history.NodeName(int(o.Seq)), int64(o.Generation), e.I) {
