@@ -170,4 +170,5 @@ func (s *Shard) serve() {
 	}
 	s.sweepIdle()
 	s.env.After(&s.timers[timerRetention], clock.MS(s.node.RetentionCheckMS))
+	s.restCleaning()
 }

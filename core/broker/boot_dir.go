@@ -59,7 +59,7 @@ func (s *Shard) readDirectory(t *task.Task, i int, b *bootDir) (text string, inU
 		marker, _, _ := datadir.ReadFile(t, s.env, dir, cleanName) // one that cannot be read names no epoch
 		b.epoch = parseMarker(marker)
 	}
-	return s.readCheckpoints(t, dir, b), false
+	return s.readCheckpoints(t, dir, b, slices.Contains(names.Names, cleanedName)), false
 }
 
 // lockDirectory makes a directory, if it is not there, and locks it.
@@ -88,21 +88,24 @@ func (s *Shard) lockDirectory(t *task.Task, dir string, lock *disk.File) (text s
 
 // readCheckpoints reads what the last run has noted of its logs. Those that are damaged count as not there: more is read, and what DeleteRecords
 // took off a log may come back. Those that the disk does not give are a failure of the directory, since they may be sound.
-func (s *Shard) readCheckpoints(t *task.Task, dir string, b *bootDir) string {
+func (s *Shard) readCheckpoints(t *task.Task, dir string, b *bootDir, cleaned bool) string {
 	unusable := func(name string, err error) string {
 		if err != nil && !errors.Is(err, commitlog.ErrCheckpoint) {
 			return "cannot read " + dir + "/" + name + " (" + err.Error() + "); check the disk, then start again"
 		}
 		if err != nil {
-			s.env.Warnf("%s/%s cannot be used (%v); logs are scanned instead", dir, name, err)
+			s.env.Warnf("%s/%s cannot be used (%v); more is read instead", dir, name, err)
 		}
 		return ""
 	}
-	b.points, b.starts, b.hws = map[string]int64{}, map[string]int64{}, map[string]int64{}
+	b.points, b.starts, b.hws, b.cleaned = map[string]int64{}, map[string]int64{}, map[string]int64{}, map[string]int64{}
 	for _, x := range [...]struct {
 		name string
 		into map[string]int64
-	}{{pointsName, b.points}, {startsName, b.starts}, {hwsName, b.hws}} {
+	}{{pointsName, b.points}, {startsName, b.starts}, {hwsName, b.hws}, {cleanedName, b.cleaned}} {
+		if x.name == cleanedName && !cleaned {
+			continue
+		}
 		entries, err := commitlog.ReadCheckpoint(t, dir+"/"+x.name)
 		if text := unusable(x.name, err); text != "" {
 			return text

@@ -17,12 +17,13 @@ import (
 
 // Names of the files of the log directory itself, as Kafka has them.
 const (
-	lockName   = ".lock"
-	cleanName  = ".kafka_cleanshutdown"
-	pointsName = "recovery-point-offset-checkpoint"
-	startsName = "log-start-offset-checkpoint"
-	hwsName    = "replication-offset-checkpoint"
-	topicsName = "topic-id-checkpoint" // ours: whose offsets the other two hold
+	lockName    = ".lock"
+	cleanName   = ".kafka_cleanshutdown"
+	pointsName  = "recovery-point-offset-checkpoint"
+	startsName  = "log-start-offset-checkpoint"
+	hwsName     = "replication-offset-checkpoint"
+	cleanedName = "cleaner-offset-checkpoint"
+	topicsName  = "topic-id-checkpoint" // ours: whose offsets the other two hold
 )
 
 // checkpointEach is how often recovery points are gathered: recovery reads at most what was written since, and what was not synced.
@@ -43,10 +44,11 @@ type directory struct {
 
 // dirState is what it knows of one directory.
 type dirState struct {
-	lock   disk.File
-	topics []commitlog.TopicName // what topicsName holds; nil: not known
-	low    bool                  // less than the reserve is free
-	full   fullness
+	lock    disk.File
+	topics  []commitlog.TopicName // what topicsName holds; nil: not known
+	low     bool                  // less than the reserve is free
+	full    fullness
+	cleaned []commitlog.Entry // what cleanedName was given last
 }
 
 // checkpoint gathers the recovery points and log starts of this shard's logs; shard 0 writes everybody's.
@@ -133,6 +135,9 @@ func (s *Shard) gatherPoints(save bool) {
 		if s.static.Clustered {
 			d.hws = append(d.hws, entry(p.HighWatermark()))
 		}
+		if to := p.Log.CleanedTo(); to > 0 {
+			d.cleaned = append(d.cleaned, entry(to))
+		}
 		if start := p.Log.Start(); start > 0 {
 			d.starts = append(d.starts, entry(start))
 		}
@@ -146,7 +151,7 @@ func (s *Shard) gatherPoints(save bool) {
 
 // pointsMoved says whether shard 0 must be told something, and takes it as told. A shard at rest makes no garbage each second.
 func (s *Shard) pointsMoved() bool {
-	moved, sum := s.dropped, int64(0)
+	moved, sum, cleaned := s.dropped, int64(0), int64(0)
 	s.dropped = false
 	for _, p := range s.state.Parts {
 		if p.Log == nil || p.Offline() {
@@ -158,9 +163,10 @@ func (s *Shard) pointsMoved() bool {
 		if s.static.Clustered {
 			sum += p.HighWatermark()
 		}
+		cleaned += p.Log.CleanedTo()
 	}
-	moved = moved || sum != s.toldHW
-	s.toldHW = sum
+	moved = moved || sum != s.toldHW || cleaned != s.toldCleaned
+	s.toldHW, s.toldCleaned = sum, cleaned
 	return moved
 }
 
@@ -274,7 +280,7 @@ func (s *Shard) writeCheckpointsOf(t *task.Task, dir int) error {
 		if m := s.dir.points[i]; m != nil {
 			d := &m.dirs[dir]
 			all.points, all.topics, all.hws = append(all.points, d.points...), append(all.topics, d.topics...), append(all.hws, d.hws...)
-			all.starts = append(all.starts, d.starts...)
+			all.starts, all.cleaned = append(all.starts, d.starts...), append(all.cleaned, d.cleaned...)
 		}
 	}
 	topics := unambiguous(all.topics)
@@ -291,6 +297,12 @@ func (s *Shard) writeCheckpointsOf(t *task.Task, dir int) error {
 		}
 	}
 	d := &s.dir.each[dir]
+	if !slices.Equal(all.cleaned, d.cleaned) {
+		if err := commitlog.WriteCheckpoint(t, path+cleanedName, all.cleaned); err != nil {
+			return err
+		}
+		d.cleaned = all.cleaned
+	}
 	if slices.Equal(topics, d.topics) {
 		return nil
 	}

@@ -72,7 +72,7 @@ func TestTheCleanMarkerAndTheSyncedEpochReadAsTheyWereWritten(t *testing.T) {
 
 func TestWhatOnlyControllersAreAskedIsNotServedToClients(t *testing.T) {
 	only := map[int16]bool{56: true, 58: true, 62: true, 63: true, 67: true, 73: true}
-	both := map[int16]bool{18: true, 19: true, 20: true, 32: true, 33: true, 37: true, 43: true, 44: true, 45: true, 46: true, 55: true, 60: true, 64: true, 80: true, 81: true}
+	both := map[int16]bool{18: true, 19: true, 20: true, 29: true, 30: true, 31: true, 32: true, 33: true, 37: true, 43: true, 44: true, 45: true, 46: true, 55: true, 57: true, 60: true, 64: true, 80: true, 81: true}
 	n := bootNode(t, newMemDisk(), 1)
 	resp := n.connect(0).ask(kmsg.NewPtrApiVersionsRequest()).(*kmsg.ApiVersionsResponse)
 	told := map[int16]bool{}

@@ -59,17 +59,18 @@ type bootData struct {
 
 // bootDir is what shard 0 read from one directory.
 type bootDir struct {
-	failed string   // why it cannot be used; "" it can
-	id     [16]byte // directory.id
-	fresh  bool     // nobody has used it before
-	clean  bool     // the last run stopped cleanly
-	epoch  int64    // the broker epoch that it had, -1 not known
-	points map[string]int64
-	starts map[string]int64
-	hws    map[string]int64    // high watermarks, of a node of a cluster
-	named  bool                // the next one was there
-	topics map[string][16]byte // whose offsets points and starts are
-	logs   []string            // all directories that are there, sorted
+	failed  string   // why it cannot be used; "" it can
+	id      [16]byte // directory.id
+	fresh   bool     // nobody has used it before
+	clean   bool     // the last run stopped cleanly
+	epoch   int64    // the broker epoch that it had, -1 not known
+	points  map[string]int64
+	cleaned map[string]int64
+	starts  map[string]int64
+	hws     map[string]int64    // high watermarks, of a node of a cluster
+	named   bool                // the next one was there
+	topics  map[string][16]byte // whose offsets points and starts are
+	logs    []string            // all directories that are there, sorted
 }
 
 // isOf says whether the checkpoints' offsets for a name are those of this topic, not of one that had the name before. A directory without
@@ -95,10 +96,11 @@ type pointsMail struct{ dirs []dirPoints }
 
 // dirPoints are those of one directory, and which topics they are of.
 type dirPoints struct {
-	points []commitlog.Entry
-	starts []commitlog.Entry // above 0
-	topics []commitlog.TopicName
-	hws    []commitlog.Entry // high watermarks, of a node of a cluster
+	points  []commitlog.Entry
+	starts  []commitlog.Entry // above 0
+	topics  []commitlog.TopicName
+	hws     []commitlog.Entry // high watermarks, of a node of a cluster
+	cleaned []commitlog.Entry // up to where logs are clean, above 0
 }
 
 func (s *Shard) send(m step.Mail) {

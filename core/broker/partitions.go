@@ -272,6 +272,7 @@ func (s *Shard) openLog(t *task.Task, p *replica.Partition) (*commitlog.Log, err
 	if b := s.bootOf(p); b != nil && s.phase == booting {
 		name := nameOf(p)
 		opt.RecoveryPoint, opt.StartOffset, opt.Clean = b.points[name], b.starts[name], b.clean
+		opt.CleanedTo = b.cleaned[name]
 	}
 	l, err := commitlog.Open(t, s.env, s.dirOf(p), opt)
 	if bad := (*commitlog.Corrupt)(nil); errors.As(err, &bad) && !t.Stopped() {
@@ -332,7 +333,11 @@ func (s *Shard) logConfig(t *metadata.Topic) commitlog.Config {
 		SegmentBytes: c.SegmentBytes, SegmentMS: c.SegmentMS, SegmentJitterMS: c.SegmentJitterMS,
 		IndexIntervalBytes: c.IndexIntervalBytes, IndexBytes: c.SegmentIndexBytes,
 		RetentionBytes: c.RetentionBytes, RetentionMS: c.RetentionMS, Delete: c.Delete,
+		DeleteRetentionMS: c.DeleteRetentionMS, MinCompactionLagMS: c.MinCompactionLagMS, MaxCompactionLagMS: c.MaxCompactionLagMS,
 		FlushAck: s.node.Flush == config.FlushAck, SnapshotBytes: snapshotEach, ProducerExpiryMS: s.node.ProducerIDExpirationMS,
+	}
+	if c.Compact && c.MaxCompactionLagMS < x.SegmentMS { // KIP-354
+		x.SegmentMS = c.MaxCompactionLagMS
 	}
 	if !x.FlushAck {
 		x.FlushBytes, x.FlushAge = maxUnsynced/int64(16*s.shards), 5*clock.Second

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/assert"
+	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/metadata"
@@ -43,37 +44,40 @@ const (
 
 // Shard is one actor of a broker: it owns the connections that it accepted and the partitions that hash to it.
 type Shard struct {
-	env                          *env.Env
-	state                        *api.State
-	static                       *config.Node // as loaded
-	node                         *config.Node // under what AlterConfigs set
-	shards                       int
-	phase                        phase
-	conns                        []*conn // by the low half of their number
-	nConns                       int
-	accepted                     int64             // connections since the start
-	refused                      int64             // connections above max.connections since the start
-	refusalAt                    clock.Time        // when the log may tell of them again
-	queues                       [][]network.Frame // not in use
-	timers                       [timerKinds]timer.Timer
-	boot                         *bootData
-	opening                      opener
-	holds                        map[[16]byte]*holding // names of topics, by topic id: directories that may be used
-	unclaimed                    int                   // of holds: not granted yet
-	toldHW                       int64                 // sum of the high watermarks that shard 0 was told
-	dropped                      bool                  // partitions went since the checkpoints were told, or they never were
-	applied                      *metadata.Image       // partitions follow this image
-	topicsChanged, topicsCreated int64                 // index of the last image with a new, deleted or grown topic; with a new one
-	control                      *control              // shard 0 only
-	member                       *member               // shard 0 of a node of a cluster only
-	assigns                      assigns               // shard 0 only
-	follow                       followers
-	peers                        *peer.Pool // connections to other brokers, and to the controller
-	txns                         txns
-	saving                       bool      // this shard waits for a checkpoint of log starts
-	dir                          directory // shard 0 only: checkpoints and the clean-shutdown marker
-	drainBy                      clock.Time
-	doubt                        doubt
+	env           *env.Env
+	state         *api.State
+	static        *config.Node // as loaded
+	node          *config.Node // under what AlterConfigs set
+	shards        int
+	phase         phase
+	conns         []*conn // by the low half of their number
+	nConns        int
+	accepted      int64             // connections since the start
+	refused       int64             // connections above max.connections since the start
+	refusalAt     clock.Time        // when the log may tell of them again
+	queues        [][]network.Frame // not in use
+	timers        [timerKinds]timer.Timer
+	boot          *bootData
+	opening       opener
+	holds         map[[16]byte]*holding // names of topics, by topic id: directories that may be used
+	unclaimed     int                   // of holds: not granted yet
+	toldHW        int64                 // sum of the high watermarks that shard 0 was told
+	toldCleaned   int64                 // sum of the offsets up to which logs are clean
+	topicsChanged int64                 // index of the last image with a new, deleted or grown topic
+	topicsCreated int64                 // of the last image with a new one
+	dropped       bool                  // partitions went since the checkpoints were told, or they never were
+	applied       *metadata.Image       // partitions follow this image
+	control       *control              // shard 0 only
+	member        *member               // shard 0 of a node of a cluster only
+	assigns       assigns               // shard 0 only
+	follow        followers
+	peers         *peer.Pool // connections to other brokers, and to the controller
+	txns          txns
+	saving        bool      // this shard waits for a checkpoint of log starts
+	dir           directory // shard 0 only: checkpoints and the clean-shutdown marker
+	drainBy       clock.Time
+	doubt         doubt
+	cleaning      cleaning
 }
 
 var _ step.Stepper = (*Shard)(nil)
@@ -89,6 +93,7 @@ func New(o Options) *Shard {
 	s.opening.s, s.holds, s.dir.names = s, map[[16]byte]*holding{}, names{}
 	s.dir.points = map[int32]*pointsMail{}
 	s.follow.begin()
+	s.cleaning.waiting = map[*commitlog.Log]wait{}
 	s.peers = peer.NewPool(e, peer.Config{ClientID: "broker-" + strconv.Itoa(int(o.Node.NodeID))})
 	s.txns.begin(s)
 	s.assigns.begin(s)
@@ -146,6 +151,7 @@ const (
 	timerIdle
 	timerLag
 	timerPulse
+	timerClean
 	timerKinds
 )
 
@@ -164,6 +170,8 @@ func (s *Shard) TimerFired(t *timer.Timer) {
 		s.sweepIdle()
 	case timerPulse:
 		s.pulse()
+	case timerClean:
+		s.clean()
 	}
 }
 

@@ -85,6 +85,7 @@ func (l *Log) Aborted(dst []Aborted, from, to int64) ([]Aborted, bool) {
 
 // AbortedSlow is Aborted with reads. The caller has pinned what it reads, so that the segments stay.
 func (l *Log) AbortedSlow(t *task.Task, from, to int64) (all []Aborted, err disk.Err) {
+	l.pass(t)
 	l.readers++
 	defer func() { l.readers-- }()
 	segs := l.segs[l.segmentAt(from):]

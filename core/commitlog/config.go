@@ -12,6 +12,9 @@ type Config struct {
 	RetentionBytes     int64          // retention.bytes, -1: no limit
 	RetentionMS        int64          // retention.ms, -1: no limit
 	Delete             bool           // cleanup.policy holds delete: retention applies
+	DeleteRetentionMS  int64          // delete.retention.ms
+	MinCompactionLagMS int64          // min.compaction.lag.ms
+	MaxCompactionLagMS int64          // max.compaction.lag.ms
 	FlushAck           bool           // flush.policy=ack: each write is followed by a sync
 	FlushBytes         int64          // flush.policy=os: sync once this much is unsynced; 0: never by size
 	FlushAge           clock.Duration // flush.policy=os: sync what is older; 0: never by age
@@ -24,6 +27,7 @@ func DefaultConfig() Config {
 	return Config{
 		SegmentBytes: 1 << 30, SegmentMS: 7 * 24 * 3600 * 1000, IndexIntervalBytes: 4096, IndexBytes: 10 << 20,
 		RetentionBytes: -1, RetentionMS: 7 * 24 * 3600 * 1000, Delete: true,
+		DeleteRetentionMS: 24 * 3600 * 1000, MaxCompactionLagMS: 1<<63 - 1,
 		FlushAck: true, SnapshotBytes: 4 << 20, ProducerExpiryMS: 24 * 3600 * 1000,
 	}
 }
@@ -34,6 +38,7 @@ type Options struct {
 	Listener      Listener
 	RecoveryPoint int64    // everything below was synced: the scan starts here
 	StartOffset   int64    // of log-start-offset-checkpoint; records below it are deleted
+	CleanedTo     int64    // of cleaner-offset-checkpoint
 	Clean         bool     // the broker shut down cleanly: no scan
 	Create        bool     // make the log if the directory is missing or empty
 	TopicID       [16]byte // written to partition.metadata; zero: none

@@ -31,6 +31,7 @@ type Log struct {
 	segs                        []*segment
 	nextOrd                     int32
 	start, synced, written, end int64
+	cleaned                     int64 // the log is clean below
 	size                        int64 // bytes of all segments, queued ones included
 	epochs                      epochs
 	producers                   Producers
@@ -54,6 +55,9 @@ type Log struct {
 	born, birthing           bool // the directory itself and partition.metadata are durable; they are being synced
 	startMoved               bool // the listener has not been told
 	persisting, savingEpochs bool
+	cleaning                 bool // a clean is under way
+	swapping                 bool // it puts a new segment in the place of old ones: none is removed
+	gated                    bool // who opens files by name waits for that
 	cutting                  bool // a truncation is under way: nothing is appended, nothing found
 	hasCap                   bool // truncation-checkpoint exists and holds capped
 	capped                   lowered
@@ -215,11 +219,19 @@ func (l *Log) segmentAt(offset int64) int {
 }
 
 func (l *Log) byOrd(ord int32) *segment {
-	i := int(ord - l.segs[0].ord)
-	if i < 0 || i >= len(l.segs) {
+	lo, hi := 0, len(l.segs)
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if l.segs[mid].ord < ord {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if lo == len(l.segs) || l.segs[lo].ord != ord {
 		return nil
 	}
-	return l.segs[i]
+	return l.segs[lo]
 }
 
 // extent is a range of a segment's file.

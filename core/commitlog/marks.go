@@ -60,6 +60,16 @@ func (r *marks) cut(offset int64, ord int32) {
 	}
 }
 
+// forget drops the marks in segments up to ord.
+func (r *marks) forget(ord int32) {
+	for r.n > 0 && r.at(0).ord <= ord {
+		if r.head++; r.head == len(r.buf) {
+			r.head = 0
+		}
+		r.n--
+	}
+}
+
 // find gives the mark at exactly this offset; of two (the end of a segment and the start of the next) the later.
 func (r *marks) find(offset int64) (mark, bool) {
 	i := r.after(offset)

@@ -73,7 +73,11 @@ func (l *Log) open(t *task.Task, opt Options) error {
 			return err
 		}
 	}
-	names, segments := c.Names, 0
+	names, err := l.finishSwaps(t, c.Names)
+	if err != nil {
+		return err
+	}
+	segments := 0
 	for _, n := range names {
 		if _, suffix, ok := parseName(n); ok && suffix == suffixLog {
 			segments++
@@ -105,7 +109,7 @@ func (l *Log) create(t *task.Task, start int64) error {
 // firstSegment makes the first segment.
 func (l *Log) firstSegment(t *task.Task, start int64) error {
 	s := l.addSegment(start)
-	l.start, l.synced, l.written, l.end = start, start, start, start
+	l.start, l.synced, l.written, l.end, l.cleaned = start, start, start, start, start
 	l.producers.Start = start
 	s.file = l.env.File()
 	c := t.Disk(disk.Request{Kind: disk.Open, File: s.file, Path: s.name(l), Flags: disk.Create})

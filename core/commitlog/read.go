@@ -61,6 +61,7 @@ func (l *Log) damagedAt(sc *scanner, m mark, end int64) bool {
 
 // hold opens the segment that holds offset and keeps it from being closed until release.
 func (l *Log) hold(t *task.Task, offset int64) (*segment, disk.Err) {
+	l.pass(t)
 	if l.removed || l.cutting {
 		return nil, disk.ErrNotExist
 	}
@@ -78,6 +79,13 @@ func (l *Log) hold(t *task.Task, offset int64) (*segment, disk.Err) {
 		return nil, err
 	}
 	return s, disk.OK
+}
+
+// pass waits while a clean puts new files in the place of old ones.
+func (l *Log) pass(t *task.Task) {
+	for l.gated && !t.Stopped() {
+		t.Sleep(pollGap)
+	}
 }
 
 func (l *Log) release(s *segment) {

@@ -215,7 +215,7 @@ func (r *recovery) trust(s *segment) error {
 	}
 	n := index.ValidTime(b, index.TimeEntry{Timestamp: -1, Rel: -1}, int32(min(s.end-1-s.base, 1<<31-1)))
 	if s.size > 0 && (n == 0 || n*index.TimeEntrySize != len(b)) {
-		if err := r.reindex(s); err != nil {
+		if err := r.reindex(s, len(b) == 0); err != nil {
 			return err
 		}
 	} else if n > 0 {
@@ -232,8 +232,8 @@ func (r *recovery) trust(s *segment) error {
 	return nil
 }
 
-// reindex makes the indexes of a segment again whose time index is damaged, from the headers of its batches.
-func (r *recovery) reindex(s *segment) error {
+// reindex makes the indexes of a segment again whose time index is damaged, from the headers of its batches. none: it has no entry.
+func (r *recovery) reindex(s *segment, none bool) error {
 	sc := newScanner(r.t, r.env, s.file, s.size, scanWindow)
 	defer sc.close()
 	size, end := s.size, s.end
@@ -251,6 +251,9 @@ func (r *recovery) reindex(s *segment) error {
 	s.size, s.end = size, end
 	if sc.err != disk.OK {
 		return fmt.Errorf("read %s: %w", s.name(r.Log), sc.err)
+	}
+	if s.maxTimestamp < 0 && none {
+		return nil // fillers only: there is nothing to index
 	}
 	s.tail.noteTime(s)
 	r.env.Warnf("the indexes of %s were damaged and have been made again", s.name(r.Log))
@@ -640,6 +643,7 @@ func (r *recovery) finish() {
 	l.end = l.active().end
 	l.written, l.synced = l.end, l.end
 	l.start = min(max(r.opt.StartOffset, l.segs[0].base), l.end)
+	l.cleaned = min(r.opt.CleanedTo, l.end)
 	l.producers.Start = l.start
 	l.epochs.cutEnd(l.end + 1)
 	l.epochs.cutStart(l.start)

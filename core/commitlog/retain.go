@@ -77,7 +77,7 @@ func (l *Log) expired(now clock.Wall, limit int64) int {
 // segments stop to follow on each other. So a segment goes only once all of it is synced and the next one's name is durable:
 // whatever is left then ends at or above the synced end. What is not there yet is asked for, and advanceSynced comes back here.
 func (l *Log) removeBelowStart() {
-	if l.failed || l.closing || l.cutting {
+	if l.failed || l.closing || l.cutting || l.swapping {
 		return
 	}
 	n := 0

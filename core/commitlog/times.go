@@ -69,7 +69,9 @@ func (l *Log) greatest(t *task.Task, limit int64) (best int64, err disk.Err) {
 				err = sc.err
 				break
 			}
-			best = max(best, v.MaxTimestamp())
+			if v.Count() > 0 {
+				best = max(best, v.MaxTimestamp())
+			}
 			m.pos += int32(v.Size())
 		}
 		from = max(from+1, s.end)
@@ -105,7 +107,7 @@ func (l *Log) timeInSegment(t *task.Task, s *segment, ts, from, limit int64) (of
 			return -1, -1, -1, sc.err
 		}
 		size := int64(v.Size())
-		if v.MaxTimestamp() >= ts && v.LastOffset() >= from {
+		if v.MaxTimestamp() >= ts && v.LastOffset() >= from && v.Count() > 0 {
 			o, at, err := l.timeInBatch(t, s, pos, size, ts, from)
 			if o >= 0 && o < limit || err != disk.OK {
 				return o, at, l.EpochAt(o), err
@@ -132,9 +134,6 @@ func (l *Log) timeInBatch(t *task.Task, s *segment, pos, size, ts, from int64) (
 		l.listener.LogDamaged(l, from)
 		return -1, -1, disk.ErrIO
 	}
-	if v.IsLogAppendTime() {
-		return max(v.BaseOffset(), from), v.MaxTimestamp(), disk.OK
-	}
 	var scratch records.Scratch
 	r := records.NewReader(v, &scratch)
 	for {
@@ -146,6 +145,9 @@ func (l *Log) timeInBatch(t *task.Task, s *segment, pos, size, ts, from int64) (
 			return -1, -1, disk.OK
 		}
 		o, at := v.BaseOffset()+int64(rec.OffsetDelta), v.BaseTimestamp()+rec.TimestampDelta
+		if v.IsLogAppendTime() {
+			at = v.MaxTimestamp()
+		}
 		if at >= ts && o >= from {
 			return o, at, disk.OK
 		}

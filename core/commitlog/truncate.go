@@ -48,7 +48,7 @@ func (l *Log) TruncateTo(t *task.Task, to int64, expendable bool) bool {
 		return false
 	}
 	r := recovery{Log: l, t: t, limited: true, limit: to}
-	r.opt = Options{Config: l.cfg, Listener: l.listener, RecoveryPoint: min(l.synced, to), StartOffset: start, TopicID: l.topicID}
+	r.opt = Options{Config: l.cfg, Listener: l.listener, RecoveryPoint: min(l.synced, to), StartOffset: start, CleanedTo: min(l.cleaned, to), TopicID: l.topicID}
 	l.leave(t)
 	l.written, l.synced, l.end = min(l.written, to), min(l.synced, to), to
 	if !l.recoverAgain(t, &r, expendable) {

@@ -96,6 +96,10 @@ type Node struct {
 	TransactionAbortEachMS       int32 // transaction.abort.timed.out.transaction.cleanup.interval.ms
 	TransactionExpireEachMS      int32 // transaction.remove.expired.transaction.cleanup.interval.ms
 	TransactionalIDExpirationMS  int64
+	CleanerEnable                bool
+	CleanerBackoffMS             int64
+	CleanerMapBytes              int64 // log.cleaner.dedupe.buffer.size
+	CleanerRate                  int64 // log.cleaner.io.max.bytes.per.second; the largest number: no limit
 	MetadataSnapshotBytes        int64 // metadata.log.max.record.bytes.between.snapshots
 
 	// Topic is what a topic gets that overrides nothing.

@@ -203,6 +203,7 @@ func (n *Node) derive() {
 	n.GroupMaxSize = n.int("group.max.size")
 	n.deriveConsumerGroups()
 	n.deriveTransactions()
+	n.deriveCleaner()
 	n.MetadataSnapshotBytes = n.long("metadata.log.max.record.bytes.between.snapshots")
 	n.Topic = n.resolve(nil)
 }
@@ -216,6 +217,16 @@ func (n *Node) deriveTransactions() {
 	n.TransactionAbortEachMS = n.int("transaction.abort.timed.out.transaction.cleanup.interval.ms")
 	n.TransactionExpireEachMS = n.int("transaction.remove.expired.transaction.cleanup.interval.ms")
 	n.TransactionalIDExpirationMS = n.long("transactional.id.expiration.ms")
+}
+
+func (n *Node) deriveCleaner() {
+	n.CleanerEnable = n.flag("log.cleaner.enable")
+	n.CleanerBackoffMS = n.long("log.cleaner.backoff.ms")
+	n.CleanerMapBytes = n.long("log.cleaner.dedupe.buffer.size")
+	ppm, _ := parsePPM(n.text("log.cleaner.io.max.bytes.per.second"))
+	if n.CleanerRate = ppm / 1_000_000; n.CleanerRate >= 1<<33 { // no disk is as fast, and the default is a float's greatest number
+		n.CleanerRate = math.MaxInt64
+	}
 }
 
 func (n *Node) deriveReplication() {

@@ -49,6 +49,9 @@ const (
 	S1      // clean-shutdown marker handling (KAFKA-10471)
 	S2      // the leader-epoch checkpoint is renamed before it is synced (KAFKA-16541)
 	S3      // appends accepted after an I/O error (KAFKA-10778)
+	S4      // a marker goes with a record that has its key (KAFKA-14055)
+	S5      // a clean that ends early forgets the aborted transactions behind its end (KAFKA-13727)
+	S6      // a clean takes in the first record of an open transaction (Redpanda #12176)
 	S7      // recovery keeps a batch with a bad CRC
 	T1      // the epoch is not bumped when a transaction ends (KAFKA-17754)
 	T2      // a transactional batch appended without verification (KIP-890)
@@ -59,6 +62,7 @@ const (
 	T9      // a transactional id forgotten by the age of its last transaction (Redpanda #17880)
 	T10     // offsets of a transaction taken from any generation (KIP-447)
 	T11     // an offset expires that an open transaction would commit anew (Redpanda #31483)
+	G2      // loading a coordinator waits for records that compaction has taken (KAFKA-9065)
 	B1      // lost wake-up on fetch (Bufstream)
 	B2      // an offset that defaults to 0 (Bufstream)
 	B3      // acknowledged before it is written (Bufstream)
@@ -108,6 +112,9 @@ var Names = [Count]string{
 	S1:  "S1",
 	S2:  "S2",
 	S3:  "S3",
+	S4:  "S4",
+	S5:  "S5",
+	S6:  "S6",
 	S7:  "S7",
 	T2:  "T2",
 	T1:  "T1",
@@ -118,6 +125,7 @@ var Names = [Count]string{
 	T9:  "T9",
 	T10: "T10",
 	T11: "T11",
+	G2:  "G2",
 	B1:  "B1",
 	B2:  "B2",
 	B3:  "B3",

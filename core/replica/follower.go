@@ -106,6 +106,9 @@ const maxOffset = 1 << 62
 func (p *Partition) acceptable(batches []byte) kerr.Code {
 	end := p.Log.End()
 	epoch := p.Log.EpochAt(end - 1)
+	if v, _, ok := records.Split(batches); ok && v.IsFiller() && 0 <= v.BaseOffset() && v.BaseOffset() < end && end <= v.LastOffset() && v.LastOffset() <= maxOffset {
+		v.TrimFiller(end) // the leader's clean has put batches together of which this log has the first
+	}
 	for v, rest, ok := records.Split(batches); ok; v, rest, ok = records.Split(rest) {
 		switch {
 		case v.Magic() != 2, v.BaseOffset() < 0, v.BaseOffset() > maxOffset, v.LastOffsetDelta() < 0:

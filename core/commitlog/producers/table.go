@@ -150,6 +150,24 @@ func (t *Table) Recall(v records.View) {
 	e.push(last)
 }
 
+// Holds says whether what is known of a producer comes from this batch: it is one of the last, or the marker after which nothing has come. Kafka's
+// cleaner asks the same of the last one (isBatchLastRecordOfProducer).
+func (t *Table) Holds(v records.View) bool {
+	e := t.byID[v.ProducerID()]
+	if e == nil || v.ProducerID() < 0 || v.ProducerEpoch() != e.Epoch {
+		return false
+	}
+	if v.IsControl() {
+		return e.N == 0
+	}
+	for i := range e.N {
+		if e.Batches[i].LastOffset == v.LastOffset() {
+			return true
+		}
+	}
+	return false
+}
+
 // Restore undoes an Update. Several are undone in reverse order. A producer that has expired since stays forgotten, unless its transaction is open again.
 func (t *Table) Restore(u Undo) {
 	e := t.byID[u.id]
