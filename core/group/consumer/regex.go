@@ -36,7 +36,7 @@ func (c *Change) mustResolve(fresh bool) bool {
 		return false
 	}
 	at, version, ok := c.g.lastResolved()
-	if ok && c.nowMS <= at+c.cfg.RegexIntervalMS {
+	if ok && !elapsed(c.nowMS, at, c.cfg.RegexIntervalMS+1) {
 		return false
 	}
 	n := c.subscribed()
