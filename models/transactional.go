@@ -195,7 +195,7 @@ func (s txnState) does(op *txnOp) []txnState {
 		if !mine || s.phase == txnDecided {
 			return nil
 		}
-		s.phase = txnOpen
+		s.phase, s.prev = txnOpen, noPID
 		return []txnState{s}
 	case mine && s.phase == txnOpen, mine && idle && !op.old && !commit:
 		n := s.decide(commit, op.old)

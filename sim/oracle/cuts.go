@@ -48,7 +48,7 @@ func (x *cuts) Name() string { return "txn:cut" }
 func (x *cuts) Due() bool {
 	for _, r := range x.x.lastReadings() {
 		for k, whole := range r.whole {
-			if whole && len(r.at[k]) > 0 && !x.x.excused(k) {
+			if topic, _ := history.SplitKey(k); whole && len(r.at[k]) > 0 && !x.x.excused(k) && history.KeysOf(topic) == 0 {
 				return true
 			}
 		}
