@@ -31,7 +31,8 @@ type position struct {
 	end     int64 // where the final reading ends; -1 unknown
 	inForce bool  // the fetch session knows it, at sent
 	sent    int64
-	lost    bool // out of range: ask for the bounds before the next fetch
+	since   int32 // of a member of the consumer protocol: the epoch with which it got the partition
+	lost    bool  // out of range: ask for the bounds before the next fetch
 }
 
 // fetcher reads a set of partitions from their leaders: one lane a leader, each with one fetch in flight at most.
