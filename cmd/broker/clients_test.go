@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -123,18 +122,12 @@ print('ok', count)
 `
 
 func TestLibrdkafkaReadsEveryRecordWhereItWasAcknowledged(t *testing.T) {
-	python := os.Getenv("SEEDLOG_PYTHON")
-	if python == "" {
-		python = "python3"
-	}
-	if err := exec.Command(python, "-c", "import confluent_kafka").Run(); err != nil {
-		t.Skip("confluent-kafka is missing: SEEDLOG_PYTHON=python names an interpreter that has it")
-	}
+	program := python(t)
 	count := scale(1_000, 20_000, 1_000_000)
 	n := start(t, t.TempDir())
 	for _, codec := range []string{"none", "gzip", "snappy", "lz4", "zstd"} {
 		createTopic(t, n.client(), "rdk-"+codec, 3)
-		if out := run(t, "", python, "-c", librdkafka, n.addr, codec, fmt.Sprint(count)); out != fmt.Sprintf("ok %d\n", count) {
+		if out := run(t, "", program, "-c", librdkafka, n.addr, codec, fmt.Sprint(count)); out != fmt.Sprintf("ok %d\n", count) {
 			t.Errorf("%s: %s", codec, out)
 		}
 	}

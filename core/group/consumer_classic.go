@@ -117,7 +117,8 @@ func (c *Coordinator) saidClassic(m consumer.Member, j *join, s *consumer.Subscr
 
 // joinDowngraded: the join replaced the only member of the consumer protocol.
 func (c *Coordinator) joinDowngraded(g *consumer.Group, ch *consumer.Change, j *join, m *consumer.Member, joined *replaced, has []consumer.Owned, changed bool) kerr.Code {
-	rebalance := g.TargetEpoch < ch.Epoch()
+	// Kafka rebalances only if the target is not the newest; but what a member still waits for nobody would tell it.
+	rebalance := g.TargetEpoch < ch.Epoch() || !g.Settled()
 	if !rebalance {
 		moved, _, code := ch.Reconcile(*m, g.TargetEpoch, g.Target(joined.old), changed, has, true)
 		if code != kerr.None {

@@ -144,7 +144,7 @@ func contains(ids []string, id string) bool {
 	return false
 }
 
-// joinEmptyConsumer begins a classic group in the place of a consumer group without members, whose offsets stay.
+// emptied is what deletes a consumer group without members, if there is one. Its offsets stay.
 func (c *Coordinator) emptied(id string) []coordinator.Record {
 	g := c.consumers[id]
 	if g == nil {

@@ -30,7 +30,7 @@ func (w *world) consumerRequest(kind string, a args, group, member string) kmsg.
 	}
 	if s, ok := a["owned"]; ok {
 		r.Topics = []kmsg.ConsumerGroupHeartbeatRequestTopic{}
-		partitions(s, func(topic string, _ [16]byte, p int32, _ string) {
+		partitions(strings.TrimPrefix(s, "none"), func(topic string, _ [16]byte, p int32, _ string) {
 			id, _ := w.topics.TopicID(topic)
 			if n := len(r.Topics); n > 0 && r.Topics[n-1].TopicID == id {
 				r.Topics[n-1].Partitions = append(r.Topics[n-1].Partitions, p)
@@ -179,4 +179,48 @@ func showAssignment(b []byte) string {
 		return fmt.Sprintf("%q", b)
 	}
 	return fmt.Sprintf("v%d%v", b[1], tps)
+}
+
+// subscribed is a subscription that says what the member owns, if it is to.
+func subscribed(a args, topics ...string) []byte {
+	b := subscription(topics...)
+	if _, ok := a["owned"]; !ok {
+		return b
+	}
+	b[1] = 1
+	byTopic := map[string][]int32{}
+	partitions(a["owned"], func(topic string, _ [16]byte, p int32, _ string) { byTopic[topic] = append(byTopic[topic], p) })
+	return appendTopics(b, byTopic)
+}
+
+func appendTopics(b []byte, byTopic map[string][]int32) []byte {
+	b = be.AppendUint32(b, uint32(len(byTopic)))
+	for _, t := range sortedKeys(byTopic) {
+		b = append(be.AppendUint16(b, uint16(len(t))), t...)
+		b = be.AppendUint32(b, uint32(len(byTopic[t])))
+		for _, p := range byTopic[t] {
+			b = be.AppendUint32(b, uint32(p))
+		}
+	}
+	return b
+}
+
+// embedded makes a ConsumerProtocolAssignment of t1-0+t1-1, or of t1-0+custom one with data of an assignor; anything else is bytes.
+func (w *world) embedded(s string) []byte {
+	if !strings.Contains(s, "-") {
+		return []byte(s)
+	}
+	byTopic, custom := map[string][]int32{}, false
+	for _, one := range strings.Split(s, "+") {
+		if one == "custom" {
+			custom = true
+			continue
+		}
+		partitions(one, func(topic string, _ [16]byte, p int32, _ string) { byTopic[topic] = append(byTopic[topic], p) })
+	}
+	b := appendTopics([]byte{0, 1}, byTopic)
+	if custom {
+		return append(b, 0, 0, 0, 1, 'x')
+	}
+	return be.AppendUint32(b, 0xffffffff)
 }

@@ -176,7 +176,7 @@ func (w *world) set(words []string) {
 	for _, word := range words {
 		k, v, _ := strings.Cut(word, "=")
 		if k == "migration" {
-			w.cfg.Consumer.Migration = map[string]consumer.Migration{"disabled": consumer.Disabled, "upgrade": consumer.Upgrade, "downgrade": consumer.Downgrade}[v]
+			w.cfg.Consumer.Migration = map[string]consumer.Migration{"disabled": consumer.Disabled, "upgrade": consumer.Upgrade, "downgrade": consumer.Downgrade, "bidirectional": consumer.Bidirectional}[v]
 			continue
 		}
 		n, err := strconv.Atoi(v)
@@ -227,7 +227,7 @@ func (w *world) request(kind string, a args) kmsg.Request {
 		r.ProtocolType = a.str("type", "consumer")
 		for _, p := range strings.Split(a.str("protocols", "range:t1"), ",") {
 			name, topics, _ := strings.Cut(p, ":")
-			r.Protocols = append(r.Protocols, kmsg.JoinGroupRequestProtocol{Name: name, Metadata: subscription(strings.Split(topics, "+")...)})
+			r.Protocols = append(r.Protocols, kmsg.JoinGroupRequestProtocol{Name: name, Metadata: subscribed(a, strings.Split(topics, "+")...)})
 		}
 		return r
 	case "sync":
@@ -282,7 +282,7 @@ func (w *world) syncRequest(a args, group, member string) kmsg.Request {
 	if s, ok := a["assign"]; ok {
 		for _, one := range strings.Split(s, ",") {
 			id, v, _ := strings.Cut(one, ":")
-			r.GroupAssignment = append(r.GroupAssignment, kmsg.SyncGroupRequestGroupAssignment{MemberID: w.id(id), MemberAssignment: []byte(v)})
+			r.GroupAssignment = append(r.GroupAssignment, kmsg.SyncGroupRequestGroupAssignment{MemberID: w.id(id), MemberAssignment: w.embedded(v)})
 		}
 	}
 	return r

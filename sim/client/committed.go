@@ -165,7 +165,7 @@ func (c *Committed) ask(node int) {
 func (c *Committed) begin(l *link, node, p int) {
 	c.offset(l, p, -2, 0, func(start int64) {
 		c.busy[node] = false
-		if start >= 0 {
+		if c.lost[p] && start >= 0 { // else another leader has answered in the meantime
 			c.at[p], c.lost[p] = start, false
 		}
 		c.again()

@@ -31,7 +31,8 @@ type position struct {
 	end     int64 // where the final reading ends; -1 unknown
 	inForce bool  // the fetch session knows it, at sent
 	sent    int64
-	lost    bool // out of range: ask for the bounds before the next fetch
+	since   int32 // of a member of the consumer protocol: the epoch with which it got the partition
+	lost    bool  // out of range: ask for the bounds before the next fetch
 }
 
 // fetcher reads a set of partitions from their leaders: one lane a leader, each with one fetch in flight at most.
@@ -373,7 +374,7 @@ func (l *lane) reset(p *position) {
 	}
 	l.f.b.listOffsets(l.link, []*position{p}, -2, slot, func(found []int64) {
 		l.end()
-		if found != nil && found[0] >= 0 {
+		if p.lost && found != nil && found[0] >= 0 { // else another leader has answered in the meantime
 			p.lost = false
 			p.next = found[0]
 		}

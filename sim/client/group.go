@@ -25,6 +25,7 @@ type GroupConfig struct {
 	StayMS      int64       `json:"stay_ms,omitempty"` // after that it goes; 0: it stays
 	AwayMS      int64       `json:"away_ms,omitempty"`
 	Vanish      bool        `json:"vanish,omitempty"` // it goes without LeaveGroup
+	Next        *NextConfig `json:"next,omitempty"`   // not nil: it speaks the consumer protocol
 }
 
 // memberState is where a member stands.
@@ -66,6 +67,11 @@ type Group struct {
 	goAt       clock.Time
 	commitAt   clock.Time
 	proc       *processor // nil: it only reads, and commits by itself
+	// Of the consumer protocol, in which generation is the member's epoch:
+	told   []kmsg.ConsumerGroupHeartbeatResponseAssignmentTopic // the last assignment
+	missed bool                                                 // an answer: the next heartbeat says all, and is told all
+	era    int                                                  // grows when what it owns changes
+	lives  int
 }
 
 // slots of a member's processes; 0 and 1 are the fetcher's.
@@ -86,6 +92,7 @@ func NewGroup(cfg GroupConfig, sh *Shared) *Group {
 // Start implements Client.
 func (g *Group) Start(n Net) {
 	g.start(n, "member")
+	g.oldVersions = g.oldVersions && g.cfg.Next == nil // or it would not hear of the ids by which partitions are named
 	g.onWork, g.onTick, g.onBeat = g.fetch, g.tick, g.beat
 	g.f = fetcher{b: &g.base, cfg: g.cfg.Fetch, low: 4, after: g.fetched}
 	if g.proc != nil {
@@ -115,8 +122,12 @@ func (g *Group) opened() {
 		if g.sh.Nodes > 1 { // what is in flight to a former leader must not move a position that a new one moves too
 			g.f.assign(g.f.pos)
 		}
-		g.outgrown = g.outgrown || grown
-		g.reassign()
+		if g.cfg.Next != nil {
+			g.apply()
+		} else {
+			g.outgrown = g.outgrown || grown
+			g.reassign()
+		}
 		g.advance()
 	})
 }
@@ -144,6 +155,10 @@ func (g *Group) advance() {
 	}
 	switch g.state {
 	case memberUnjoined:
+		if g.cfg.Next != nil {
+			g.enter()
+			return
+		}
 		g.join()
 	case memberPlacing:
 		if g.proc == nil || g.proc.settled() {
@@ -302,6 +317,10 @@ func (g *Group) own(topic string, part int32) {
 
 // expelled ends the membership, or only the generation, as the error says.
 func (g *Group) expelled(code kerr.Code) {
+	if g.cfg.Next != nil {
+		g.refusedNext(code)
+		return
+	}
 	g.revoke()
 	g.state = memberUnjoined
 	switch code {
@@ -338,15 +357,24 @@ func (g *Group) revoke() {
 		g.proc.revoked()
 	}
 	for _, p := range g.owned {
+		if g.cfg.Next != nil {
+			g.note(slotOwner, g.ownership(history.Disown, p))
+			continue
+		}
 		g.note(slotOwner, history.Op{Kind: history.Disown, Key: history.GroupKey(g.cfg.Group, p.key), Offset: history.NoOffset, Generation: g.generation, Member: g.identity()})
 	}
-	g.owned, g.caughtUp = nil, false
+	g.owned, g.caughtUp, g.told = nil, false, nil
+	g.era++
 	g.f.assign(nil)
 }
 
 // beat sends a heartbeat.
 func (g *Group) beat() {
 	g.after(g.jitter(clock.MS(g.cfg.HeartbeatMS)), timerBeat)
+	if g.cfg.Next != nil {
+		g.beatNext()
+		return
+	}
 	if g.state != memberPlacing && g.state != memberStable || !g.coord.open() || g.beating || g.proc != nil && g.n.Now() < g.proc.wakes {
 		return
 	}
@@ -404,7 +432,9 @@ func (g *Group) tick() {
 
 // leave goes away: with LeaveGroup, or as a crash would. A static member never says that it leaves.
 func (g *Group) leave() {
-	if !g.cfg.Vanish && g.cfg.Instance == "" && g.coord.open() {
+	if g.cfg.Next != nil {
+		g.leaveNext()
+	} else if !g.cfg.Vanish && g.cfg.Instance == "" && g.coord.open() {
 		req := kmsg.NewPtrLeaveGroupRequest()
 		req.Group, req.MemberID = g.cfg.Group, g.member
 		m := kmsg.NewLeaveGroupRequestMember()

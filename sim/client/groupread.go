@@ -23,6 +23,9 @@ func (g *Group) place() {
 	group.Group, group.MemberEpoch = g.cfg.Group, -1
 	cap := int16(anyVersion)
 	low := int16(1)
+	if g.cfg.Next != nil {
+		low, group.MemberID, group.MemberEpoch = 9, kmsg.StringPtr(g.member), g.generation
+	}
 	if g.proc != nil { // what an open transaction may commit is waited for (KIP-447)
 		req.RequireStable, low = !g.proc.hanging, 7
 	}
@@ -38,7 +41,7 @@ func (g *Group) place() {
 		ops[i] = history.Op{Kind: history.FetchOffsets, Key: history.GroupKey(g.cfg.Group, p.key), Offset: history.NoOffset, Generation: g.generation, Member: g.member}
 	}
 	req.Groups = append(req.Groups, group)
-	generation := g.generation
+	generation, era := g.generation, g.era
 	g.asking = true
 	g.offsetsAsked(history.Invoke, "", ops)
 	g.coord.ask(req, low, cap, 5*clock.Second, func(r kmsg.Response, err error) {
@@ -60,7 +63,7 @@ func (g *Group) place() {
 			return
 		}
 		g.offsetsAsked(history.OK, "", ops)
-		if g.state != memberPlacing || generation != g.generation {
+		if g.state != memberPlacing || generation != g.generation && g.cfg.Next == nil || era != g.era {
 			return
 		}
 		for i, p := range g.owned {
@@ -180,6 +183,15 @@ func (g *Group) fetched() {
 	g.after(g.jitter(clock.MS(max(g.f.cfg.PauseMS, 1))), timerWork)
 }
 
+// proven is the generation that a commit is of. In the consumer protocol that is the epoch in which the member got the partition: whoever gets it
+// later has a greater one.
+func (g *Group) proven(p *position) int32 {
+	if g.cfg.Next != nil {
+		return p.since
+	}
+	return g.generation
+}
+
 // commit stores the positions of all partitions that moved. Each commit carries metadata of its own, so that a read tells which it saw.
 func (g *Group) commit() {
 	if g.committing || !g.coord.open() || g.proc != nil {
@@ -202,15 +214,18 @@ func (g *Group) commit() {
 		t.Partitions = append(t.Partitions, tp)
 		req.Topics = append(req.Topics, t)
 		cap = min(cap, idCap(p.topic, 10))
-		ops = append(ops, history.Op{Kind: history.Commit, Key: history.GroupKey(g.cfg.Group, p.key), Offset: p.next, Meta: meta, Generation: g.generation, Member: g.member})
+		ops = append(ops, history.Op{Kind: history.Commit, Key: history.GroupKey(g.cfg.Group, p.key), Offset: p.next, Meta: meta, Generation: g.proven(p), Member: g.member})
 	}
 	if len(ops) == 0 {
 		return
 	}
-	generation, member := g.generation, g.member
+	generation, member, low := g.generation, g.member, g.low(2, 7)
+	if g.cfg.Next != nil {
+		low = 9
+	}
 	g.committing = true
 	g.record(slotCommit, history.Invoke, "", ops...)
-	g.coord.ask(req, g.low(2, 7), cap, 5*clock.Second, func(r kmsg.Response, err error) {
+	g.coord.ask(req, low, cap, 5*clock.Second, func(r kmsg.Response, err error) {
 		g.committing = false
 		if err != nil {
 			g.record(slotCommit, history.Info, err.Error(), ops...)

@@ -84,13 +84,14 @@ func (c *copies) elects(node int) bool {
 }
 
 // leads follows a leader. With a copy that is not whole what was excused is gone, though the leader before it, which the crash did not concern,
-// has shown it since; what was committed beyond that was so without this copy, and is not excused.
+// has shown it since, or goes on showing it where it does not hear of the election; what was committed beyond that was so without this copy,
+// and is not excused.
 //
 //	ISR [1 3], 3 loses power: excuse ─▶ 1 goes on and shows it ─▶ 1 stops; 3, which nobody has missed, leads: excuse again
 func (c *copies) leads(node int, key string) {
 	x := c.last[key]
 	if _, ok := c.nodes[node][key]; ok && c.p.Epoch > c.leaders[key].epoch && x.at < x.top && c.top[key] <= x.top {
-		c.j.note(history.Op{Kind: history.Excuse, Key: key, Offset: x.at, HW: x.top})
+		c.j.note(history.Op{Kind: history.Excuse, Key: key, Generation: c.p.Epoch, Offset: x.at, HW: x.top})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/seedlog/seedlog/core/prng"
 	"github.com/seedlog/seedlog/sim/fault"
@@ -73,6 +74,12 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	hints.Nodes, hints.L1, hints.L3 = p.Nodes, hints.L1 || p.Swarm.On(fault.L1), hints.L3 || p.Swarm.On(fault.L3)
 	w := workload.Draw(prng.Keyed(seed, "workload"), hints)
 	p.Settings = settings(prng.Keyed(seed, "settings"), p)
+	var names []string
+	for _, t := range w.Topics {
+		if strings.HasPrefix(t.Name, "t") {
+			names = append(names, t.Name)
+		}
+	}
 	if s := prng.Keyed(seed, "transactions"); s.Permille(transactPermille) || h.Transactions {
 		w.Transact(s)
 		transactSettings(prng.Keyed(seed, "settings/transactions"), p.Settings)
@@ -80,6 +87,10 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	if s := prng.Keyed(seed, "copies"); s.Permille(copyPermille) || h.Transactions {
 		w.Copy(s)
 		transactSettings(prng.Keyed(seed, "settings/transactions"), p.Settings)
+	}
+	if s := prng.Keyed(seed, "consumers"); s.Permille(consumePermille) {
+		w.Consume(s, names)
+		consumeSettings(prng.Keyed(seed, "settings/consumers"), p.Settings)
 	}
 	if s := prng.Keyed(seed, "compaction"); s.Permille(compactPermille) || h.Compaction {
 		w.Compact(s)
@@ -97,6 +108,17 @@ const transactPermille = 350
 
 // copyPermille is how likely a run has members of a group that copy exactly once.
 const copyPermille = 250
+
+// consumePermille is how likely a run has a group of the consumer protocol.
+const consumePermille = 350
+
+// consumeSettings lets such groups notice soon who is gone.
+func consumeSettings(s *prng.Source, m map[string]string) {
+	m["group.consumer.min.session.timeout.ms"], m["group.consumer.min.heartbeat.interval.ms"] = "1000", "100"
+	m["group.consumer.heartbeat.interval.ms"] = "500"
+	m["group.consumer.session.timeout.ms"] = fmt.Sprint(s.Between(4000, 10000))
+	m["group.consumer.assignment.interval.ms"] = fmt.Sprint(s.Between(0, 1) * s.Between(1, 2000))
+}
 
 // transactSettings makes what coordinators of transactions do seldom frequent.
 func transactSettings(s *prng.Source, m map[string]string) {

@@ -104,6 +104,31 @@ func (p *Program) id() int {
 	return 0
 }
 
+// Consume adds members of a group of the consumer protocol (KIP-848) that reads the plan's topics, with a stream of draws of its own.
+func (p *Plan) Consume(src Source, topics []string) {
+	id := p.newIDs()
+	nodes := max(1, p.Nodes)
+	static, regex := src.Permille(250), src.Permille(300)
+	for m := range src.Between(1, 4) {
+		g := client.GroupConfig{ID: id(), Node: src.Intn(nodes), Group: "next", Topics: topics, SessionMS: 6000, RebalanceMS: int32(src.Between(3000, 8000)),
+			HeartbeatMS: src.Between(200, 1500), CommitMS: src.Between(300, 2000), Next: &client.NextConfig{},
+			Fetch: client.FetchConfig{Sessions: src.Permille(600), MaxWaitMS: int32(src.Between(50, 2000)), MinBytes: 1, MaxBytes: 1 << 20, PartBytes: int32(src.Between(1, 1<<18)), PauseMS: src.Between(5, 200)}}
+		if static {
+			g.Instance = fmt.Sprintf("i%d", m)
+		}
+		if regex {
+			g.Next.Regex = "t[0-9]+"
+		}
+		if src.Permille(300) {
+			g.Next.Assignor = []string{"range", "uniform"}[src.Intn(2)]
+		}
+		if src.Permille(500) {
+			g.StayMS, g.AwayMS, g.Vanish = src.Between(5000, 20000), src.Between(500, 8000), src.Permille(500)
+		}
+		p.Programs = append(p.Programs, Program{Group: &g})
+	}
+}
+
 // Copy adds a topic, who writes to it, and members of a group that copy it exactly once, with a stream of draws of its own.
 func (p *Plan) Copy(src Source) {
 	id := p.newIDs()

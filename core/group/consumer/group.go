@@ -118,13 +118,20 @@ func (g *Group) State() string {
 		return "Empty"
 	case g.Epoch > g.TargetEpoch:
 		return "Assigning"
-	}
-	for _, m := range g.order {
-		if !m.reached(g.TargetEpoch) {
-			return "Reconciling"
-		}
+	case !g.Settled():
+		return "Reconciling"
 	}
 	return "Stable"
+}
+
+// Settled says whether every member has what it is to have.
+func (g *Group) Settled() bool {
+	for _, m := range g.order {
+		if !m.reached(g.TargetEpoch) {
+			return false
+		}
+	}
+	return true
 }
 
 // free says whether nobody has a partition.
