@@ -67,7 +67,7 @@ func (a *groupAsker) prepare() {
 
 // seen waits until every coordinator knows the topic: each has its own image of the cluster.
 func (a *groupAsker) seen(topic string) {
-	for i := range 40 {
+	for i := range 12 {
 		m := &consumer{group: fmt.Sprint("probe-", topic, i), id: "m-1"}
 		for range 500 {
 			a.beat(0, m, joins(topic))

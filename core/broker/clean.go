@@ -101,7 +101,7 @@ func (s *Shard) cleanLog(t *task.Task, p *replica.Partition) {
 	c := &s.cleaning
 	c.rate.SetRate(s.env.Now.Mono, shareOf(s.node.CleanerRate, s.shards))
 	_, err := p.Log.Clean(t, commitlog.CleanLimits{
-		Stable: p.LastStable(), MapBytes: max(s.node.CleanerMapBytes, minMap) / int64(s.shards), Room: s.cleanRoom(p),
+		Stable: p.LastStable(), MapBytes: s.node.CleanerMapBytes / int64(s.shards), Room: s.cleanRoom(p),
 		Spend: func(n int64) clock.Duration {
 			c.rate.Take(s.env.Now.Mono, n)
 			return c.rate.Wait(s.env.Now.Mono)
@@ -141,9 +141,6 @@ func (s *Shard) sweepWaiting() {
 	}
 	s.cleaning.waiting = keep
 }
-
-// minMap is the least memory for a map of keys, as Kafka asks for it.
-const minMap = 1 << 20
 
 // cleanRoom is how many bytes a clean may write beside the log: the reserve is for what must go on.
 func (s *Shard) cleanRoom(p *replica.Partition) int64 {

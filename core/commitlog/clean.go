@@ -3,6 +3,7 @@ package commitlog
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/seedlog/seedlog/core/assert"
 	"github.com/seedlog/seedlog/core/plant"
@@ -178,6 +179,9 @@ func (c *cleaner) run() error {
 	}
 	if c.keys.last < c.from {
 		return &Uncleanable{c.dir, c.from, errMapSmall}
+	}
+	if plant.On(plant.S5) {
+		aborted = slices.DeleteFunc(aborted, func(a Aborted) bool { return a.First > c.keys.last })
 	}
 	c.txns.begin(aborted)
 	groups := c.group()

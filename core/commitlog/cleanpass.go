@@ -240,7 +240,7 @@ func (f *filter) control(v records.View) error {
 		return f.out.err
 	case gone && isMarker && !v.HasDeleteHorizon():
 		return f.sift(v, nil, true, allRecords{})
-	case !gone && o.aborted && !(plant.On(plant.S5) && v.LastOffset() > f.keys.last):
+	case !gone && o.aborted:
 		f.aborted = append(f.aborted, o.entry)
 	}
 	f.keep(append(f.before(v.BaseOffset()), v...))

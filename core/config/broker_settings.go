@@ -127,7 +127,7 @@ var brokerSettings = []Setting{
 	{"listener.security.protocol.map", String, "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT", "", perBroker | supported, "The security protocol of each listener name."},
 	{"listeners", List, "PLAINTEXT://127.0.0.1:9092", "", perBroker | supported, "The addresses to listen on, as NAME://host:port; port 0 lets the system choose."},
 	{"log.cleaner.backoff.ms", Long, "15000", "0..", cluster | supported, "How long the log cleaner rests when no log has enough to clean."},
-	{"log.cleaner.dedupe.buffer.size", Long, "134217728", "", cluster | supported, "The most memory for the keys of the logs that are being cleaned, at least 1 MiB; 24 bytes a key, and half as much again. What does not fit is cleaned in the next pass."},
+	{"log.cleaner.dedupe.buffer.size", Long, "134217728", "", cluster | supported, "The most memory for the keys of the logs that are being cleaned; 24 bytes a key, and half as much again. What does not fit is cleaned in the next pass."},
 	{"log.cleaner.delete.retention.ms", Long, "86400000", "0..", cluster | supported, "How long a tombstone stays in a compacted log."},
 	{"log.cleaner.enable", Boolean, "true", "", supported, "Whether logs with cleanup.policy=compact are cleaned."},
 	{"log.cleaner.io.buffer.load.factor", Double, "0.9", "", cluster, ""},

@@ -50,7 +50,7 @@ const (
 	S2      // the leader-epoch checkpoint is renamed before it is synced (KAFKA-16541)
 	S3      // appends accepted after an I/O error (KAFKA-10778)
 	S4      // a marker goes with a record that has its key (KAFKA-14055)
-	S5      // a clean that ends early forgets the aborted transactions behind its end (KAFKA-13727)
+	S5      // a clean whose map is full knows no aborted transactions behind its end (KAFKA-13727)
 	S6      // a clean takes in the first record of an open transaction (Redpanda #12176)
 	S7      // recovery keeps a batch with a bad CRC
 	T1      // the epoch is not bumped when a transaction ends (KAFKA-17754)

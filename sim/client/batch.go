@@ -39,7 +39,8 @@ type batchSpec struct {
 	seq    int32
 	wall   clock.Wall
 	keyed  bool
-	pad    int // bytes of padding behind each value
+	keys   uint64 // keyed: how many keys there are; 0: each value has its own
+	pad    int    // bytes of padding behind each value
 	values []history.Record
 
 	transactional bool
@@ -99,7 +100,7 @@ func appendRecord(b []byte, delta int64, v history.Value, s *batchSpec) []byte {
 	b = binary.AppendVarint(b, delta)
 	if s.keyed {
 		b = binary.AppendVarint(b, int64(keyLen))
-		b = binary.BigEndian.AppendUint64(b, uint64(v)%16)
+		b = binary.BigEndian.AppendUint64(b, keyOf(v, s.keys))
 	} else {
 		b = append(b, 1) // -1: null
 	}
@@ -112,6 +113,14 @@ func appendRecord(b []byte, delta int64, v history.Value, s *batchSpec) []byte {
 		}
 	}
 	return append(b, 0) // no headers
+}
+
+// keyOf is the key of a value where there are so many; 0: each has its own.
+func keyOf(v history.Value, keys uint64) uint64 {
+	if keys == 0 {
+		return uint64(v)
+	}
+	return uint64(v) % keys
 }
 
 func varintLen(n int64) int {
@@ -129,6 +138,7 @@ type served struct {
 	next    int64            // position after them
 	batches int32
 	bad     string // what no broker may send
+	sparse  bool   // of a compacted log: records may be gone from a batch, but no batch's offsets
 }
 
 // readBatches walks a fetch answer from a position. A batch cut short at the end is legal if a whole one stands before it.
@@ -178,6 +188,10 @@ func (s *served) batch(b []byte, from int64) (base, last int64, why string) {
 		return base, last, "bad CRC"
 	case attr&attrControl != 0:
 		return base, last, ""
+	case s.sparse && delta >= 0 && count >= 0 && count <= delta:
+		if count == 0 {
+			return base, last, ""
+		}
 	case count <= 0 || delta != count-1:
 		return base, last, fmt.Sprintf("count %d with last offset delta %d", count, delta)
 	case last < from:
@@ -194,6 +208,7 @@ func (s *served) batch(b []byte, from int64) (base, last int64, why string) {
 }
 
 func (s *served) recordsOf(body []byte, base int64, count int32, from int64) string {
+	at := int64(-1)
 	for i := int64(0); i < int64(count); i++ {
 		size, k := binary.Varint(body)
 		if k <= 0 || size < 0 || size > int64(len(body)-k) {
@@ -205,11 +220,11 @@ func (s *served) recordsOf(body []byte, base int64, count int32, from int64) str
 		switch {
 		case !ok:
 			return fmt.Sprintf("record %d does not decode", i)
-		case delta != i:
+		case delta != i && !(s.sparse && delta > at):
 			return fmt.Sprintf("record %d has offset delta %d", i, delta)
 		}
-		if base+i >= from {
-			s.records = append(s.records, history.Record{Offset: base + i, Value: v})
+		if at = delta; base+at >= from {
+			s.records = append(s.records, history.Record{Offset: base + at, Value: v})
 		}
 	}
 	if len(body) > 0 {

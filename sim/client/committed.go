@@ -24,6 +24,7 @@ type CommittedConfig struct {
 	PartBytes int32  `json:"part_bytes"`
 	PauseMS   int64  `json:"pause_ms"`
 	SeekMS    int64  `json:"seek_ms,omitempty"` // now and then it reads from the start again
+	Compacted bool   `json:"compacted,omitempty"`
 }
 
 // Committed reads the partitions of a topic in read_committed, and notes what it takes. Once nobody writes it waits until no transaction is open, and reads all of it once
@@ -164,7 +165,7 @@ func (c *Committed) ask(node int) {
 func (c *Committed) begin(l *link, node, p int) {
 	c.offset(l, p, -2, 0, func(start int64) {
 		c.busy[node] = false
-		if start >= 0 {
+		if c.lost[p] && start >= 0 { // else another leader has answered in the meantime
 			c.at[p], c.lost[p] = start, false
 		}
 		c.again()
@@ -270,7 +271,7 @@ func (c *Committed) partition(p int, part *kmsg.FetchResponseTopicPartition) {
 		c.caught(0, key, "the last stable offset is not below the high watermark", fmt.Sprintf("%d and %d", part.LastStableOffset, part.HighWatermark))
 	}
 	from := c.at[p]
-	values, next, bad := readStable(part, from)
+	values, next, bad := readStable(part, from, c.cfg.Compacted)
 	if bad != "" {
 		c.caught(0, key, history.BadBatch, bad)
 		return
@@ -297,7 +298,7 @@ func (c *Committed) reached(p int, from int64, values []string, stable int64) {
 }
 
 // readStable takes from an answer what a read_committed consumer hands on (KIP-98): no control batches, and nothing of aborted transactions.
-func readStable(part *kmsg.FetchResponseTopicPartition, from int64) (values []string, next int64, bad string) {
+func readStable(part *kmsg.FetchResponseTopicPartition, from int64, compacted bool) (values []string, next int64, bad string) {
 	aborted := append([]kmsg.FetchResponseTopicPartitionAbortedTransaction(nil), part.AbortedTransactions...)
 	sort.Slice(aborted, func(i, j int) bool { return aborted[i].FirstOffset < aborted[j].FirstOffset })
 	hidden := map[int64]bool{}
@@ -310,10 +311,13 @@ func readStable(part *kmsg.FetchResponseTopicPartition, from int64) (values []st
 		}
 		one := b[:size]
 		b = b[size:]
-		var s served
+		s := served{sparse: compacted}
 		base, last, why := s.batch(one, from)
 		if why != "" {
 			return nil, next, fmt.Sprintf("offset %d: %s", base, why)
+		}
+		if base > next {
+			return nil, next, fmt.Sprintf("gap: the batch at %d follows %d", base, next-1)
 		}
 		if last >= part.LastStableOffset {
 			return nil, next, fmt.Sprintf("offset %d is served, stable to %d", last, part.LastStableOffset)

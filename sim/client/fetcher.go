@@ -375,7 +375,7 @@ func (l *lane) reset(p *position) {
 	}
 	l.f.b.listOffsets(l.link, []*position{p}, -2, slot, func(found []int64) {
 		l.end()
-		if found != nil && found[0] >= 0 {
+		if p.lost && found != nil && found[0] >= 0 { // else another leader has answered in the meantime
 			p.lost = false
 			p.next = found[0]
 		}

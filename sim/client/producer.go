@@ -133,7 +133,7 @@ func (p *Producer) make() {
 		p.seqs[part] = addSequence(p.seqs[part], int32(count))
 	}
 	b.bytes = appendBatch(nil, &batchSpec{codec: p.cfg.Codec, pid: b.op.PID, epoch: p.specEpoch(), seq: p.specSeq(&b.op), wall: p.n.Wall(),
-		keyed: p.cfg.Keyed, pad: p.cfg.Pad, values: recs})
+		keyed: p.cfg.Keyed, keys: 16, pad: p.cfg.Pad, values: recs})
 	p.record(slot, history.Invoke, "", b.op)
 	p.open = append(p.open, b)
 }

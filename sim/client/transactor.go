@@ -16,8 +16,9 @@ type TransactorConfig struct {
 	Node          int       `json:"node"`
 	Topic         TopicSpec `json:"topic"` // made by whoever comes first; nobody but transactors and committed readers uses it
 	TxnID         string    `json:"txn_id"`
-	Batches       int       `json:"batches"` // most in a transaction
-	Records       int       `json:"records"` // most in a batch
+	Keyed         bool      `json:"keyed,omitempty"` // records have keys: those of a table, or each its own
+	Batches       int       `json:"batches"`         // most in a transaction
+	Records       int       `json:"records"`         // most in a batch
 	EveryMS       int64     `json:"every_ms"`
 	RequestMS     int64     `json:"request_ms"`
 	TimeoutMS     int64     `json:"timeout_ms"` // of transactions
@@ -255,7 +256,7 @@ func (x *Transactor) begin() {
 		}
 		b.seq = x.seqs[b.part]
 		x.seqs[b.part] = addSequence(b.seq, int32(len(recs)))
-		b.bytes = appendBatch(nil, &batchSpec{pid: x.pid, epoch: x.epoch, seq: b.seq, wall: x.n.Wall(), values: recs, transactional: true})
+		b.bytes = appendBatch(nil, &batchSpec{pid: x.pid, epoch: x.epoch, seq: b.seq, wall: x.n.Wall(), values: recs, transactional: true, keyed: x.cfg.Keyed, keys: history.KeysOf(x.cfg.Topic.Name)})
 		t.batches = append(t.batches, b)
 	}
 	for p := range x.seqs {

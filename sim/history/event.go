@@ -75,6 +75,23 @@ type Value uint64
 // MakeValue gives the n-th value of a client.
 func MakeValue(client int, n int64) Value { return Value(client)<<40 | Value(n&(1<<40-1)) }
 
+// tableKeys is how many keys a table has.
+const tableKeys = 8
+
+// KeysOf is how many keys the values of a topic share: those of a table do, and then a later one of the same key may take its place. 0: each value
+// has its own, and compaction may take none.
+func KeysOf(topic string) uint64 {
+	if strings.HasPrefix(topic, "table") {
+		return tableKeys
+	}
+	return 0
+}
+
+// Supersedes says whether a value may have taken the place of another of its table.
+func (v Value) Supersedes(other Value, keys uint64) bool {
+	return keys > 0 && uint64(v)%keys == uint64(other)%keys && (v.Client() != other.Client() || v.N() > other.N())
+}
+
 // Client gives the client that made the value.
 func (v Value) Client() int { return int(v >> 40) }
 

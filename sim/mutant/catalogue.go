@@ -36,6 +36,7 @@ type Hints struct {
 	Stale        bool              // leadership goes to and fro while a replica does not hear of it
 	Rebirths     bool              // again and again a follower's machine loses power when it has just caught up, while its leader does not reach the controller
 	Transactions bool              // every run has some
+	Compaction   bool              // every run compacts logs
 	Resets       bool              // again and again the connections between one node and the others break
 	Workload     workload.Hints    // what clients should do more of
 	Settings     map[string]string // broker settings
@@ -77,7 +78,7 @@ var (
 
 // All gives the catalogue, in the order of core/plant.
 func All() []Mutant {
-	rows := slices.Concat(ofStorage(), ofReplication(), ofClients(), ofLogs(), ofCoordinators())
+	rows := slices.Concat(ofStorage(), ofReplication(), ofClients(), ofLogs(), ofCoordinators(), ofCompaction())
 	for i := range rows {
 		rows[i].Name = plant.Names[rows[i].ID]
 	}

@@ -356,6 +356,8 @@ type copied struct {
 	b    []byte
 }
 
+func (c *copied) last() int64 { return c.base + int64(lastDeltaOf(c.b)) }
+
 func (m *matching) compare(v View) error {
 	for _, k := range m.r.order {
 		x := m.r.parts[k]
@@ -432,29 +434,42 @@ func (m *matching) believed(v View, node int, p *Partition, log []copied) error 
 	return nil
 }
 
-// equal compares what both have below hw. One may have deleted more from its front than the other.
+// equal compares what both have below hw. One may have deleted more from its front than the other. Each replica compacts its log by itself: of a batch that
+// one has cleaned the leader epochs are compared, and that its offsets are there, since compaction leaves no gaps.
 func (m *matching) equal(x *copies, a, b int, la, lb []copied, hw int64) error {
 	i, j := 0, 0
 	for i < len(la) && j < len(lb) && la[i].base < hw && lb[j].base < hw {
+		p, q := &la[i], &lb[j]
 		switch {
-		case la[i].base < lb[j].base && j == 0:
+		case p.last() < q.base && j == 0:
 			i++
 			continue
-		case lb[j].base < la[i].base && i == 0:
+		case q.last() < p.base && i == 0:
 			j++
 			continue
+		case p.last() < q.base:
+			return m.missing(x, p.base, b, hw)
+		case q.last() < p.base:
+			return m.missing(x, q.base, a, hw)
 		}
 		m.checks++
-		if la[i].base != lb[j].base || !slices.Equal(la[i].b, lb[j].b) {
+		uncleaned := !cleaned(p.b) && !cleaned(q.b)
+		if uncleaned && !slices.Equal(p.b, q.b) || epochOf(p.b) != epochOf(q.b) {
 			return fail(m.Name(), fmt.Sprintf("%s below %d on nodes %d and %d", x.name, hw, a+1, b+1), -1,
-				fmt.Sprintf("batch at %d, %d bytes, epoch %d", la[i].base, len(la[i].b), epochOf(la[i].b)), fmt.Sprintf("batch at %d, %d bytes, epoch %d", lb[j].base, len(lb[j].b), epochOf(lb[j].b)))
+				fmt.Sprintf("batch at %d, %d bytes, epoch %d", p.base, len(p.b), epochOf(p.b)), fmt.Sprintf("batch at %d, %d bytes, epoch %d", q.base, len(q.b), epochOf(q.b)))
 		}
-		i, j = i+1, j+1
+		pl, ql := p.last(), q.last()
+		if pl <= ql {
+			i++
+		}
+		if ql <= pl {
+			j++
+		}
 	}
-	if i > 0 && i < len(la) && la[i].base < hw && j > 0 {
+	if i > 0 && i < len(la) && la[i].base < hw && j > 0 && la[i].base > lb[j-1].last() {
 		return m.missing(x, la[i].base, b, hw)
 	}
-	if j > 0 && j < len(lb) && lb[j].base < hw && i > 0 {
+	if j > 0 && j < len(lb) && lb[j].base < hw && i > 0 && lb[j].base > la[i-1].last() {
 		return m.missing(x, lb[j].base, a, hw)
 	}
 	return nil

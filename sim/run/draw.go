@@ -92,6 +92,10 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 		w.Consume(s, names)
 		consumeSettings(prng.Keyed(seed, "settings/consumers"), p.Settings)
 	}
+	if s := prng.Keyed(seed, "compaction"); s.Permille(compactPermille) || h.Compaction {
+		w.Compact(s)
+		compactSettings(prng.Keyed(seed, "settings/compaction"), p)
+	}
 	for _, k := range sorted(h.Settings) {
 		p.Settings[k] = h.Settings[k]
 	}
@@ -121,6 +125,27 @@ func transactSettings(s *prng.Source, m map[string]string) {
 	put := func(name string, lo, hi int64) { m[name] = fmt.Sprint(s.Between(lo, hi)) }
 	put("transaction.state.log.num.partitions", 1, 3)
 	put("transaction.abort.timed.out.transaction.cleanup.interval.ms", 200, 3000)
+}
+
+// compactPermille is how likely a run compacts logs.
+const compactPermille = 300
+
+// compactSettings has the cleaner come often, and clean the coordinators' logs too, unless an order makes topics compact whose records have no keys.
+func compactSettings(s *prng.Source, p *plan.Plan) {
+	m := p.Settings
+	put := func(name string, lo, hi int64) { m[name] = fmt.Sprint(s.Between(lo, hi)) }
+	put("log.cleaner.backoff.ms", 20, 2000)
+	put("log.cleaner.dedupe.buffer.size", 500, 20000)
+	if s.Permille(200) {
+		put("log.cleaner.io.max.bytes.per.second", 5000, 500000)
+	}
+	put("log.cleaner.delete.retention.ms", 0, 10000)
+	segment, state, ratio := s.Between(400, 6000), s.Between(400, 6000), []string{"0", "0.2", "0.5"}[s.Intn(3)]
+	policies := slices.ContainsFunc(p.Faults, func(f fault.Fault) bool { return f.Class == fault.M2 && f.Verb == "policy" })
+	if !policies {
+		m["offsets.topic.segment.bytes"], m["transaction.state.log.segment.bytes"] = fmt.Sprint(segment), fmt.Sprint(state)
+		m[cleanableRatio] = ratio
+	}
 }
 
 func setWorkload(p *plan.Plan, w *workload.Plan) {

@@ -97,6 +97,9 @@ func nodeConfig(p *plan.Plan, id int, addrs, inner []string) (*config.Node, erro
 		set[1] += ",CONTROLLER://" + inner[id-1]
 		set = append(set, "process.roles=broker,controller", "controller.quorum.bootstrap.servers="+strings.Join(inner, ","))
 	}
+	if p.Settings[cleanableRatio] == "" { // a plan that says nothing of compaction has none, whatever its orders do to policies
+		set = append(set, cleanableRatio+"=1")
+	}
 	for _, n := range sorted(p.Settings) {
 		set = append(set, n+"="+p.Settings[n])
 	}
@@ -107,6 +110,8 @@ func nodeConfig(p *plan.Plan, id int, addrs, inner []string) (*config.Node, erro
 	node, _, err := config.Load(config.Args{Set: set, Data: data})
 	return node, err
 }
+
+const cleanableRatio = "log.cleaner.min.cleanable.ratio"
 
 // sorted gives a map's keys in order.
 func sorted[V any](m map[string]V) []string {

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/seedlog/seedlog/sim/client"
 )
@@ -49,6 +50,35 @@ func (p *Plan) Transact(src Source) {
 			c.SeekMS = src.Between(1000, 8000)
 		}
 		p.Programs = append(p.Programs, Program{Committed: &c})
+	}
+}
+
+// Compact has the topic of transactors compacted, as soon as a segment is full or old: a table, in which later values of a key take the place of earlier
+// ones, or a topic in which each value has its own key, so that compaction may take nothing but what was aborted.
+func (p *Plan) Compact(src Source) {
+	name := "txn"
+	if src.Permille(600) {
+		name = "table"
+	}
+	configs := []string{"cleanup.policy=compact", fmt.Sprintf("internal.segment.bytes=%d", src.Between(300, 6000)), fmt.Sprintf("delete.retention.ms=%d", src.Between(0, 8000)),
+		"min.cleanable.dirty.ratio=" + []string{"0", "0.1", "0.5"}[src.Intn(3)]}
+	if src.Permille(700) {
+		configs = append(configs, fmt.Sprintf("max.compaction.lag.ms=%d", src.Between(200, 8000)))
+	}
+	for i := range p.Programs {
+		pr := &p.Programs[i]
+		if x := pr.Transactor; x != nil && x.Topic.Name == "txn" {
+			var kept []string
+			for _, c := range x.Topic.Configs {
+				if !strings.HasPrefix(c, "internal.segment.bytes=") {
+					kept = append(kept, c)
+				}
+			}
+			x.Topic.Name, x.Topic.Configs, x.Keyed = name, append(kept, configs...), true
+		}
+		if c := pr.Committed; c != nil && c.Topic == "txn" {
+			c.Topic, c.Compacted = name, true
+		}
 	}
 }
 
