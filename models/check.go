@@ -48,6 +48,10 @@ type Options struct {
 	Copies bool
 	// OffsetsExpire says the same of committed offsets, for M3.
 	OffsetsExpire bool
+	// TxnPartitions is how many partitions __transaction_state has; 0: Kafka's default.
+	TxnPartitions int
+	// FirstEpoch is the producer epoch that a new transactional id begins with.
+	FirstEpoch int16
 }
 
 // windowOps is the size from which on a history is cut at its next quiescent point.
@@ -63,13 +67,15 @@ func Check(events []*history.Event, opt Options) []Result {
 		opt.Weak, opt.WeakFetch = w.Weak, w.WeakFetch
 	}
 	calls := Calls(events)
-	byLog, byGroup := map[string][]Call{}, map[string][]Call{}
+	byLog, byGroup, byTxn := map[string][]Call{}, map[string][]Call{}, map[string][]Call{}
 	for _, c := range calls {
 		switch c.Op.Kind {
 		case history.Send, history.Poll, history.ListOffsets:
 			byLog[c.Op.Key] = append(byLog[c.Op.Key], c)
 		case history.Commit, history.FetchOffsets:
 			byGroup[c.Op.Key] = append(byGroup[c.Op.Key], c)
+		case history.TxnCall:
+			byTxn[c.Op.Key] = append(byTxn[c.Op.Key], c)
 		}
 	}
 	var results []Result
@@ -83,6 +89,12 @@ func Check(events []*history.Event, opt Options) []Result {
 			continue // a commit repeated late makes the register go back, rightly
 		}
 		results = append(results, CheckOffsets(k, byGroup[k], joins(calls, k), groupExcuses(events), opt))
+	}
+	for _, k := range keys(byTxn) {
+		if opt.Copies || txnExcused(events) {
+			continue // an InitProducerId that is repeated late fences, rightly
+		}
+		results = append(results, CheckTransactional(k, byTxn[k], opt))
 	}
 	return results
 }

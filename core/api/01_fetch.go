@@ -4,6 +4,7 @@ import (
 	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/core/task"
@@ -138,7 +139,11 @@ func (s *State) readSlow(t *task.Task, c *call) {
 			continue
 		}
 		it.where(&c.reads, p)
-		sl, where, err := p.Log.LocateSlow(t, it.Offset, c.max(it), it.end)
+		end := it.end
+		if plant.On(plant.R7) {
+			end = p.ReadableEnd(c.reads.follows())
+		}
+		sl, where, err := p.Log.LocateSlow(t, it.Offset, c.max(it), end)
 		if t.Stopped() {
 			return
 		}

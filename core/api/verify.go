@@ -95,18 +95,31 @@ func (s *State) verify(p *replica.Partition, u unverified, txn *producing) bool 
 	if g == 0 {
 		return false
 	}
-	k := verifyKey{p, g, u.v.ProducerEpoch(), *txn}
-	if x := s.verifies[k]; x != nil {
-		x.waiting = append(x.waiting, u)
-		return true
+	x, asks := s.verification(p, g, u.v.ProducerEpoch(), txn)
+	x.waiting = append(x.waiting, u)
+	if asks {
+		x.ask()
 	}
-	x := &verification{s, k, []unverified{u}}
+	return true
+}
+
+// verification gives the one that a guard stands for; asks: it is a new one.
+func (s *State) verification(p *replica.Partition, g replica.Guard, epoch int16, txn *producing) (x *verification, asks bool) {
+	k := verifyKey{p, g, epoch, *txn}
+	if x = s.verifies[k]; x != nil {
+		return x, false
+	}
+	x = &verification{s: s, key: k}
 	s.verifies[k] = x
-	s.Txn.Verify(VerifyCall{
-		TransactionalID: txn.id, ProducerID: u.v.ProducerID(), ProducerEpoch: k.epoch, Add: txn.adds(),
+	return x, true
+}
+
+func (x *verification) ask() {
+	txn, p := &x.key.txn, x.key.p
+	x.s.Txn.Verify(VerifyCall{
+		TransactionalID: txn.id, ProducerID: x.waiting[0].v.ProducerID(), ProducerEpoch: x.key.epoch, Add: txn.adds(),
 		Topic: p.Topic, Partitions: []int32{p.Number}, Waiter: x,
 	})
-	return true
 }
 
 // Verified is coordinator.VerifyWaiter.
@@ -114,6 +127,7 @@ func (x *verification) Verified(codes []kerr.Code) {
 	s, k := x.s, x.key
 	delete(s.verifies, k)
 	c := verifiedCode(codes[0], k.txn.version)
+	var lost []unverified
 	for i := range x.waiting {
 		u := &x.waiting[i]
 		switch {
@@ -122,11 +136,39 @@ func (x *verification) Verified(codes []kerr.Code) {
 		case s.Closed || s.Partition(k.p.TopicID, k.p.Number) != k.p || k.p.Log == nil:
 			u.refuse(kerr.NotLeaderForPartition)
 		case k.txn.adds() && u.tries < maxVerifies && k.p.GuardLost(u.v, k.guard):
-			if u.tries++; !s.verify(k.p, *u, &k.txn) {
-				k.p.Append(u.v, u.lease, u.acks, u.w, u.slot)
-			}
+			u.tries++
+			lost = append(lost, *u)
 		default:
 			k.p.AppendVerified(u.v, u.lease, u.acks, k.guard, u.w, u.slot)
+		}
+	}
+	if len(lost) > 0 {
+		x.again(lost)
+	}
+}
+
+// again has batches verified once more. They go before those that have come since the marker, and wait with them: a producer's batches stay in order.
+func (x *verification) again(lost []unverified) {
+	s, k := x.s, x.key
+	g, c := replica.Guard(0), kerr.None
+	for i := range lost {
+		if g, c = k.p.Verify(lost[i].v, true); c != kerr.None {
+			break
+		}
+	}
+	if c == kerr.None && g != 0 {
+		next, asks := s.verification(k.p, g, k.epoch, &k.txn)
+		next.waiting = append(lost, next.waiting...)
+		if asks {
+			next.ask()
+		}
+		return
+	}
+	for i := range lost {
+		if u := &lost[i]; c != kerr.None {
+			u.refuse(c)
+		} else {
+			k.p.Append(u.v, u.lease, u.acks, u.w, u.slot)
 		}
 	}
 }

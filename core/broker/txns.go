@@ -57,6 +57,7 @@ func (x *txns) settings() {
 	c, n := x.cfg, x.s.node
 	c.MaxTimeoutMS, c.ExpirationMS = n.TransactionMaxTimeoutMS, n.TransactionalIDExpirationMS
 	c.AbortEachMS, c.ExpireEachMS = n.TransactionAbortEachMS, n.TransactionExpireEachMS
+	c.FirstEpoch = n.TransactionalIDFirstEpoch
 	c.Version = x.s.state.TransactionVersion()
 	if t := x.s.applied.TopicByName(transactionTopic); t != nil {
 		c.MaxBatchBytes = x.s.state.Settings(t).MaxMessageBytes

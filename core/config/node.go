@@ -96,6 +96,7 @@ type Node struct {
 	TransactionAbortEachMS       int32 // transaction.abort.timed.out.transaction.cleanup.interval.ms
 	TransactionExpireEachMS      int32 // transaction.remove.expired.transaction.cleanup.interval.ms
 	TransactionalIDExpirationMS  int64
+	TransactionalIDFirstEpoch    int16 // internal.transactional.id.first.epoch
 	CleanerEnable                bool
 	CleanerBackoffMS             int64
 	CleanerMapBytes              int64 // log.cleaner.dedupe.buffer.size

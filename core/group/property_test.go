@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seedlog/seedlog/core/group/classic"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/records"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"pgregory.net/rapid"
 )
@@ -29,10 +31,19 @@ type crowd struct {
 	offset int64                       // each commit commits another
 	owners map[string]string           // "generation partition": the member's name that it was given to
 	reads  map[string]map[string]int64 // what a parked fetch is to answer, by the request's name
+	newest int32                       // the newest generation of g in which somebody has an assignment: it is in the log
+	syncs  map[string]int32            // the generation that a SyncGroup names, by the request's name
+	live   *twin                       // the fold of what has been looked at
+	looked int                         // how many batches that is
+	asked  bool                        // the deletion of offsets
+	stale  map[string]bool             // transactional commits that were sent with an older one, by the request's name
 }
 
+// unstableRead is what a fetch is to find where an open transaction would commit the offset.
+const unstableRead = -2
+
 func newCrowd(t *rapid.T) *crowd {
-	c := &crowd{t: t, w: newWorld(), by: map[string]*actor{}, owners: map[string]string{}, reads: map[string]map[string]int64{}}
+	c := &crowd{t: t, w: newWorld(), by: map[string]*actor{}, owners: map[string]string{}, reads: map[string]map[string]int64{}, syncs: map[string]int32{}, stale: map[string]bool{}}
 	for i := range 4 {
 		a := &actor{name: fmt.Sprintf("c%d", i)}
 		if i >= 2 {
@@ -48,8 +59,13 @@ func (c *crowd) send(a *actor, req kmsg.Request) {
 	c.n++
 	name := fmt.Sprint("r", c.n)
 	c.by[name] = a
-	if q, ok := req.(*kmsg.OffsetFetchRequest); ok {
+	switch q := req.(type) {
+	case *kmsg.OffsetFetchRequest:
 		c.expect(name, q)
+	case *kmsg.TxnOffsetCommitRequest:
+		c.stale[name] = q.Generation >= 0 && q.Generation < c.newest
+	case *kmsg.SyncGroupRequest:
+		c.syncs[name] = q.Generation
 	}
 	c.w.send(name, ClientInfo{ID: a.name, Host: "/h"}, req)
 }
@@ -64,6 +80,9 @@ func (c *crowd) expect(name string, q *kmsg.OffsetFetchRequest) {
 			if !ok {
 				o = -1
 			}
+			if q.RequireStable && t.unstable(fmt.Sprint(q.Groups[0].Group, " ", topic.Topic, " ", p)) {
+				o = unstableRead
+			}
 			c.reads[name][fmt.Sprint(topic.Topic, " ", p)] = o
 		}
 	}
@@ -76,13 +95,23 @@ func (c *crowd) replied(name string, resp kmsg.Response) {
 		c.joined(a, r)
 	case *kmsg.SyncGroupResponse:
 		if r.ErrorCode == 0 {
+			c.newest = max(c.newest, c.syncs[name])
 			c.assigned(a, r)
 		}
 	case *kmsg.OffsetFetchResponse:
 		for _, topic := range r.Groups[0].Topics {
 			for _, p := range topic.Partitions {
-				if want := c.reads[name][fmt.Sprint(topic.Topic, " ", p.Partition)]; p.ErrorCode == 0 && p.Offset != want {
-					c.t.Fatalf("%s: %s-%d: want %d, got %d", name, topic.Topic, p.Partition, want, p.Offset)
+				want, unstable := c.reads[name][fmt.Sprint(topic.Topic, " ", p.Partition)], p.ErrorCode == int16(kerr.UnstableOffsetCommit)
+				if p.ErrorCode == 0 && p.Offset != want || unstable && want != unstableRead {
+					c.t.Fatalf("%s: %s-%d: want %d, got %d %s", name, topic.Topic, p.Partition, want, p.Offset, kerr.Code(p.ErrorCode))
+				}
+			}
+		}
+	case *kmsg.TxnOffsetCommitResponse:
+		for _, topic := range r.Topics {
+			for _, p := range topic.Partitions {
+				if p.ErrorCode == 0 && c.stale[name] {
+					c.t.Fatalf("%s: offsets of an earlier generation are taken (KIP-447)", name)
 				}
 			}
 		}
@@ -193,12 +222,20 @@ func (c *crowd) actions() map[string]func(*rapid.T) {
 		},
 		"fetch": func(t *rapid.T) {
 			g := rapid.SampledFrom([]string{"g", "simple"}).Draw(t, "group")
-			c.send(c.actors[0], w.request("fetch", args{"group": g, "offsets": "t1-0,t1-1,t2-0,t2-1"}))
+			r := w.request("fetch", args{"group": g, "offsets": "t1-0,t1-1,t2-0,t2-1"}).(*kmsg.OffsetFetchRequest)
+			r.RequireStable = rapid.Bool().Draw(t, "stable")
+			c.send(c.actors[0], r)
+		},
+		"commit in a transaction": func(t *rapid.T) { c.commitTxn(t, c.pick()) },
+		"end of a transaction": func(t *rapid.T) {
+			c.send(c.actors[0], &kmsg.EndTxnRequest{Version: 5, ProducerID: rapid.Int64Range(7, 8).Draw(t, "producer"), Commit: rapid.Bool().Draw(t, "commits")})
 		},
 		"delete": func(t *rapid.T) {
+			c.asked = true
 			c.send(c.actors[0], w.request("delete", args{"group": "simple"}))
 		},
 		"offset-delete": func(t *rapid.T) {
+			c.asked = true
 			c.send(c.actors[0], w.request("offset-delete", args{"group": rapid.SampledFrom([]string{"g", "simple"}).Draw(t, "group"), "offsets": "t1-0,t2-1"}))
 		},
 		"high watermark": func(t *rapid.T) { w.commit(rapid.Int64Range(w.log.hw, w.log.end).Draw(t, "to")) },
@@ -213,6 +250,7 @@ func (c *crowd) actions() map[string]func(*rapid.T) {
 				from = w.log.batches[n-1].BaseOffset()
 				w.log.truncate(from)
 			}
+			c.live, c.looked = fold(w.log.batches), len(w.log.batches)
 			w.c.Failed(from)
 			w.load()
 		},
@@ -220,7 +258,57 @@ func (c *crowd) actions() map[string]func(*rapid.T) {
 	}
 }
 
+// commitTxn commits offsets in the transaction of one of two producers: as a member, as an older client that names none, or of a group without members.
+func (c *crowd) commitTxn(t *rapid.T, a *actor) {
+	c.offset++
+	q := kmsg.NewPtrTxnOffsetCommitRequest()
+	q.Version, q.TransactionalID, q.Group, q.ProducerID = 5, "x", "g", rapid.Int64Range(7, 8).Draw(t, "producer")
+	q.Generation, q.MemberID, q.InstanceID = a.gen, a.member, a.instance
+	switch rapid.IntRange(0, 3).Draw(t, "as whom") {
+	case 0:
+		q.Generation, q.MemberID, q.InstanceID = -1, "", nil
+	case 1:
+		q.Group, q.Generation, q.MemberID, q.InstanceID = "simple", -1, "", nil
+	}
+	p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
+	p.Partition, p.Offset = rapid.Int32Range(0, 1).Draw(t, "partition"), c.offset
+	q.Topics = append(q.Topics, kmsg.TxnOffsetCommitRequestTopic{Topic: fmt.Sprintf("t%d", rapid.IntRange(1, 2).Draw(t, "topic")), Partitions: []kmsg.TxnOffsetCommitRequestTopicPartition{p}})
+	c.send(a, q)
+}
+
+// expires looks at what was deleted since the last look, and not asked for: nothing that an open transaction would commit anew, and nothing that the members of a live group
+// read (KIP-211).
+func (c *crowd) expires() {
+	if c.live == nil || c.looked > len(c.w.log.batches) {
+		c.live, c.looked = fold(nil), 0
+	}
+	for ; c.looked < len(c.w.log.batches); c.looked++ {
+		b := c.w.log.batches[c.looked]
+		for id := range fold([]records.View{b}).deleted {
+			if id == "g" { // it begins again from the first generation
+				c.newest = 0
+				continue
+			}
+			words := strings.Fields(id)
+			if len(words) < 3 {
+				continue
+			}
+			g, topic := c.w.c.groups["g"], words[1]
+			switch {
+			case c.asked:
+			case c.live.unstable(id):
+				c.t.Fatalf("%s expires at @%d, though an open transaction commits it", id, b.BaseOffset())
+			case strings.HasPrefix(id, "g ") && g != nil && g.State != classic.Empty && c.live.reads("g", topic):
+				c.t.Fatalf("%s expires at @%d, though the group is %s", id, b.BaseOffset(), g.State)
+			}
+		}
+		c.live.batch(b)
+	}
+	c.asked = false
+}
+
 func (c *crowd) check() {
+	c.expires()
 	if len(c.w.early) > 0 {
 		c.t.Fatalf("answered too early: %s", strings.Join(c.w.early, "\n"))
 	}
@@ -242,6 +330,16 @@ func (c *crowd) calm() {
 	if len(c.w.open) > 0 {
 		c.t.Fatalf("never answered: %v", sortedKeys(c.w.open))
 	}
+}
+
+func TestOffsetsOfACrowdExpireOnlyWhereNobodyNeedsThem(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := newCrowd(t)
+		c.w.cfg.OffsetsRetentionMS, c.w.cfg.RetentionCheckIntervalMS = 15_000, 1000
+		c.w.reload(t)
+		t.Repeat(c.actions())
+		c.calm()
+	})
 }
 
 func TestACrowdOfClientsAndAFaultyLogKeepThePromises(t *testing.T) {

@@ -2,6 +2,7 @@ package group
 
 import (
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/plant"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -55,6 +56,9 @@ func (c *Coordinator) Refuse(resp kmsg.Response, code kerr.Code) {
 
 // fetchCode: clients before 3.9 do not expect COORDINATOR_NOT_AVAILABLE of an OffsetFetch; NOT_COORDINATOR they try again on.
 func fetchCode(code kerr.Code) kerr.Code {
+	if plant.On(plant.G4) {
+		return kerr.RequestTimedOut
+	}
 	if code == kerr.CoordinatorNotAvailable {
 		return kerr.NotCoordinator
 	}

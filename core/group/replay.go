@@ -10,6 +10,7 @@ import (
 	"github.com/seedlog/seedlog/core/group/consumer"
 	"github.com/seedlog/seedlog/core/group/offsets"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/plant"
 )
 
 var be = binary.BigEndian
@@ -54,6 +55,9 @@ func (c *Coordinator) replayOffset(at coordinator.Position, k key, value []byte)
 		return err
 	}
 	o.RecordAt = at.Offset
+	if o.ExpireMS < 0 && !c.Active() && plant.On(plant.G1) {
+		o.ExpireMS = o.CommitMS
+	}
 	if at.ProducerID >= 0 {
 		c.offsets.PutPending(at.ProducerID, k.group, k.topic, k.partition, o)
 	} else {

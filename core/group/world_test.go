@@ -223,6 +223,10 @@ func (w *world) send(name string, client ClientInfo, req kmsg.Request) {
 		w.c.OffsetCommit(q, client, p)
 	case *kmsg.OffsetFetchRequest:
 		w.c.OffsetFetch(q, client, p)
+	case *kmsg.TxnOffsetCommitRequest:
+		w.c.TxnOffsetCommit(q, "__consumer_offsets", 0, p)
+	case *kmsg.EndTxnRequest: // the marker of a transaction
+		w.c.EndTransaction(q.ProducerID, q.ProducerEpoch, 0, 0, q.Commit, p)
 	case *kmsg.OffsetDeleteRequest:
 		w.c.OffsetDelete(q, client, p)
 	case *kmsg.DescribeGroupsRequest:
@@ -427,6 +431,10 @@ func showOffset(b *strings.Builder, topic string, p kmsg.OffsetFetchResponseGrou
 func (w *world) showBatch(v records.View) {
 	if v.CRC() != v.ComputeCRC() {
 		panic("bad CRC")
+	}
+	if m, ok := v.Marker(); v.IsControl() && ok {
+		w.say("log @%d marker of %d commit=%t", v.BaseOffset(), v.ProducerID(), m.Commit)
+		return
 	}
 	r := records.NewReader(v, nil)
 	for {

@@ -74,7 +74,7 @@ func (p *Partition) fire(grown, stable int64) {
 	for _, w := range p.watches {
 		more := grown
 		if w.Stable {
-			if more = stable; more == 0 {
+			if more = stable; more == 0 || plant.On(plant.P7) {
 				continue
 			}
 		}

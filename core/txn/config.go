@@ -9,6 +9,7 @@ type Config struct {
 	StallMS       int32 // how long a reply waits for the high watermark
 	MaxBatchBytes int32 // of one batch on the log: max.message.bytes of __transaction_state
 	Version       int16 // transaction.version, as the cluster has finalized it
+	FirstEpoch    int16 // internal.transactional.id.first.epoch: of an id that is new
 
 	// HoldMS is how long a client's request waits for the transaction before to be completed, BrokerHoldMS a broker's, whose connection others
 	// wait for too. Afterwards it gets CONCURRENT_TRANSACTIONS.

@@ -90,6 +90,7 @@ func (c *Coordinator) firstProducer(x *call, q *kmsg.InitProducerIDRequest, by e
 	}
 	m := Metadata{ProducerID: id, PreviousID: noID, NextID: noID, Epoch: noEpoch, lastEpoch: noEpoch}
 	next, _ := m.init(by, q.TransactionTimeoutMillis, c.nowMS())
+	next.Epoch += c.cfg.FirstEpoch
 	c.inited(x, q, &next)
 }
 

@@ -94,7 +94,7 @@ func merged(a, b []int32) []int32 {
 }
 
 // exhausted says that an epoch is the last one that a client may be given: one above it is kept for fencing.
-func exhausted(epoch int16) bool { return epoch >= math.MaxInt16-1 }
+func exhausted(epoch int16) bool { return epoch >= math.MaxInt16-1 && !plant.On(plant.I7) }
 
 // to begins the transition to a state: everything stays as it is but the previous producer id. Source: TransitionData.
 func (m Metadata) to(s State, nowMS int64) Metadata {

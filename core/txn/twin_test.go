@@ -16,8 +16,22 @@ import (
 // twin is a coordinator that keeps nothing but what it was told, decides at once, and holds nothing: it says what the real one must answer. Its rules
 // are written out case by case from KIP-98, KIP-360 and KIP-890, one transactional id a time.
 type twin struct {
-	ids  map[string]*known
-	next int64
+	ids   map[string]*known
+	next  int64
+	given int64 // the producer id that the call at hand has been given, -1 none
+	late  bool  // ids come later
+}
+
+// needs says whether a producer id has to be waited for; take gives it.
+func (w *twin) needs() bool { return w.given < 0 && w.late }
+
+func (w *twin) take() int64 {
+	if id := w.given; id >= 0 {
+		w.given = -1
+		return id
+	}
+	w.next++
+	return w.next - 1
 }
 
 type known struct {
@@ -26,6 +40,7 @@ type known struct {
 	state            string
 	parts            []string
 	version          int
+	records          int      // how often it has changed
 	waiting          []func() // what is held until the transaction is complete
 }
 
@@ -35,12 +50,15 @@ func (k *known) begins(p string) {
 	}
 }
 
-// init gives the answer, or "held".
+// init gives the answer, "held", or "id": it waits for a producer id.
 func (w *twin) init(id string, given bool, pid int64, epoch int) string {
 	k := w.ids[id]
 	if k == nil {
-		k = &known{pid: w.next, prev: w.next, after: -1, epoch: 0, last: -1, state: "Empty"}
-		w.next++
+		if w.needs() {
+			return "id"
+		}
+		n := w.take()
+		k = &known{pid: n, prev: n, after: -1, epoch: 0, last: -1, state: "Empty"}
 		w.ids[id] = k
 		return fmt.Sprintf("NONE %d/0", k.pid)
 	}
@@ -51,15 +69,20 @@ func (w *twin) init(id string, given bool, pid int64, epoch int) string {
 	case strings.HasPrefix(k.state, "Prepare"):
 		return "held"
 	case k.state == "Ongoing":
+		if k.epoch >= 32766 && w.needs() {
+			return "id"
+		}
 		w.abort(k)
 		return "held"
 	case k.epoch >= 32766 && (!given || epoch == k.epoch):
+		if w.needs() {
+			return "id"
+		}
 		k.last = -1
 		if given {
 			k.last = k.epoch
 		}
-		k.prev, k.pid, k.epoch = k.pid, w.next, 0
-		w.next++
+		k.prev, k.pid, k.epoch = k.pid, w.take(), 0
 	case given && epoch == k.epoch:
 		k.prev, k.last, k.epoch = k.pid, k.epoch, k.epoch+1
 	case given && epoch == k.last:
@@ -70,6 +93,7 @@ func (w *twin) init(id string, given bool, pid int64, epoch int) string {
 		k.prev, k.last, k.epoch = k.pid, -1, k.epoch+1
 	}
 	k.state, k.parts, k.after = "Empty", nil, -1
+	k.records++
 	return fmt.Sprintf("NONE %d/%d", k.pid, k.epoch)
 }
 
@@ -77,9 +101,9 @@ func (w *twin) init(id string, given bool, pid int64, epoch int) string {
 func (w *twin) abort(k *known) {
 	k.after = -1
 	if k.epoch >= 32766 {
-		k.after = w.next
-		w.next++
+		k.after = w.take()
 	}
+	k.records++
 	k.last = k.epoch
 	k.epoch++
 	k.state, k.version, k.prev = "PrepareAbort", 2, k.pid
@@ -102,6 +126,7 @@ func (w *twin) add(id string, second bool, pid int64, epoch int, p string) strin
 		return "NONE"
 	}
 	k.state, k.prev, k.version = "Ongoing", k.pid, 0
+	k.records++
 	if second {
 		k.version = 2
 	}
@@ -134,6 +159,7 @@ func (w *twin) end1(id string, pid int64, epoch int, commit bool) string {
 		return "PRODUCER_FENCED"
 	case k.state == "Ongoing":
 		k.state, k.version, k.prev, k.after = "Prepare"+want, 0, k.pid, -1
+		k.records++
 		return "NONE"
 	case k.state == "Prepare"+want:
 		return "CONCURRENT_TRANSACTIONS"
@@ -176,11 +202,14 @@ func (w *twin) end2(id string, pid int64, epoch int, commit bool) string {
 	case commit || retry || strings.HasPrefix(k.state, "Prepare"):
 		return "INVALID_TXN_STATE -1/-1"
 	}
+	if k.epoch >= 32766 && w.needs() {
+		return "id"
+	}
 	k.after = -1
 	if k.epoch >= 32766 {
-		k.after = w.next
-		w.next++
+		k.after = w.take()
 	}
+	k.records++
 	k.last = k.epoch
 	if k.epoch < 32767 {
 		k.epoch++
@@ -198,6 +227,7 @@ func (w *twin) complete(k *known) {
 		return
 	}
 	k.prev = k.pid
+	k.records++
 	if k.version == 2 && k.after >= 0 {
 		k.pid, k.epoch = k.after, 0
 	}
@@ -223,18 +253,26 @@ func TestTheCoordinatorAnswersAsItsTwin(t *testing.T) {
 		w := newWorld()
 		w.cfg.AbortEachMS, w.cfg.ExpireEachMS = 1<<30, 1<<30
 		w.auto = rapid.Bool().Draw(t, "the high watermark follows")
-		twin := &twin{ids: map[string]*known{}, next: w.nextID}
+		twin := &twin{ids: map[string]*known{}, next: w.nextID, given: -1}
 		expected := map[string]string{}
+		var needing []func(id int64) // what waits for a producer id, in order
 		n := 0
 		ask := func(id string, says func() string, does func(name string)) {
 			n++
 			name := fmt.Sprint("r", n)
 			var try func()
 			try = func() {
-				if a := says(); a == "held" {
+				switch a := says(); a {
+				case "held":
 					k := twin.ids[id]
 					k.waiting = append(k.waiting, try)
-				} else {
+				case "id":
+					needing = append(needing, func(n int64) {
+						twin.given = n
+						try()
+						twin.given = -1 // an id that turned out not to be needed is nobody's
+					})
+				default:
 					expected[name] = a
 				}
 			}
@@ -347,17 +385,46 @@ func TestTheCoordinatorAnswersAsItsTwin(t *testing.T) {
 			"high watermark": func(t *rapid.T) { w.move(rapid.Int64Range(w.log.hw, w.log.end).Draw(t, "to")) },
 			"time-out": func(t *rapid.T) {
 				w.env.Now.Wall += 120_000
-				for _, id := range []string{"x", "y"} {
-					if k := twin.ids[id]; k != nil && k.state == "Ongoing" {
+				for e := w.c.open.First(); e != nil; e = e.inOpen.Next() { // which of two gets the lower producer id hangs on their order
+					k := twin.ids[e.id]
+					if k.epoch < 32766 || !twin.needs() {
 						twin.abort(k)
+						continue
 					}
+					at := k.records
+					needing = append(needing, func(n int64) {
+						if k.records == at {
+							twin.given = n
+							twin.abort(k)
+						}
+						twin.given = -1
+					})
 				}
 				w.c.abortTimedOut()
 				w.settle()
 			},
+			"producer ids are given out late": func(t *rapid.T) {
+				if len(needing) == 0 {
+					w.async = rapid.Bool().Draw(t, "late")
+					twin.late = w.async
+				}
+			},
+			"producer ids": func(t *rapid.T) {
+				follow()
+				all := needing
+				needing = nil
+				for _, f := range all {
+					twin.next++
+					f(twin.next - 1)
+				}
+				w.giveIDs()
+			},
 			"restart": func(t *rapid.T) {
 				d := w.c.Digest()
 				w.c.Unload(kerr.NotCoordinator)
+				for i := range needing { // they are refused once the ids are there
+					needing[i] = func(int64) {}
+				}
 				for name := range expected {
 					if w.answers[name] == "" {
 						t.Fatalf("%s is not answered though its coordinator is gone", name)
@@ -403,6 +470,8 @@ func TestTheCoordinatorAnswersAsItsTwin(t *testing.T) {
 			},
 		})
 		w.auto = true
+		w.async = false
+		w.giveIDs()
 		w.settle()
 		for i := 0; i < 50 && (len(w.asked) > 0 || w.sender.Waiting() > 0); i++ {
 			w.write(kerr.None, false)

@@ -80,7 +80,35 @@ func good() *tale {
 	t.op(34, history.OK, history.Op{Kind: history.InitProducerID, PID: 7, Offset: -1})
 	t.note(33, history.Op{Kind: history.Own, Key: "g|t/0", Generation: 1, Member: "m"})
 	t.op(35, history.OK, history.Op{Kind: history.Probe, Meta: "x", Want: "E", Got: "E"})
+	t.begins(208, "a.1", "b.1").sees(224, "", "x/0", "a.1").commits(208).begins(224, "a.2", "b.2").sees(224, "", "x/1", "b.1").commits(224)
+	t.sees(240, "final", "x/0", "a.1 a.2").sees(240, "final", "x/1", "b.1 b.2").calls(208, "init", 4, 0)
 	return t.healed().note(32, history.Op{Kind: history.CaughtUp, Key: key, Offset: 4})
+}
+
+// begins has a client write a value to each of two partitions in a transaction.
+func (t *tale) begins(p int32, a, b string) *tale {
+	return t.add(p, history.Invoke, "txn", "", txnOps(a, b)...)
+}
+
+func txnOps(a, b string) []history.Op {
+	return []history.Op{{Kind: history.Txn, Key: "x/0", Meta: a, Member: "id"}, {Kind: history.Txn, Key: "x/1", Meta: b, Member: "id"}}
+}
+
+// commits ends what the client began last.
+func (t *tale) commits(p int32) *tale {
+	return t.add(p+1, history.Invoke, "txn-call", "", history.Op{Kind: history.TxnCall, Key: "other", Meta: "commit"}).add(p, history.OK, "txn", "", txnOps("", "")...)
+}
+
+func (t *tale) sees(p int32, member, key, values string) *tale {
+	return t.note(p, history.Op{Kind: history.Seen, Key: key, Meta: values, Member: member})
+}
+
+// calls has a coordinator give a producer its id and epoch.
+func (t *tale) calls(p int32, what string, pid int64, epoch int32) *tale {
+	op := history.Op{Kind: history.TxnCall, Key: "id", Meta: what, PID: -1, Epoch: -1, Offset: history.NoOffset}
+	t.add(p+2, history.Invoke, "txn-call", "", op)
+	op.Offset, op.Generation = pid, epoch
+	return t.add(p+2, history.OK, "txn-call", "", op)
 }
 
 func TestACorrectHistoryIsValidAndEveryCheckerSawSomething(t *testing.T) {
@@ -89,7 +117,7 @@ func TestACorrectHistoryIsValidAndEveryCheckerSawSomething(t *testing.T) {
 	require.Zero(t, r.Exit())
 	for name, c := range r.Checkers {
 		switch name {
-		case "aborted-read", "unanswered", "stuck", "precommitted-read", "bad-answer":
+		case "expired-alive", "aborted-read", "unanswered", "stuck", "precommitted-read", "bad-answer":
 		default:
 			require.Positive(t, c.Checked, name)
 		}
@@ -119,6 +147,10 @@ var corrupted = map[string]func() *tale{
 	"commit-regression": func() *tale {
 		return good().op(33, history.OK, history.Op{Kind: history.FetchOffsets, Key: "g|t/0", Offset: 3, Meta: "a"})
 	},
+	"expired-alive": func() *tale {
+		return good().op(34, history.OK, history.Op{Kind: history.Join, Key: "g", Generation: 1, Member: "m"}).
+			op(33, history.OK, history.Op{Kind: history.FetchOffsets, Key: "g|t/0", Offset: -1, Generation: 1})
+	},
 	"double-owner": func() *tale {
 		return good().note(49, history.Op{Kind: history.Own, Key: "g|t/0", Generation: 1, Member: "n"})
 	},
@@ -131,6 +163,18 @@ var corrupted = map[string]func() *tale{
 	"wrong-error": func() *tale {
 		return good().op(35, history.Fail, history.Op{Kind: history.Probe, Meta: "x", Want: "E", Got: "F"})
 	},
+	// Two transactions stand in different orders in two partitions; two have read of each other before either asked for its commit; and one has read of
+	// another that stands behind it.
+	"G0": func() *tale {
+		return good().begins(176, "c.1", "d.1").begins(192, "c.2", "d.2").commits(176).commits(192).sees(240, "final", "x/0", "c.1 c.2").sees(240, "final", "x/1", "d.2 d.1")
+	},
+	"G1c": func() *tale {
+		return good().begins(176, "c.1", "d.1").begins(192, "c.2", "d.2").sees(176, "", "x/0", "c.2").sees(192, "", "x/1", "d.1").commits(176).commits(192)
+	},
+	"G1c-ww": func() *tale {
+		return good().begins(176, "c.1", "d.1").begins(192, "c.2", "d.2").sees(176, "", "x/0", "c.2").commits(176).commits(192).sees(240, "final", "x/0", "c.1 c.2")
+	},
+	"M4": func() *tale { return good().calls(208, "init", 4, 0) },
 	"bad-answer": func() *tale {
 		return good().note(35, history.Op{Kind: history.Caught, Meta: "bad CRC", Got: "offset 4"})
 	},
@@ -180,6 +224,14 @@ func TestEveryCorruptedHistoryIsRejectedByItsChecker(t *testing.T) {
 		}
 		require.NotEmpty(t, r.Checkers[name].Errors, name)
 	}
+}
+
+func TestWhatIsReadOnceTheCommitIsAskedForIsNoCircle(t *testing.T) {
+	late := good().begins(176, "c.1", "d.1").begins(192, "c.2", "d.2").sees(176, "", "x/0", "c.2").commits(192).sees(192, "", "x/1", "d.1").commits(176)
+	require.Equal(t, true, Check(late.events).Valid)
+	undone := good().begins(176, "c.1", "d.1").begins(192, "c.2", "d.2").sees(176, "", "x/0", "c.2").sees(192, "", "x/1", "d.1").commits(176).
+		add(192, history.Fail, "txn", "INVALID_TXN_STATE", txnOps("c.2", "d.2")...)
+	require.Zero(t, Check(undone.events).Checkers["G1c"].Found, "what was not committed is judged as a read of it")
 }
 
 func TestTheJSONOfAHistoryIsJudgedAsTheHistoryIs(t *testing.T) {

@@ -1,6 +1,8 @@
 package anomaly
 
 import (
+	"cmp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -169,6 +171,51 @@ func commitRegression(x *index, r *Result) {
 		r.Checked++
 		if c.Op.Offset < floor && !(len(lossy) > 0 && lossy[0] < c.Return) {
 			r.fault("%s: offset %d was committed (event %d), the group is told %d (event %d)", c.Op.Key, floor, event, c.Op.Offset, c.Return)
+		}
+	}
+}
+
+// expiredAlive: an offset that was committed by a member is gone, though the group has had members ever since (KIP-211). Each generation that somebody is told of has some, and
+// a group without any is a generation too: so none was in between where all of them are known.
+func expiredAlive(x *index, r *Result) {
+	type generation struct {
+		group string
+		n     int32
+	}
+	alive, last, gone := map[generation]bool{}, map[string]*models.Call{}, map[string]bool{}
+	x.notes(history.DeleteTopic, func(_ *history.Event, o *history.Op) { gone[o.Key] = true })
+	lossy := x.lossyOffsets()
+	for i := range x.calls {
+		if c := &x.calls[i]; c.Op.Kind == history.Join && c.Type == history.OK {
+			alive[generation{c.Op.Key, c.Op.Generation}] = true
+		}
+	}
+	calls := slices.Clone(x.calls)
+	slices.SortStableFunc(calls, func(a, b models.Call) int { return cmp.Compare(a.Return, b.Return) })
+	for i := range calls {
+		c := &calls[i]
+		switch {
+		case c.Type != history.OK:
+		case c.Op.Kind == history.Commit && c.Op.Generation >= 0:
+			last[c.Op.Key] = c
+		case c.Op.Kind == history.FetchOffsets && last[c.Op.Key] != nil:
+			k, group, key := last[c.Op.Key], "", ""
+			group, key, _ = strings.Cut(c.Op.Key, "|")
+			topic, _ := history.SplitKey(key)
+			if k.Return >= c.Call || gone[topic] || x.weak.Weak(c.Op.Key, c.Call, c.Return) || len(lossy) > 0 && lossy[0] < c.Return {
+				continue
+			}
+			lived := c.Op.Generation >= k.Op.Generation
+			for n := k.Op.Generation; n <= c.Op.Generation; n++ {
+				lived = lived && alive[generation{group, n}]
+			}
+			if !lived {
+				continue
+			}
+			if r.Checked++; c.Op.Offset < 0 {
+				r.fault("%s: offset %d was committed in generation %d (event %d) and is gone in %d (event %d), though the group has had members all the time", c.Op.Key, k.Op.Offset, k.Op.Generation,
+					k.Return, c.Op.Generation, c.Return)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package anomaly
 
 import (
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/seedlog/seedlog/io/clock"
@@ -15,6 +16,8 @@ type Facts struct {
 	Copies          bool   // a network that repeats requests on second connections (F:N4) was on
 	ProducersExpire bool   // F:L2 on producer ids
 	OffsetsExpire   bool   // F:L2 on committed offsets
+	TxnPartitions   int    // of __transaction_state; 0: not said
+	FirstEpoch      int    // of new transactional ids
 	Retention       bool   // the broker's own settings let every topic be shortened
 }
 
@@ -28,6 +31,10 @@ func (f *Facts) ReadFacts(meta string) {
 			f.Copies = v == "1"
 		case "producers-expire":
 			f.ProducersExpire = v == "1"
+		case "txn-partitions":
+			f.TxnPartitions, _ = strconv.Atoi(v)
+		case "first-epoch":
+			f.FirstEpoch, _ = strconv.Atoi(v)
 		case "retention":
 			f.Retention = v == "1"
 		case "offsets-expire":

@@ -59,10 +59,14 @@ type checker struct {
 // checkers are all of them, by name.
 var checkers = []checker{
 	{name: "aborted-read", run: abortedRead},
+	{name: "G0", run: circularWrite, legal: true},
+	{name: "G1c", run: circularRead},
+	{name: "G1c-ww", run: circularFlow, legal: true},
 	{name: "bad-answer", run: badAnswer},
 	{name: "commit-regression", run: commitRegression},
 	{name: "double-owner", run: doubleOwner},
 	{name: "duplicate", run: duplicate},
+	{name: "expired-alive", run: expiredAlive},
 	{name: "inconsistent-offsets", run: inconsistentOffsets},
 	{name: "int-nonmonotonic-poll", run: intNonmonotonicPoll},
 	{name: "int-nonmonotonic-send", run: intNonmonotonicSend},
@@ -102,7 +106,8 @@ func Check(events []*history.Event) *Results {
 		r.Valid = r.Found == 0 || c.legal
 		res.Checkers[c.name] = r
 	}
-	for _, m := range models.Check(events, models.Options{ProducersExpire: x.facts.ProducersExpire, OffsetsExpire: x.facts.OffsetsExpire, Copies: x.facts.Copies}) {
+	for _, m := range models.Check(events, models.Options{ProducersExpire: x.facts.ProducersExpire, OffsetsExpire: x.facts.OffsetsExpire, Copies: x.facts.Copies,
+		TxnPartitions: x.facts.TxnPartitions, FirstEpoch: int16(x.facts.FirstEpoch)}) {
 		res.model(m)
 	}
 	for _, r := range res.Checkers {

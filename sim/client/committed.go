@@ -42,9 +42,11 @@ type Committed struct {
 	seekAt clock.Time
 	final  bool
 	since  clock.Time // all that the last reading must find was written then
-	open   []bool // of the last reading: a transaction was still open at its end
+	open   []bool     // of the last reading: a transaction was still open at its end
 	waited clock.Time
 	gen    int
+	taken  int   // answers that brought values
+	told   []int // by partition: how many of them there were when it was last said that the reader stands at its end; -1: it was not
 }
 
 // openBound is how long the last reading waits for transactions to end, once nobody writes: longer than their greatest time-out, and than it takes to notice.
@@ -68,7 +70,7 @@ func (c *Committed) opened() {
 	c.askTopics(c.link, []string{c.cfg.Topic}, func(ts []topicInfo) {
 		c.topic, c.known = ts[0], true
 		for len(c.at) < c.topic.parts { // at first, and when partitions were added
-			c.at, c.ends, c.lost = append(c.at, 0), append(c.ends, -1), append(c.lost, false)
+			c.at, c.ends, c.lost, c.told = append(c.at, 0), append(c.ends, -1), append(c.lost, false), append(c.told, -1)
 		}
 		c.work()
 	})
@@ -113,7 +115,7 @@ func (c *Committed) work() {
 // rewind begins again from the start.
 func (c *Committed) rewind() {
 	for p := range c.at {
-		c.at[p], c.ends[p], c.lost[p] = 0, -1, false
+		c.at[p], c.ends[p], c.lost[p], c.told[p] = 0, -1, false, -1
 	}
 	c.gen++
 }
@@ -179,7 +181,7 @@ func (c *Committed) end(l *link, node, p int) {
 			c.busy[node] = false
 			if stable >= 0 && (stable == all || all >= 0 && c.n.Now() >= c.waited) {
 				c.ends[p], c.open[p] = stable, stable != all
-				c.reached(p, c.at[p], nil, -1)
+				c.reached(p, c.at[p], nil, nil)
 			}
 			c.again()
 		})
@@ -228,33 +230,42 @@ func (c *Committed) fetch(l *link, node int, parts []int) {
 		t.Partitions = append(t.Partitions, part)
 	}
 	req.Topics = append(req.Topics, t)
-	gen, from := c.gen, slices.Clone(c.at)
+	gen, asked := c.gen, asked{node: node, at: c.sh.Rec.Len(), time: c.n.Now(), taken: c.taken, from: slices.Clone(c.at)}
 	l.ask(req, 4, cap, clock.MS(int64(c.cfg.MaxWaitMS))+5*clock.Second, func(r kmsg.Response, err error) {
 		c.busy[node] = false
 		if err == nil && gen == c.gen {
-			c.take(r.(*kmsg.FetchResponse), from)
+			c.take(r.(*kmsg.FetchResponse), &asked)
 		}
 		c.again()
 	})
 }
 
-// take takes in an answer to a fetch from these positions. A partition whose leader has changed may have been read further from the new one.
-func (c *Committed) take(resp *kmsg.FetchResponse, from []int64) {
+// asked is what a fetch asked for.
+type asked struct {
+	node  int
+	at    int64 // events of the history before it
+	time  clock.Time
+	taken int // of the reader, then
+	from  []int64
+}
+
+// take takes in an answer to a fetch. A partition whose leader has changed may have been read further from the new one.
+func (c *Committed) take(resp *kmsg.FetchResponse, q *asked) {
 	for i := range resp.Topics {
 		for j := range resp.Topics[i].Partitions {
 			part := &resp.Topics[i].Partitions[j]
-			if int(part.Partition) >= len(from) {
+			if int(part.Partition) >= len(q.from) {
 				c.caught(0, c.topic.name, "Fetch answers a partition that was not asked for", fmt.Sprint(part.Partition))
 				continue
 			}
-			if c.at[part.Partition] == from[part.Partition] {
-				c.partition(int(part.Partition), part)
+			if c.at[part.Partition] == q.from[part.Partition] {
+				c.partition(int(part.Partition), part, q)
 			}
 		}
 	}
 }
 
-func (c *Committed) partition(p int, part *kmsg.FetchResponseTopicPartition) {
+func (c *Committed) partition(p int, part *kmsg.FetchResponseTopicPartition, q *asked) {
 	key := c.topic.keys[p]
 	switch code := kerr.Code(part.ErrorCode); {
 	case code == kerr.OffsetOutOfRange:
@@ -277,12 +288,30 @@ func (c *Committed) partition(p int, part *kmsg.FetchResponseTopicPartition) {
 		return
 	}
 	c.at[p] = next
-	c.reached(p, from, values, part.LastStableOffset)
+	if len(values) > 0 {
+		c.taken++
+	}
+	c.reached(p, from, values, &answer{q, part.LastStableOffset, part.HighWatermark})
 }
 
-// reached notes what was taken of a partition, and whether its last reading has come to its end.
-func (c *Committed) reached(p int, from int64, values []string, stable int64) {
-	op := history.Op{Kind: history.Seen, Key: c.topic.keys[p], From: from, Offset: c.at[p], HW: stable, Start: -1, PID: noProducerID, Meta: strings.Join(values, " ")}
+// answer is what one says of a partition.
+type answer struct {
+	*asked
+	stable, hw int64
+}
+
+// reached notes what was taken of a partition, where the reader stands at its end with nothing open in front of it, and whether its last reading has come to its end.
+func (c *Committed) reached(p int, from int64, values []string, a *answer) {
+	op := history.Op{Kind: history.Seen, Key: c.topic.keys[p], From: from, Offset: c.at[p], HW: -1, Start: -1, PID: noProducerID, Meta: strings.Join(values, " ")}
+	news := len(values) > 0
+	if a != nil {
+		op.HW, op.Start, op.Seq, op.Generation = a.stable, a.hw, int32(a.node), int32(a.at)
+		op.Timestamp, op.Batches = int64(a.time), c.cfg.MaxWaitMS
+		if c.at[p] == a.stable && a.stable == a.hw { // what the reader had seen elsewhere when it asked must be here by now
+			news = news || c.told[p] < a.taken
+			c.told[p] = a.taken
+		}
+	}
 	if c.final {
 		op.Member, op.Timestamp = "final", int64(c.since)
 		if c.ends[p] >= 0 && c.at[p] >= c.ends[p] {
@@ -292,7 +321,7 @@ func (c *Committed) reached(p int, from int64, values []string, stable int64) {
 			}
 		}
 	}
-	if len(values) > 0 || op.Want != "" {
+	if news || op.Want != "" {
 		c.note(0, op)
 	}
 }

@@ -99,6 +99,9 @@ func (g *Group) Start(n Net) {
 		g.f.take = g.proc.taken
 	}
 	g.f.link = g.newLink(g.cfg.Node, g.opened, func() {})
+	if g.proc != nil {
+		g.proc.opens()
+	}
 	g.after(g.jitter(clock.MS(g.cfg.HeartbeatMS)), timerBeat)
 	keys := make([]string, len(g.cfg.Topics))
 	for i, t := range g.cfg.Topics {
@@ -375,7 +378,7 @@ func (g *Group) beat() {
 		g.beatNext()
 		return
 	}
-	if g.state != memberPlacing && g.state != memberStable || !g.coord.open() || g.beating || g.proc != nil && g.n.Now() < g.proc.wakes {
+	if g.state != memberPlacing && g.state != memberStable || !g.coord.open() || g.beating || g.proc != nil && g.proc.asleep() {
 		return
 	}
 	req := kmsg.NewPtrHeartbeatRequest()

@@ -55,6 +55,9 @@ func (g *Group) place() {
 		code := g.placed(r.(*kmsg.OffsetFetchResponse), ops)
 		if code != kerr.None {
 			g.offsetsAsked(history.Fail, code.String(), ops)
+			if code == kerr.RequestTimedOut || code == kerr.CoordinatorNotAvailable { // on which clients give up (KAFKA-17267)
+				g.caught(slotOffsets, g.cfg.Group, "OffsetFetch answers an error of no use", code.String())
+			}
 			if g.proc != nil {
 				g.proc.unstable(code)
 			}

@@ -56,12 +56,13 @@ const (
 	Weak   // Key, Meta = begin | end: meanwhile a node that takes itself for the key's leader may be deposed, so reads may lag. Member = fetch:
 	//          a new leader's high watermark lags, so a fetch may bring less than was shown. The simulator's
 
-	Txn  // Key, Meta = values, PID, Epoch, Member = transactional id: what a transaction writes to a partition. OK: it was committed; Fail: it was not
-	Seen // Key, From, Offset = next, Meta = values, HW = last stable offset: what a read_committed reader takes. Member = final: of its last reading, Timestamp = when all was written (virtual ns), Want = end: that ends here, Got = open: at an open transaction
+	Txn     // Key, Meta = values, PID, Epoch, Member = transactional id: what a transaction writes to a partition. OK: it was committed; Fail: it was not
+	Seen    // Key, From, Offset = next, Meta = values, HW = last stable offset, Start = high watermark: what a read_committed reader takes; Seq = node, Generation = event number and Timestamp = time (virtual ns) of the request, Batches = how long it might wait (ms). Member = final: of its last reading, Timestamp = when all was written (virtual ns), Want = end: that ends here, Got = open: at an open transaction
+	TxnCall // Key = transactional id, PID, Epoch as asked; Offset, Generation = producer id and epoch in the answer; Meta = init | write | commit | abort; a note with Meta = order: a batch was refused as out of order, of partition Want, asked at event Timestamp, and was not. Member = old: of the first version
 )
 
 var kindNames = [...]string{"", "send", "poll", "commit", "fetch-offsets", "list-offsets", "delete-records", "init-producer-id", "join",
-	"create-topic", "delete-topic", "alter", "probe", "own", "disown", "caught-up", "caught", "unheard", "excuse", "phase", "fault", "config", "copy", "wiped", "weak", "txn", "seen"}
+	"create-topic", "delete-topic", "alter", "probe", "own", "disown", "caught-up", "caught", "unheard", "excuse", "phase", "fault", "config", "copy", "wiped", "weak", "txn", "seen", "txn-call"}
 
 // String gives the name as JSON has it.
 func (k Kind) String() string { return kindNames[k] }

@@ -113,9 +113,9 @@ func (o *Op) appendFields(b []byte) []byte {
 	switch o.Kind {
 	case Send:
 		f.Acks, f.PID = &o.Acks, &o.PID
-	case InitProducerID:
+	case InitProducerID, TxnCall, Txn:
 		f.PID = &o.PID
-	case Poll:
+	case Poll, Seen:
 		f.From, f.HW, f.Start = &o.From, &o.HW, &o.Start
 	case Excuse:
 		if o.HW > 0 {

@@ -36,6 +36,7 @@ type Hints struct {
 	Stale        bool              // leadership goes to and fro while a replica does not hear of it
 	Rebirths     bool              // again and again a follower's machine loses power when it has just caught up, while its leader does not reach the controller
 	Transactions bool              // every run has some
+	Transfers    bool              // every run has clients that move amounts between accounts
 	Compaction   bool              // every run compacts logs
 	Resets       bool              // again and again the connections between one node and the others break
 	Workload     workload.Hints    // what clients should do more of

@@ -3,6 +3,7 @@ package oracle
 import (
 	"strings"
 
+	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/history"
 )
 
@@ -15,6 +16,9 @@ type exercised struct {
 	idem map[int]bool       // clients that are idempotent producers
 	late map[ownership]bool // memberships that were answered across an excuse
 	heal bool
+	asks clock.Time // healing
+	txns int        // transactions under way
+	lost bool       // the end of one is not known
 }
 
 func newExercised(g *ghosts) *exercised {
@@ -31,7 +35,9 @@ func (x *exercised) event(e *history.Event) {
 		o := &e.Ops[i]
 		switch {
 		case o.Kind == history.Phase:
-			x.heal = x.heal || o.Meta == "liveness"
+			if o.Meta == "liveness" {
+				x.heal, x.asks = true, e.Time
+			}
 		case o.Kind == history.Send && e.Type == history.Invoke && o.PID >= 0:
 			x.idem[history.ClientOf(e.Process)] = true
 		case o.Kind == history.Join && e.Type == history.OK && stale:
@@ -42,12 +48,28 @@ func (x *exercised) event(e *history.Event) {
 			x.on("I:G2", !x.g.facts.OffsetsExpire && !late)
 		case o.Kind == history.Probe && (e.Type == history.OK || e.Type == history.Fail):
 			x.on("exact-errors", !x.g.facts.ProducersExpire || !strings.HasPrefix(o.Meta, "sequence "))
+		case o.Kind == history.Txn && i == 0:
+			x.wrote(e)
+		case o.Kind == history.Seen:
+			long := int64(o.Batches) >= longWait && x.heal && clock.Time(o.Timestamp) >= x.asks
+			x.on("txn:prompt", long && o.Meta != "" && o.Member == "" && x.txns == 0 && !x.lost)
 		case e.Type == history.OK:
 			x.answered(e, o, stale)
 		}
 	}
 	if x.heal && (e.Type == history.OK || e.Type == history.Fail) {
 		x.on("every-request-answered", true)
+	}
+}
+
+func (x *exercised) wrote(e *history.Event) {
+	switch {
+	case e.Type == history.Invoke:
+		x.txns++
+	case e.Type == history.OK || e.Err == "aborted":
+		x.txns--
+	default:
+		x.lost = true
 	}
 }
 

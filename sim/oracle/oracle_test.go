@@ -186,6 +186,8 @@ func rich(st *stage) *stage {
 	st.own("a").commit(3, history.OK).told(3).pid(7).heal().op(36, history.OK, "", history.Op{Kind: history.Probe, Meta: "a torn batch"})
 	st.op(32, history.OK, "", long).transact(176, "v11", history.OK).last("x/0", "v11.1 v11.2", "").last("x/1", "v11.3", "")
 	st.copies("v12.1", "v1.1", history.OK).last("copy/0", "v12.1", "")
+	st.waits("v11", st.v.now, clock.Second)
+	st.moves(192, 1, 5).last("transfers/0", sideOf(1, -5), "").last("transfers/1", sideOf(1, 5), "")
 	if e := st.s.Event(&history.Event{I: st.i, Process: 32, Type: history.Info, F: "assign", Keys: []string{key}, Time: st.v.now}); e != nil && st.e == nil {
 		st.e = e
 	}
@@ -359,6 +361,9 @@ func TestEveryOracleFindsItsStory(t *testing.T) {
 		covered[property(name)] = true
 	}
 	for name := range transactionStories() {
+		covered[property(name)] = true
+	}
+	for name := range cutStories() {
 		covered[property(name)] = true
 	}
 	for name := range copyStories(t) {

@@ -18,6 +18,7 @@ type transactions struct {
 	quiet
 	of     map[string]*written // by value
 	all    []*written
+	byID   map[string][]*written  // by transactional id, in the order in which they began
 	open   map[int32]*written     // by process
 	seen   map[string]bool        // values that some reader took
 	lasts  map[int32]*lastReading // by reader
@@ -37,6 +38,8 @@ type lastReading struct {
 // written is one transaction.
 type written struct {
 	id      string // transactional id, and when it began
+	txn     string // transactional id
+	n       int    // its number among those
 	keys    []string
 	values  map[string][]string // by key, in the order in which they were sent
 	outcome history.Type        // Invoke: not known yet
@@ -70,6 +73,12 @@ func (x *transactions) reads(r *lastReading, w *written) bool {
 	return true
 }
 
+// late says that a value is of a transaction that had not ended before a last reading began.
+func (x *transactions) late(r *lastReading, value string) bool {
+	w := x.of[value]
+	return w == nil || w.outcome == history.Invoke || w.ended > r.since
+}
+
 // lastReadings gives those of all readers, by reader.
 func (x *transactions) lastReadings() (all []*lastReading) {
 	readers := make([]int, 0, len(x.lasts))
@@ -87,6 +96,7 @@ func (x *transactions) init() {
 	if x.of == nil {
 		x.of, x.open, x.seen = map[string]*written{}, map[int32]*written{}, map[string]bool{}
 		x.lasts = map[int32]*lastReading{}
+		x.byID = map[string][]*written{}
 		x.topics, x.loose, x.gone = map[string]bool{}, map[string]bool{}, map[string]bool{}
 	}
 }
@@ -120,7 +130,8 @@ func (x *transactions) Event(e *history.Event) error {
 
 func (x *transactions) transaction(e *history.Event) error {
 	if e.Type == history.Invoke {
-		w := &written{id: fmt.Sprintf("%s/%d", e.Ops[0].Member, e.I), values: map[string][]string{}, outcome: history.Invoke}
+		id := e.Ops[0].Member
+		w := &written{id: fmt.Sprintf("%s/%d", id, e.I), txn: id, n: len(x.byID[id]), values: map[string][]string{}, outcome: history.Invoke}
 		for i := range e.Ops {
 			o := &e.Ops[i]
 			topic, _ := history.SplitKey(o.Key)
@@ -131,7 +142,7 @@ func (x *transactions) transaction(e *history.Event) error {
 				x.of[v] = w
 			}
 		}
-		x.all, x.open[e.Process] = append(x.all, w), w
+		x.all, x.byID[id], x.open[e.Process] = append(x.all, w), append(x.byID[id], w), w
 		return nil
 	}
 	w := x.open[e.Process]

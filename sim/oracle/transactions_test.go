@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/history"
 )
 
@@ -22,11 +23,11 @@ func (st *stage) transact(p int32, value string, end history.Type) *stage {
 }
 
 func (st *stage) sees(key, values string) *stage {
-	return st.note(160, history.Op{Kind: history.Seen, Key: key, Meta: values})
+	return st.note(160, history.Op{Kind: history.Seen, Key: key, Meta: values, From: -1})
 }
 
 func (st *stage) last(key, values, got string) *stage {
-	return st.note(160, history.Op{Kind: history.Seen, Key: key, Meta: values, Member: "final", Timestamp: int64(st.v.now), Want: "end", Got: got})
+	return st.note(160, history.Op{Kind: history.Seen, Key: key, Meta: values, From: -1, Member: "final", Timestamp: int64(st.v.now), Want: "end", Got: got})
 }
 
 func transactionStories() map[string]func(*testing.T) *stage {
@@ -52,6 +53,91 @@ func transactionStories() map[string]func(*testing.T) *stage {
 			return newStage(t).transact(16, "v1", history.OK).last("x/0", "v1.1", "open")
 		},
 	}
+}
+
+// takes is an answer to a fetch that was begun at an event, with the reader's position behind it, the last stable offset and the high watermark.
+func (st *stage) takes(key, values string, begun, from, next, stable, hw int64) *stage {
+	return st.note(160, history.Op{Kind: history.Seen, Key: key, Meta: values, Generation: int32(begun), From: from, Offset: next, HW: stable, Start: hw})
+}
+
+// moves transfers an amount from one partition to another.
+func (st *stage) moves(p int32, n, amount int64) *stage {
+	a, b := sideOf(n, -amount), sideOf(n, amount)
+	ops := []history.Op{{Kind: history.Txn, Key: "transfers/0", Meta: a, Member: "id"}, {Kind: history.Txn, Key: "transfers/1", Meta: b, Member: "id"}}
+	return st.add(p, history.Invoke, "txn", "", ops...).add(p, history.Info, "txn", "", ops...)
+}
+
+func sideOf(n, amount int64) string {
+	return history.MakeValue(1, n<<14+amount+transferAmounts/2).String()
+}
+
+func cutStories() map[string]func(*testing.T) *stage {
+	return map[string]func(*testing.T) *stage{
+		"txn:cut": func(t *testing.T) *stage {
+			st := newStage(t).transact(16, "v1", history.OK).transact(16, "v2", history.OK).takes("x/1", "v1.3 v2.3", 0, 0, 6, 6, 6)
+			return st.takes("x/0", "", st.i, 0, 3, 3, 3)
+		},
+		"txn:intermediate-read of what is gone": func(t *testing.T) *stage {
+			st := newStage(t).transact(16, "v1", history.Info).takes("x/0", "v1.1 v1.2", 0, 0, 3, 9, 9)
+			return st.last("x/0", "", "").last("x/1", "", "").end()
+		},
+		"txn:intermediate-read of a part": func(t *testing.T) *stage {
+			st := newStage(t).transact(16, "v1", history.OK).transact(16, "v2", history.OK).takes("x/0", "v1.1 v2.1 v2.2", 0, 0, 3, 9, 9)
+			return st.last("x/0", "v1.1 v1.2 v2.1 v2.2", "").last("x/1", "v1.3 v2.3", "").end()
+		},
+		"txn:order-refused": func(t *testing.T) *stage {
+			return newStage(t).note(16, history.Op{Kind: history.TxnCall, Key: "id", Meta: "order", Want: "x/0", Got: "OUT_OF_ORDER_SEQUENCE_NUMBER"})
+		},
+		"txn:prompt": func(t *testing.T) *stage {
+			st := newStage(t).heal().transact(16, "v1", history.OK)
+			return st.waits("v1", st.v.now, 20*clock.Second)
+		},
+		"txn:sum": func(t *testing.T) *stage {
+			// Nothing is torn here; the amounts are wrong.
+			ops := []history.Op{{Kind: history.Txn, Key: "transfers/0", Meta: sideOf(1, 5), Member: "id"}}
+			st := newStage(t).add(16, history.Invoke, "txn", "", ops...).add(16, history.OK, "txn", "", ops...)
+			return st.last("transfers/0", sideOf(1, 5), "").end()
+		},
+	}
+}
+
+func TestReadersThatSeeWhatNoOrderOfTransactionsShowsAreFound(t *testing.T) {
+	for name, story := range cutStories() {
+		var f *Failure
+		require.ErrorAs(t, story(t).e, &f, name)
+		require.Equal(t, property(name), f.Property, "%s: %v", name, f)
+	}
+}
+
+// waits is a long fetch that brings something so long after it was sent.
+func (st *stage) waits(value string, asked clock.Time, d clock.Duration) *stage {
+	st.v.now = asked.Add(d)
+	return st.note(160, history.Op{Kind: history.Seen, Key: "x/0", Meta: value + ".1 " + value + ".2", From: -1, Timestamp: int64(asked), Batches: int32(longWait)})
+}
+
+func TestALongFetchMayWaitWhereATransactionIsOpen(t *testing.T) {
+	open := newStage(t).heal().transact(16, "v1", history.OK).transact(32, "v2", history.Invoke)
+	require.NoError(t, open.waits("v1", open.v.now, 20*clock.Second).e)
+	lost := newStage(t).heal().transact(16, "v1", history.OK).transact(32, "v2", history.Info)
+	require.NoError(t, lost.waits("v1", lost.v.now, 20*clock.Second).e, "it may be open until it has timed out")
+	require.NoError(t, newStage(t).heal().transact(16, "v1", history.OK).waits("v1", clock.Time(3*clock.Second), clock.Second).e)
+}
+
+func TestReadersWithAnOpenTransactionInFrontOfThemMayMissWhatIsBehindIt(t *testing.T) {
+	two := func() *stage {
+		return newStage(t).transact(16, "v1", history.OK).transact(16, "v2", history.OK).takes("x/1", "v1.3 v2.3", 0, 0, 6, 6, 6)
+	}
+	require.NoError(t, two().takes("x/0", "", 5, 0, 3, 3, 9).e, "another transaction is open there")
+	require.NoError(t, two().takes("x/0", "", 2, 0, 3, 3, 3).e, "the request was older than what was seen")
+	require.NoError(t, two().takes("x/0", "v1.1 v1.2", 5, 0, 6, 6, 6).e, "of the newest one nothing need be there yet")
+	weak := two().note(-1, history.Op{Kind: history.Weak, Key: "x/0", Meta: "begin"})
+	require.NoError(t, weak.takes("x/0", "", weak.i, 0, 3, 3, 3).e, "a leader that was deposed")
+	again := newStage(t).transact(16, "v1", history.OK).takes("x/0", "v1.1 v1.2", 0, 0, 3, 3, 3).takes("x/0", "v1.1 v1.2", 0, 0, 3, 3, 3)
+	require.NoError(t, again.last("x/0", "v1.1 v1.2", "").last("x/1", "v1.3", "").end().e, "read from the start again")
+	moved := newStage(t).moves(16, 1, 5).moves(16, 2, 7)
+	require.NoError(t, moved.last("transfers/0", sideOf(1, -5)+" "+sideOf(2, -7), "").last("transfers/1", sideOf(1, 5)+" "+sideOf(2, 7), "").end().e)
+	n, _ := moved.s.Checked()
+	require.Positive(t, n["txn:sum"])
 }
 
 func TestTransactionsThatAreNotWholeAreFound(t *testing.T) {

@@ -96,6 +96,10 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 		w.Compact(s)
 		compactSettings(prng.Keyed(seed, "settings/compaction"), p)
 	}
+	if s := prng.Keyed(seed, "transfers"); s.Permille(transferPermille) || h.Transfers {
+		w.Transfer(s)
+		transactSettings(prng.Keyed(seed, "settings/transactions"), p.Settings)
+	}
 	for _, k := range sorted(h.Settings) {
 		p.Settings[k] = h.Settings[k]
 	}
@@ -108,6 +112,9 @@ const transactPermille = 350
 
 // copyPermille is how likely a run has members of a group that copy exactly once.
 const copyPermille = 250
+
+// transferPermille is how likely a run has clients that move amounts between accounts.
+const transferPermille = 200
 
 // consumePermille is how likely a run has a group of the consumer protocol.
 const consumePermille = 350
@@ -125,6 +132,9 @@ func transactSettings(s *prng.Source, m map[string]string) {
 	put := func(name string, lo, hi int64) { m[name] = fmt.Sprint(s.Between(lo, hi)) }
 	put("transaction.state.log.num.partitions", 1, 3)
 	put("transaction.abort.timed.out.transaction.cleanup.interval.ms", 200, 3000)
+	if s.Permille(250) {
+		put("internal.transactional.id.first.epoch", 32730, 32766) // so that epochs run out
+	}
 }
 
 // compactPermille is how likely a run compacts logs.

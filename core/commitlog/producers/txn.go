@@ -5,6 +5,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/list"
+	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/io/clock"
 )
@@ -116,7 +117,7 @@ func (x *txns) end(e *Entry) {
 //	an earlier coordinator's         TRANSACTION_COORDINATOR_FENCED
 func (t *Table) CheckMarker(producerID int64, epoch int16, coordinatorEpoch int32, version int8) kerr.Code {
 	e := t.byID[producerID]
-	if e == nil {
+	if e == nil || plant.On(plant.T8) {
 		return kerr.None
 	}
 	again := epoch == e.Epoch && (version < 2 || e.TxnFirstOffset < 0)
@@ -228,7 +229,7 @@ func (t *Table) Verified(id int64, epoch int16, g Guard) bool { return !t.unveri
 // (KAFKA-14920), or its epoch begins here, and so at sequence 0.
 func (t *Table) misplaced(v records.View, e *Entry) bool {
 	x := t.verifying[v.ProducerID()]
-	if x == nil {
+	if x == nil || plant.On(plant.T12) {
 		return false
 	}
 	seq := v.BaseSequence()
