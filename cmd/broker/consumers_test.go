@@ -1,6 +1,8 @@
 package main_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,5 +83,27 @@ func TestAConsumerGroupReadsEverythingWhileMembersComeAndLeaveAndOneIsKilled(t *
 	members[2].LeaveGroup()
 	if d := n.described(producer, "new"); d.State != "Empty" {
 		t.Fatalf("want an empty group, got %s", d.State)
+	}
+}
+
+func TestKafkasToolsReadInAConsumerGroupAndShowIt(t *testing.T) {
+	kafkaPeer(t)
+	count := scale(200, 2_000, 20_000)
+	n := start(t, t.TempDir(), quickConsumers...)
+	cl := n.client()
+	createTopic(t, cl, "shown", 3)
+	kafkaTool(t, linesOf(count, "\t"), "org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", n.addr, "--topic", "shown")
+	out := kafkaTool(t, "", "org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", n.addr, "--topic", "shown", "--group", "shown", "--from-beginning",
+		"--max-messages", fmt.Sprint(count), "--timeout-ms", "60000", "--command-property", "group.protocol=consumer")
+	if got := strings.Count(out, "\n"); got != count {
+		t.Errorf("want %d lines, got %d", count, got)
+	}
+	out = kafkaTool(t, "", "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--bootstrap-server", n.addr, "--describe", "--group", "shown")
+	if lines := strings.Count(out, "shown "); lines < 3 {
+		t.Errorf("the group's offsets: %s", out)
+	}
+	out = kafkaTool(t, "", "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--bootstrap-server", n.addr, "--list", "--type", "consumer", "--state", "empty")
+	if !strings.Contains(out, "shown") {
+		t.Errorf("consumer groups that are empty: %s", out)
 	}
 }

@@ -347,6 +347,11 @@ func (a *asker) prepare() {
 		q.Topics = append(q.Topics, t)
 	}
 	a.ask(q)
+	a.find()
+}
+
+// find waits until there are coordinators of groups and of transactions.
+func (a *asker) find() {
 	for kind := range int8(2) {
 		a.again(fmt.Sprint("find ", kind), func() string {
 			q := kmsg.NewPtrFindCoordinatorRequest()

@@ -3,10 +3,12 @@ package broker
 import (
 	"sort"
 
+	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/group"
 	"github.com/seedlog/seedlog/core/group/consumer"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/replica"
@@ -213,15 +215,12 @@ func (s *Shard) consumerConfig() consumer.Config {
 	c.Migration = map[string]consumer.Migration{
 		"disabled": consumer.Disabled, "upgrade": consumer.Upgrade, "downgrade": consumer.Downgrade, "bidirectional": consumer.Bidirectional,
 	}[n.Migration]
-	c.OfGroup = func(group string, _ consumer.Settings) (own consumer.Settings) {
-		own.SessionTimeoutMS, own.HeartbeatIntervalMS, own.AssignmentIntervalMS = s.node.GroupSettings(s.state.Image.ConfigsOf(groupResource, group))
-		return own
+	c.OfGroup = func(group string, _ consumer.Settings) consumer.Settings {
+		g := config.ResolveGroup(s.node, s.state.Image.ConfigsOf(metadata.ResourceGroup, group))
+		return consumer.Settings{SessionTimeoutMS: g.ConsumerSessionTimeoutMS, HeartbeatIntervalMS: g.ConsumerHeartbeatIntervalMS, AssignmentIntervalMS: g.ConsumerAssignmentIntervalMS}
 	}
 	return c
 }
-
-// groupResource is the type of resource of a group's own settings (KIP-848).
-const groupResource = 32
 
 // groupLog is coordinator.Log over a partition, and what that has is group.Producers.
 type groupLog struct{ *replica.Partition }

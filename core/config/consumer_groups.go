@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -40,24 +39,6 @@ func (n *Node) deriveConsumerGroups() {
 // within is a setting that may be changed while the broker runs, held between the bounds that may not. Source: clampDynamicIntConfig.
 func (n *Node) within(group, name string) int32 {
 	return max(n.int(group+"min."+name), min(n.int(group+name), n.int(group+"max."+name)))
-}
-
-// GroupSettings gives what a group's own settings make of the brokers': session time-out, heartbeat and assignment interval, held between
-// the brokers' bounds.
-func (n *Node) GroupSettings(own Pairs) (sessionMS, heartbeatMS, assignmentMS int32) {
-	one := func(name string, broker int32) int32 {
-		v, ok := own.Get("consumer." + name)
-		if !ok {
-			return broker
-		}
-		ms, err := strconv.ParseInt(v, 10, 32)
-		if err != nil {
-			return broker
-		}
-		return max(n.int("group.consumer.min."+name), min(int32(ms), n.int("group.consumer.max."+name)))
-	}
-	c := &n.Consumers
-	return one("session.timeout.ms", c.SessionTimeoutMS), one("heartbeat.interval.ms", c.HeartbeatIntervalMS), one("assignment.interval.ms", c.AssignmentIntervalMS)
 }
 
 // assignorName gives the name of an assignor that is named by Kafka's class.

@@ -313,3 +313,24 @@ func TestANewLeaderDuringATruncationEndsTheFetchingFromTheOldOne(t *testing.T) {
 		}
 	})
 }
+
+func TestAFollowerWhoseEndLiesWithinAFillerOfTheLeaderTakesTheRestOfIt(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := inGroup(t, 1)
+		w.p.FetchPoint()
+		if c := w.p.Received(w.batch(0, 1), nil, 1, 0, 1); c != kerr.None {
+			t.Fatal(c)
+		}
+		w.round()
+		w.drain()
+		w.p.FetchPoint()
+		if c := w.p.Received(append(records.AppendFiller(nil, 0, 4, 1), w.batch(5, 1)...), nil, 6, 0, 1); c != kerr.None {
+			t.Fatalf("a filler from 0 to 4 at 1: %s", c)
+		}
+		w.round()
+		w.drain()
+		if at, last, _, ready := w.p.FetchPoint(); at != 6 || last != 1 || !ready {
+			t.Fatalf("goes on at %d of epoch %d, ready %v", at, last, ready)
+		}
+	})
+}

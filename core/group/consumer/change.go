@@ -270,7 +270,7 @@ func (c *Change) Reconcile(m Member, epoch int32, target Assignment, changed boo
 		return m, false, kerr.None
 	}
 	names := c.topicsOf(&m)
-	s := step{
+	s := move{
 		m: m, epoch: epoch, target: target, free: c.g.free, changed: changed, owned: owned, said: said,
 		subscribed: func(id [16]byte) bool {
 			name, ok := c.topics.TopicName(id)

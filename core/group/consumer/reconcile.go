@@ -8,8 +8,8 @@ type Owned struct {
 	Numbers []int32
 }
 
-// step is one step of a member towards its target.
-type step struct {
+// move is one step of a member towards its target.
+type move struct {
 	m          Member // as it stands, with its new subscription
 	epoch      int32  // the target's
 	target     Assignment
@@ -21,7 +21,7 @@ type step struct {
 }
 
 // run gives the member after the step. Source: CurrentAssignmentBuilder.build.
-func (s *step) run() (Member, kerr.Code) {
+func (s *move) run() (Member, kerr.Code) {
 	switch s.m.State {
 	case Stable:
 		switch {
@@ -49,7 +49,7 @@ func (s *step) run() (Member, kerr.Code) {
 }
 
 // owns says whether the member may still own any of a. A member that says nothing may own all.
-func (s *step) owns(a Assignment) bool {
+func (s *move) owns(a Assignment) bool {
 	if !s.said {
 		return true
 	}
@@ -65,7 +65,7 @@ func (s *step) owns(a Assignment) bool {
 }
 
 // shrink takes topics away that the member no longer subscribes to, without moving it to another epoch.
-func (s *step) shrink() Member {
+func (s *move) shrink() Member {
 	var keep, gone Assignment
 	for _, t := range s.m.Assigned {
 		if s.subscribed(t.TopicID) {
@@ -88,7 +88,7 @@ func (s *step) shrink() Member {
 }
 
 // next works out what the member keeps, what it must let go of, and what it gets.
-func (s *step) next(epoch int32) Member {
+func (s *move) next(epoch int32) Member {
 	keep, gone := s.split()
 	m := s.m
 	if len(gone) > 0 && s.owns(gone) {
@@ -106,7 +106,7 @@ func (s *step) next(epoch int32) Member {
 }
 
 // split divides what the member has: what is in its target too, and what is not.
-func (s *step) split() (keep, gone Assignment) {
+func (s *move) split() (keep, gone Assignment) {
 	var k, g maker
 	for _, t := range s.m.Assigned {
 		wanted := s.target.Topic(t.TopicID)
@@ -125,7 +125,7 @@ func (s *step) split() (keep, gone Assignment) {
 }
 
 // available gives what of the target the member does not have and nobody else has. What it was to revoke is its own.
-func (s *step) available(keep Assignment) (got Assignment, unreleased bool) {
+func (s *move) available(keep Assignment) (got Assignment, unreleased bool) {
 	var m maker
 	for _, t := range s.target {
 		if !s.subscribed(t.TopicID) {
