@@ -220,7 +220,7 @@ func (p *waiter) Reply(resp kmsg.Response) {
 	if !p.asked {
 		p.rests = p.w.last(p.id)
 	}
-	if p.w.c.Active() && !strings.HasPrefix(s, "COORDINATOR_") && p.rests >= p.w.log.hw {
+	if p.w.c.Active() && !strings.HasPrefix(s, "COORDINATOR_") && !strings.HasPrefix(s, "NOT_COORDINATOR") && p.rests >= p.w.log.hw { // refusals promise nothing
 		p.w.early = append(p.w.early, p.name+" "+s)
 	}
 	p.w.answers[p.name] = s
