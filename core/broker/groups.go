@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"sort"
+
 	"github.com/seedlog/seedlog/core/config"
 	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/group"
@@ -175,10 +177,12 @@ func (n topicNames) Partitions(name string) int32 {
 	return 0
 }
 
-// EachTopic gives every topic's name, ascending.
-func (n topicNames) EachTopic(f func(name string)) {
-	for _, t := range n.s.state.Image.Topics() {
-		f(t.Name)
+// TopicsAfter gives the names of topics after one, ascending, as long as f says so.
+func (n topicNames) TopicsAfter(name string, f func(name string) bool) {
+	all := n.s.state.Image.Topics()
+	i := sort.Search(len(all), func(i int) bool { return all[i].Name > name })
+	for i < len(all) && f(all[i].Name) {
+		i++
 	}
 }
 

@@ -251,16 +251,3 @@ func (c *Coordinator) consumerLeave(req *kmsg.ConsumerGroupHeartbeatRequest, res
 	}
 	return c.fence(g, []string{id})
 }
-
-// resolveRegexes matches a group's regular expressions with the topics, and records what they match.
-func (c *Coordinator) resolveRegexes(id string) {
-	g := c.consumers[id]
-	if g == nil {
-		return
-	}
-	ch := c.change(g, nil)
-	ch.ResolveAll()
-	if code := c.apply(id, ch); code != kerr.None {
-		c.env.Warnf("group %s: what its regular expressions match could not be recorded: %s", id, code)
-	}
-}

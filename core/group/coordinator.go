@@ -38,6 +38,8 @@ type Coordinator struct {
 	// Live: each group that has either of these, or members.
 	groups map[string]*classic.Group
 	expiry timer.Timer
+
+	resolver resolver
 }
 
 // New makes a coordinator that waits for its log to be loaded.
@@ -45,7 +47,7 @@ func New(e *env.Env, log coordinator.Log, cfg *Config, topics Topics) *Coordinat
 	c := &Coordinator{env: e, cfg: cfg, topics: topics, meta: make(map[string][]byte), groups: make(map[string]*classic.Group)}
 	c.consumers = make(map[string]*consumer.Group)
 	c.shard = coordinator.NewShard(e, log, c, options(cfg))
-	c.expiry.Owner = c
+	c.expiry.Owner, c.resolver.pause.Owner = c, c
 	c.producers, _ = log.(Producers)
 	return c
 }
@@ -153,6 +155,7 @@ func (c *Coordinator) Unload(code kerr.Code) {
 		c.consumers[id].Stop()
 	}
 	c.env.Timers.Cancel(&c.expiry)
+	c.stopResolving()
 }
 
 // Failed says that the log took back everything from an offset on. State that was replayed cannot be taken back: the instance
@@ -180,8 +183,12 @@ func (c *Coordinator) bury(g *classic.Group, code kerr.Code) {
 	delete(c.groups, g.ID)
 }
 
-// TimerFired is the shard's call: time to look for expired offsets.
-func (c *Coordinator) TimerFired(*timer.Timer) {
+// TimerFired is the shard's call: time to go on resolving, or to look for expired offsets.
+func (c *Coordinator) TimerFired(t *timer.Timer) {
+	if t == &c.resolver.pause {
+		c.resolvePart()
+		return
+	}
 	c.expireOffsets()
 	c.armExpiry()
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/group/consumer"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/io/clock"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -161,6 +162,10 @@ func (w *world) control(t *testing.T, line string) {
 		before := len(w.log.batches)
 		w.c.TopicDeleted(arg)
 		w.settle(before)
+	case "wall":
+		n, err := strconv.Atoi(arg)
+		must(err)
+		w.env.Now.Wall += clock.Wall(n)
 	case "topic":
 		n, err := strconv.Atoi(f[2])
 		must(err)

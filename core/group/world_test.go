@@ -47,24 +47,25 @@ func (l *memLog) truncate(from int64) {
 
 // memTopics has topics t1, t2, t3 of four partitions, unless they were deleted, and what was made since.
 type memTopics struct {
-	ids              map[string]byte
+	ids              map[string]uint16
 	n                map[string]int32
 	changed, created int64
+	seen             func(name string) // is told of each that TopicsAfter comes to
 }
 
 func newTopics() *memTopics {
-	return &memTopics{ids: map[string]byte{"t1": 1, "t2": 2, "t3": 3}, n: map[string]int32{"t1": 4, "t2": 4, "t3": 4}}
+	return &memTopics{ids: map[string]uint16{"t1": 1, "t2": 2, "t3": 3}, n: map[string]int32{"t1": 4, "t2": 4, "t3": 4}}
 }
 
 func (m *memTopics) TopicID(name string) (id [16]byte, ok bool) {
 	b, ok := m.ids[name]
-	id[15] = b
+	id[14], id[15] = byte(b>>8), byte(b)
 	return id, ok
 }
 
 func (m *memTopics) TopicName(id [16]byte) (string, bool) {
-	for _, n := range sortedKeys(m.ids) {
-		if m.ids[n] == id[15] && [15]byte(id[:15]) == [15]byte{} {
+	for n, b := range m.ids {
+		if b == uint16(id[14])<<8|uint16(id[15]) && [14]byte(id[:14]) == [14]byte{} {
 			return n, true
 		}
 	}
@@ -73,9 +74,17 @@ func (m *memTopics) TopicName(id [16]byte) (string, bool) {
 
 func (m *memTopics) Partitions(name string) int32 { return m.n[name] }
 
-func (m *memTopics) EachTopic(f func(name string)) {
+func (m *memTopics) TopicsAfter(name string, f func(name string) bool) {
 	for _, n := range sortedKeys(m.ids) {
-		f(n)
+		if n <= name {
+			continue
+		}
+		if m.seen != nil {
+			m.seen(n)
+		}
+		if !f(n) {
+			return
+		}
 	}
 }
 
@@ -92,7 +101,7 @@ func (m *memTopics) set(name string, partitions int32) {
 	}
 	if _, ok := m.ids[name]; !ok {
 		m.created = m.changed
-		m.ids[name] = byte(10 + m.changed)
+		m.ids[name] = uint16(10 + m.changed)
 	}
 	m.n[name] = partitions
 }

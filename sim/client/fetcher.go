@@ -31,6 +31,7 @@ type position struct {
 	end     int64 // where the final reading ends; -1 unknown
 	inForce bool  // the fetch session knows it, at sent
 	sent    int64
+	placed  bool  // where the group stands has been asked for, and next is the reader's own since
 	since   int32 // of a member of the consumer protocol: the epoch with which it got the partition
 	lost    bool  // out of range: ask for the bounds before the next fetch
 }

@@ -13,7 +13,8 @@ import (
 
 // place asks where the group stands in the partitions that the member now owns.
 func (g *Group) place() {
-	if len(g.owned) == 0 {
+	todo := g.unplaced()
+	if len(todo) == 0 {
 		g.settle()
 		return
 	}
@@ -29,8 +30,8 @@ func (g *Group) place() {
 	if g.proc != nil { // what an open transaction may commit is waited for (KIP-447)
 		req.RequireStable, low = !g.proc.hanging, 7
 	}
-	ops := make([]history.Op, len(g.owned))
-	for i, p := range g.owned {
+	ops := make([]history.Op, len(todo))
+	for i, p := range todo {
 		t := kmsg.NewOffsetFetchRequestTopic()
 		t.Topic, t.Partitions = p.topic.name, []int32{p.part}
 		req.Topics = append(req.Topics, t)
@@ -66,11 +67,21 @@ func (g *Group) place() {
 		if g.state != memberPlacing || generation != g.generation && g.cfg.Next == nil || era != g.era {
 			return
 		}
-		for i, p := range g.owned {
+		for i, p := range todo {
 			p.next, p.lost = ops[i].Offset, ops[i].Offset < 0
 		}
 		g.settle()
 	})
+}
+
+// unplaced gives the partitions of which the member does not know where to read: in the consumer protocol those that it did not have before.
+func (g *Group) unplaced() (todo []*position) {
+	for _, p := range g.owned {
+		if !p.placed {
+			todo = append(todo, p)
+		}
+	}
+	return todo
 }
 
 // offsetsAsked records it, unless the offsets are committed in transactions: those are judged by what comes of them.
@@ -150,9 +161,14 @@ func (g *Group) settle() {
 	if g.cfg.StayMS > 0 && now >= g.goAt {
 		g.goAt = now.Add(g.jitter(clock.MS(g.cfg.StayMS)))
 	}
+	was := g.committed
 	g.committed = map[string]int64{}
 	for _, p := range g.owned {
 		g.committed[p.key] = p.next
+		if p.placed {
+			g.committed[p.key] = was[p.key]
+		}
+		p.placed = g.cfg.Next != nil
 	}
 	g.f.assign(g.owned)
 	if g.proc != nil { // what was read and not committed is read again

@@ -19,7 +19,13 @@ var (
 )
 
 // Pattern is a compiled regular expression of a subscription.
-type Pattern struct{ re *regexp.Regexp }
+type Pattern struct {
+	re    *regexp.Regexp
+	steps int
+}
+
+// Steps is about how many steps the compiled program has: what a byte of a name may cost.
+func (p *Pattern) Steps() int { return p.steps }
 
 // Compile compiles a regular expression in RE2's syntax, as RE2/J understands it. An error is the client's mistake: INVALID_REGULAR_EXPRESSION.
 func Compile(pattern string) (*Pattern, error) {
@@ -33,14 +39,15 @@ func Compile(pattern string) (*Pattern, error) {
 	if repeated(tree.CapNames()) {
 		return nil, errPatternNames
 	}
-	if steps(tree) > maxProgram {
+	n := steps(tree)
+	if n > maxProgram {
 		return nil, errPatternLarge
 	}
 	re, err := regexp.Compile(`\A(?:` + tree.String() + `)\z`)
 	if err != nil {
 		return nil, err
 	}
-	return &Pattern{re}, nil
+	return &Pattern{re, n + 1}, nil
 }
 
 // Match says whether the whole name matches.

@@ -236,9 +236,15 @@ func (c *Change) Assign(m *Member) (epoch int32, target Assignment) {
 	return c.epoch, target
 }
 
+// mayAssign: the last target is unknown, or as old as the interval asks for. One of the future was computed under a clock that has been put back
+// since, or another broker's, and must not hold the group up until then, as it does in Kafka.
 func (c *Change) mayAssign() bool {
-	interval := int64(c.cfg.Of(c.g.ID).AssignmentIntervalMS)
-	return c.g.TargetMS == 0 || interval == 0 || c.nowMS >= c.g.TargetMS+interval
+	return c.g.TargetMS == 0 || elapsed(c.nowMS, c.g.TargetMS, int64(c.cfg.Of(c.g.ID).AssignmentIntervalMS))
+}
+
+// elapsed says whether an interval has passed since a time of the wall clock, which may have been put back.
+func elapsed(nowMS, sinceMS, intervalMS int64) bool {
+	return nowMS >= sinceMS+intervalMS || nowMS < sinceMS
 }
 
 // Assignor gives the one that most members ask for, of several the first of the configuration.

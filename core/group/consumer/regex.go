@@ -36,7 +36,7 @@ func (c *Change) mustResolve(fresh bool) bool {
 		return false
 	}
 	at, version, ok := c.g.lastResolved()
-	if ok && c.nowMS <= at+c.cfg.RegexIntervalMS {
+	if ok && !elapsed(c.nowMS, at, c.cfg.RegexIntervalMS+1) {
 		return false
 	}
 	n := c.subscribed()
@@ -54,37 +54,80 @@ func (c *Change) subscribed() int {
 	return len(seen)
 }
 
-// ResolveAll matches the group's regular expressions with the topics that there are. If one matches others than before the group goes to the
-// next epoch. Source: handleRegularExpressionsResult.
-func (c *Change) ResolveAll() {
-	type resolving struct {
-		regex   string
-		pattern *assign.Pattern
-		out     *Resolved
+// resolveWork is about how much one part of a resolution does, in steps of programs times bytes of names. A hostile regular expression takes 0.2 us for each.
+const resolveWork = 50_000
+
+// Resolution matches the regular expressions that a group's members subscribe to with the topics that there are. There may be many topics, and a regular
+// expression may be slow, so it is done in parts.
+type Resolution struct {
+	all     []resolving
+	version int64
+	at      int    // all[at] is matched now,
+	last    string // with the topics after this one
+}
+
+type resolving struct {
+	regex   string
+	pattern *assign.Pattern // of the one at hand
+	bad     bool            // of a version that understood it
+	topics  []string
+}
+
+// Resolution begins one.
+func (g *Group) Resolution(topics Topics) *Resolution {
+	r := &Resolution{version: max(topics.Changed(), topics.Created())}
+	for _, regex := range sortedKeys(g.regexMembers) {
+		r.all = append(r.all, resolving{regex: regex})
 	}
-	var all []resolving
-	version := max(c.topics.Changed(), c.topics.Created())
-	for _, r := range sortedKeys(c.g.regexMembers) {
-		p, err := assign.Compile(r)
-		if err != nil {
-			continue // of a version that understood it
-		}
-		all = append(all, resolving{r, p, &Resolved{Version: version, AtMS: c.nowMS}})
-	}
-	c.topics.EachTopic(func(name string) {
-		for i := range all {
-			if all[i].pattern.Match(name) {
-				all[i].out.Topics = append(all[i].out.Topics, name)
+	return r
+}
+
+// Part does some more, and says whether that was all.
+func (r *Resolution) Part(topics Topics) (done bool) {
+	for work := 0; r.at < len(r.all); r.at, r.last = r.at+1, "" {
+		x := &r.all[r.at]
+		if x.pattern == nil {
+			var err error
+			if x.pattern, err = assign.Compile(x.regex); err != nil {
+				x.bad = true
+				continue
 			}
+			work += len(x.regex) + 10*x.pattern.Steps()
 		}
-	})
-	names, bump := [][]string{}, false
-	for i := range all {
-		r := &all[i]
-		before := c.g.regexes[r.regex]
-		bump = bump || before == nil && len(r.out.Topics) > 0 || before != nil && !equalNames(before.Topics, r.out.Topics)
-		c.add(regexRecord(c.g.ID, r.regex, r.out))
-		names = append(names, r.out.Topics)
+		whole := true
+		topics.TopicsAfter(r.last, func(name string) bool {
+			if whole = work < resolveWork; !whole {
+				return false
+			}
+			if x.pattern.Match(name) {
+				x.topics = append(x.topics, name)
+			}
+			work += x.pattern.Steps() * len(name)
+			r.last = name
+			return true
+		})
+		if !whole {
+			return false
+		}
+		x.pattern = nil
+	}
+	return true
+}
+
+// Resolved takes over what a resolution found that is done. If a regular expression matches others than before the group goes to the next epoch. Source:
+// handleRegularExpressionsResult.
+func (c *Change) Resolved(r *Resolution) {
+	var names [][]string
+	bump := false
+	for i := range r.all {
+		x := &r.all[i]
+		if x.bad || c.g.regexMembers[x.regex] == 0 {
+			continue
+		}
+		before := c.g.regexes[x.regex]
+		bump = bump || before == nil && len(x.topics) > 0 || before != nil && !equalNames(before.Topics, x.topics)
+		c.add(regexRecord(c.g.ID, x.regex, &Resolved{Version: r.version, AtMS: c.nowMS, Topics: x.topics}))
+		names = append(names, x.topics)
 	}
 	c.bumpResolved(names, bump)
 }

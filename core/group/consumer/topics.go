@@ -12,8 +12,8 @@ type Topics interface {
 	TopicName(id [16]byte) (name string, ok bool)
 	// Partitions is the number of a topic's partitions, 0 if there is no such topic.
 	Partitions(name string) int32
-	// EachTopic gives every name, ascending.
-	EachTopic(f func(name string))
+	// TopicsAfter gives the names after one, ascending, as long as f says so.
+	TopicsAfter(name string, f func(name string) bool)
 	// Changed is the version of the metadata at which a topic was last created or deleted, or got partitions, and Created that at which one
 	// was last created; versions only grow.
 	Changed() int64
