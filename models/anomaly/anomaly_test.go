@@ -73,6 +73,7 @@ func good() *tale {
 	t := &tale{}
 	t.send(16, history.OK, 0, 1, 2).idem(17, 0, 2, 3).send(16, history.OK, 3, 4)
 	t.poll(32, 0, 1, 2, 3).poll(32, 3, 4)
+	t.op(34, history.OK, history.Op{Kind: history.Join, Key: "g", Generation: 1, Member: "m"})
 	t.op(33, history.OK, history.Op{Kind: history.Commit, Key: "g|t/0", Offset: 4, Meta: "a", Generation: 1})
 	t.op(33, history.OK, history.Op{Kind: history.FetchOffsets, Key: "g|t/0", Offset: 4, Meta: "a"})
 	t.op(34, history.OK, history.Op{Kind: history.ListOffsets, Key: key, Timestamp: -1, Offset: 4})
@@ -148,8 +149,7 @@ var corrupted = map[string]func() *tale{
 		return good().op(33, history.OK, history.Op{Kind: history.FetchOffsets, Key: "g|t/0", Offset: 3, Meta: "a"})
 	},
 	"expired-alive": func() *tale {
-		return good().op(34, history.OK, history.Op{Kind: history.Join, Key: "g", Generation: 1, Member: "m"}).
-			op(33, history.OK, history.Op{Kind: history.FetchOffsets, Key: "g|t/0", Offset: -1, Generation: 1})
+		return good().op(33, history.OK, history.Op{Kind: history.FetchOffsets, Key: "g|t/0", Offset: -1, Generation: 1})
 	},
 	"double-owner": func() *tale {
 		return good().note(49, history.Op{Kind: history.Own, Key: "g|t/0", Generation: 1, Member: "n"})
@@ -264,4 +264,10 @@ func TestWhatTheNotesExcuseIsNoAnomaly(t *testing.T) {
 	late := good().op(33, history.Info, history.Op{Kind: history.Commit, Key: "g|t/0", Offset: 2, Meta: "b", Generation: 1}).
 		op(33, history.OK, history.Op{Kind: history.FetchOffsets, Key: "g|t/0", Offset: 2, Meta: "b"})
 	require.Equal(t, true, Check(late.events).Valid)
+}
+
+func TestAGroupThatWasForgottenBeginsAgainWithTheFirstGeneration(t *testing.T) {
+	again := good().op(36, history.OK, history.Op{Kind: history.Join, Key: "g", Generation: 1, Member: "n"})
+	again.op(33, history.OK, history.Op{Kind: history.FetchOffsets, Key: "g|t/0", Offset: -1, Generation: 1})
+	require.Zero(t, Check(again.events).Checkers["expired-alive"].Found)
 }

@@ -2,6 +2,7 @@ package anomaly
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -176,7 +177,7 @@ func commitRegression(x *index, r *Result) {
 }
 
 // expiredAlive: an offset that was committed by a member is gone, though the group has had members ever since (KIP-211). Each generation that somebody is told of has some, and
-// a group without any is a generation too: so none was in between where all of them are known.
+// a group without any is a generation too: so none was in between where all of them are known. One that has been forgotten begins again with the first.
 func expiredAlive(x *index, r *Result) {
 	type generation struct {
 		group string
@@ -196,6 +197,11 @@ func expiredAlive(x *index, r *Result) {
 		c := &calls[i]
 		switch {
 		case c.Type != history.OK:
+		case c.Op.Kind == history.Join:
+			maps.DeleteFunc(last, func(key string, k *models.Call) bool {
+				group, _, _ := strings.Cut(key, "|")
+				return group == c.Op.Key && c.Op.Generation <= k.Op.Generation
+			})
 		case c.Op.Kind == history.Commit && c.Op.Generation >= 0:
 			last[c.Op.Key] = c
 		case c.Op.Kind == history.FetchOffsets && last[c.Op.Key] != nil:
