@@ -89,7 +89,7 @@ func TestSettingsOfABrokerAreChangedAndShownByThatBrokerOnly(t *testing.T) {
 		code int16
 	}{
 		{1, kmsg.ConfigResourceTypeBroker, "2", 42}, {3, kmsg.ConfigResourceTypeBroker, "2", 42}, {2, kmsg.ConfigResourceTypeBroker, "9", 42}, {2, kmsg.ConfigResourceTypeBroker, "2", 0},
-		{1, kmsg.ConfigResourceTypeBrokerLogger, "2", 42}, {2, kmsg.ConfigResourceTypeBrokerLogger, "2", 42},
+		{1, kmsg.ConfigResourceTypeBrokerLogger, "2", 42}, {2, kmsg.ConfigResourceTypeBrokerLogger, "2", 40}, // there is no such logger
 	} {
 		if code, text := change(x.node, x.kind, x.name, "log.retention.ms", "123456"); code != x.code {
 			t.Errorf("node %d changes %v %s: code %d, %s", x.node, x.kind, x.name, code, text)
