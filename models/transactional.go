@@ -238,7 +238,7 @@ func (s txnState) refuses(op *txnOp) bool {
 	}
 	known := s.phase != txnUnknown
 	same := known && s.is(op.pid)
-	retry := known && s.retries(op)
+	retry := known && !op.old && s.retries(op) // the first version knows no producer id before
 	current := same && s.epoch == op.epoch
 	switch op.err {
 	case "INVALID_PRODUCER_ID_MAPPING":

@@ -83,6 +83,7 @@ func TestWhatACoordinatorMayAnswerIsAccepted(t *testing.T) {
 		"epochs run out":                   worn().write(7, 32766).commit(7, 32766, 8, 0).commit(7, 32766, 8, 0).write(8, 0),
 		"the first version":                began().commit(7, 0, 7, 0).commit(7, 0, 7, 0).write(7, 0).abort(7, 0, 7, 0).refused("abort", 7, 1, "PRODUCER_FENCED").init(7, 1).old(),
 		"who had the last epoch is nobody": worn().init(8, 0).write(8, 0).refused("abort", 7, 32766, "INVALID_PRODUCER_ID_MAPPING").commit(8, 0, 8, 1),
+		"epochs run out at a time-out":     worn().write(7, 32766).refused("commit", 7, 32766, "INVALID_PRODUCER_ID_MAPPING").init(8, 1).old(),
 		"an unknown id":                    (&txnCalls{}).refused("commit", 7, 0, "INVALID_PRODUCER_ID_MAPPING"),
 	} {
 		require.Equal(t, OK, c.verdict(), name)
