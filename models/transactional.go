@@ -155,7 +155,7 @@ func (s *txnState) is(pid int64) bool {
 // step gives the states after a call, none where its answer is wrong.
 func (s txnState) step(op *txnOp) (next []txnState) {
 	if op.unknown && op.call == "init" {
-		s.inits = min(s.inits+1, 16)
+		s.inits = min(s.inits+1, 100)
 		return []txnState{s}
 	}
 	for _, d := range s.drift() {

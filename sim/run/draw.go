@@ -114,10 +114,10 @@ const transactPermille = 350
 const copyPermille = 250
 
 // transferPermille is how likely a run has clients that move amounts between accounts.
-const transferPermille = 200
+const transferPermille = 150
 
 // consumePermille is how likely a run has a group of the consumer protocol.
-const consumePermille = 350
+const consumePermille = 250
 
 // consumeSettings lets such groups notice soon who is gone.
 func consumeSettings(s *prng.Source, m map[string]string) {
@@ -138,7 +138,7 @@ func transactSettings(s *prng.Source, m map[string]string) {
 }
 
 // compactPermille is how likely a run compacts logs.
-const compactPermille = 300
+const compactPermille = 200
 
 // compactSettings has the cleaner come often, and clean the coordinators' logs too, unless an order makes topics compact whose records have no keys.
 func compactSettings(s *prng.Source, p *plan.Plan) {
