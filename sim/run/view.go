@@ -274,20 +274,33 @@ func (v *view) ReadBack(node int, topic string, partition int32, from int64, eac
 	}
 	segments := v.segmentsOf(node, r.Log.Dir())
 	for i, path := range segments {
-		if i+1 < len(segments) && baseOf(segments[i+1]) <= from {
+		cleaned := strings.HasSuffix(path, swapSuffix)
+		if i+1 < len(segments) && baseOf(segments[i+1]) <= from && !cleaned {
 			continue
 		}
-		if !v.readSegment(path, node, from, each) {
+		next := from
+		if !v.readSegment(path, node, from, func(batch []byte) bool {
+			next = records.View(batch).NextOffset()
+			return each(batch)
+		}) {
 			return true
+		}
+		if cleaned {
+			from = next // the files that it replaces are of no account, and go one by one
 		}
 	}
 	return true
 }
 
+// swapSuffix is that of a cleaned segment that is about to take the place of others.
+const swapSuffix = ".log.swap"
+
 // segmentsOf gives the paths of a log's segments, in order.
 func (v *view) segmentsOf(node int, dir string) (paths []string) {
-	for _, name := range v.c.Disk(node).List(dir) {
-		if strings.HasSuffix(name, ".log") {
+	names := v.c.Disk(node).List(dir)
+	for _, name := range names {
+		base, isLog := strings.CutSuffix(name, ".log")
+		if isLog && !slices.Contains(names, base+swapSuffix) || strings.HasSuffix(name, swapSuffix) {
 			paths = append(paths, dir+"/"+name)
 		}
 	}
@@ -333,7 +346,8 @@ func (v *view) EpochAt(node int, topic string, partition int32, offset int64) (i
 
 // baseOf gives the offset in a segment's path.
 func baseOf(path string) (n int64) {
-	for _, c := range strings.TrimSuffix(path[strings.LastIndexByte(path, '/')+1:], ".log") {
+	name, _, _ := strings.Cut(path[strings.LastIndexByte(path, '/')+1:], ".")
+	for _, c := range name {
 		n = n*10 + int64(c-'0')
 	}
 	return n
