@@ -34,14 +34,18 @@ const (
 	noRoomFor      = 60 * clock.Second
 )
 
+// cleans says whether logs are cleaned here. A node of a cluster keeps compacted topics whole: a log that is truncated, as a follower's is, while it is
+// being cleaned was seen to lose its first batches.
+func (s *Shard) cleans() bool { return s.node.CleanerEnable && !s.static.Clustered }
+
 // clean begins a round of the cleaner.
 func (s *Shard) clean() {
-	if !s.node.CleanerEnable || s.phase != serving {
+	if !s.cleans() || s.phase != serving {
 		s.restCleaning()
 		return
 	}
 	task.Go(s.env, func(t *task.Task) {
-		for s.phase == serving && s.node.CleanerEnable {
+		for s.phase == serving && s.cleans() {
 			p := s.dirtiest()
 			if p == nil {
 				break
@@ -106,7 +110,7 @@ func (s *Shard) cleanLog(t *task.Task, p *replica.Partition) {
 			c.rate.Take(s.env.Now.Mono, n)
 			return c.rate.Wait(s.env.Now.Mono)
 		},
-		Cancelled: func() bool { return s.phase != serving || p.Offline() || p.Closed() || !s.node.CleanerEnable },
+		Cancelled: func() bool { return s.phase != serving || p.Offline() || p.Closed() || !s.cleans() },
 	})
 	if t.Stopped() {
 		return

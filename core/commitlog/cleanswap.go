@@ -171,6 +171,9 @@ func (c *cleaner) removeCleaned(base int64) {
 func (c *cleaner) swap(g []*segment, s *segment, aborted []Aborted) error {
 	s.writtenEnd, s.syncedEnd, s.synced = s.end, s.end, s.written
 	s.tail.noteTime(s)
+	if err := c.dropSnapshots(s); err != nil {
+		return err
+	}
 	if err := c.writeIndexes(g, s, aborted); err != nil {
 		return err
 	}
@@ -194,6 +197,20 @@ func (c *cleaner) swap(g []*segment, s *segment, aborted []Aborted) error {
 		return c.broken("sync directory of", suffixLog, s, &x)
 	}
 	return c.finish(g, s)
+}
+
+// dropSnapshots takes away the snapshots of producers below the end of a new segment: they tell of transactions as open whose markers go with
+// this clean. A start that finds none reads the log from its begin, and takes up the first one that it meets. Their end is durable before
+// the commit is, since writeIndexes syncs the directory.
+func (c *cleaner) dropSnapshots(s *segment) error {
+	for len(c.snapshots.list) > 0 && c.snapshots.list[0] < s.end {
+		o := c.snapshots.list[0]
+		c.snapshots.remove(o)
+		if x := c.t.Disk(disk.Request{Kind: disk.Remove, Path: c.path(o, suffixSnapshot)}); x.Err != disk.OK && x.Err != disk.ErrNotExist {
+			return c.broken("remove", suffixSnapshot, s, &x)
+		}
+	}
+	return nil
 }
 
 // inFile is a list that stands in the file.

@@ -337,7 +337,7 @@ func (r *recovery) meet(end int64) error {
 	if c.Err != disk.OK {
 		return wrap("read "+r.path(end, suffixSnapshot), &c)
 	}
-	if r.producers.Add(b, r.env.Now.Wall) {
+	if r.producers.Add(b, r.env.Now.Wall, r.from) {
 		r.later = nil
 	}
 	return nil

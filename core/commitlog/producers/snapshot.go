@@ -60,17 +60,20 @@ func (t *Table) Load(b []byte, now clock.Wall) bool {
 		return false
 	}
 	t.Reset()
-	t.add(b, now)
+	t.add(b, now, maxOffset)
 	return true
 }
 
+const maxOffset = 1<<63 - 1
+
 // Add takes from a snapshot the producers that the table does not know: the table has seen the batches of the others, and knows more of
-// them than the one that a snapshot holds. It changes nothing and returns false where Load would.
-func (t *Table) Add(b []byte, now clock.Wall) bool {
+// them than the one that a snapshot holds. Of a transaction that began where the table has looked already, at from or later, nothing is left:
+// compaction has taken it, and its marker later than the snapshot. It changes nothing and returns false where Load would.
+func (t *Table) Add(b []byte, now clock.Wall, from int64) bool {
 	if !whole(b) {
 		return false
 	}
-	t.add(b, now)
+	t.add(b, now, from)
 	return true
 }
 
@@ -82,7 +85,7 @@ func whole(b []byte) bool {
 	return int64(len(b)) == snapshotHead+int64(be.Uint32(b[6:]))*snapshotEntry
 }
 
-func (t *Table) add(b []byte, now clock.Wall) {
+func (t *Table) add(b []byte, now clock.Wall, from int64) {
 	var open []*Entry
 	for b = b[snapshotHead:]; len(b) > 0; b = b[snapshotEntry:] {
 		id := int64(be.Uint64(b))
@@ -95,7 +98,9 @@ func (t *Table) add(b []byte, now clock.Wall) {
 		last := Batch{LastSeq: int32(be.Uint32(b[10:])), LastOffset: int64(be.Uint64(b[14:])), OffsetDelta: int32(be.Uint32(b[22:])), Timestamp: int64(be.Uint64(b[26:]))}
 		e.LastTimestamp = last.Timestamp
 		e.CoordinatorEpoch = int32(be.Uint32(b[34:]))
-		e.TxnFirstOffset = int64(be.Uint64(b[38:]))
+		if e.TxnFirstOffset = int64(be.Uint64(b[38:])); e.TxnFirstOffset >= from {
+			e.TxnFirstOffset = none
+		}
 		if last.LastSeq >= 0 && last.OffsetDelta >= 0 {
 			e.push(last)
 		}
