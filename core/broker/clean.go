@@ -34,8 +34,7 @@ const (
 	noRoomFor      = 60 * clock.Second
 )
 
-// cleans says whether logs are cleaned here. A node of a cluster keeps compacted topics whole: a log that is truncated, as a follower's is, while it is
-// being cleaned was seen to lose its first batches.
+// cleans says whether logs are cleaned here. A node of a cluster keeps compacted topics whole until the random test of cleans finds nothing any more.
 func (s *Shard) cleans() bool { return s.node.CleanerEnable && !s.static.Clustered }
 
 // clean begins a round of the cleaner.
