@@ -183,6 +183,12 @@ func (c *cleaner) run() error {
 	if plant.On(plant.S5) {
 		aborted = slices.DeleteFunc(aborted, func(a Aborted) bool { return a.First > c.keys.last })
 	}
+	// What retention is about to unlink may come back with a loss of power: it must have gone before the markers of its transactions go.
+	for len(c.leaving) > 0 {
+		if c.t.Sleep(pollGap); c.over() {
+			return ErrCleanEnded
+		}
+	}
 	c.txns.begin(aborted)
 	groups := c.group()
 	for _, g := range groups {

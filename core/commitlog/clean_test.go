@@ -147,10 +147,11 @@ func (m *cleanTwin) clean(steps int, lim CleanLimits) (done Cleaned, err error, 
 }
 
 func (m *cleanTwin) cleanWhole() {
-	lim := m.limits()
+	lim, first := m.limits(), m.l.segs[0]
 	done, err, _ := m.clean(-1, lim)
 	var hard *Uncleanable
-	m.check(err == nil || errors.Is(err, errMapSmall) && errors.As(err, &hard), "clean: %v", err)
+	removed := m.l.segs[0].base > first.base && errors.Is(err, ErrCleanEnded)
+	m.check(err == nil || errors.Is(err, errMapSmall) && errors.As(err, &hard) || removed, "clean: %v", err)
 	m.done = max(m.done, done.To)
 	m.view()
 }
@@ -285,6 +286,8 @@ func (m *cleanTwin) judgeAbsent(o int64, recs map[int64]told, out []outcome, lef
 
 // times compares lookups by time with what is there.
 func (m *cleanTwin) times() {
+	for m.l.cleaning && m.w.step() { // else it would take away what was just read
+	}
 	limit := m.stable()
 	list := m.view()
 	ts := int64(1_000_000) + rapid.Int64Range(-5, 3000).Draw(m.t, "ts")
@@ -419,7 +422,7 @@ func TestACompactedLogKeepsTheLastRecordOfEachKeyThroughCrashesInTheMiddle(t *te
 				m.view()
 			},
 			"delete": func(*rapid.T) {
-				m.clean(-1, m.limits()) // in its midst a deletion may leave superseded records behind, which is no loss
+				m.clean(rapid.IntRange(0, 80).Draw(m.t, "steps"), m.limits())
 				to := rapid.Int64Range(m.l.Start(), max(m.l.Start(), m.l.WrittenEnd())).Draw(m.t, "to")
 				m.l.DeleteRecords(to)
 				m.start = m.l.Start()

@@ -121,8 +121,11 @@ func (r *batchReader) fill(pos int64, least int) ([]byte, error) {
 func (c *cleaner) buildMap(aborted []Aborted) error {
 	c.txns.begin(aborted)
 	m := mapper{cleaner: c}
-	for i := c.segmentAt(c.from); i < len(c.segs) && c.segs[i].base < c.to && !m.full; i++ {
-		if err := c.each(c.segs[i], m.batch); err != nil && err != errFull {
+	for _, s := range c.segs[c.segmentAt(c.from):] { // of this moment: retention takes segments away while this reads
+		if s.base >= c.to || m.full {
+			break
+		}
+		if err := c.each(s, m.batch); err != nil && err != errFull {
 			return err
 		}
 		if c.over() {

@@ -294,7 +294,8 @@ func (c *cleaner) finish(g []*segment, s *segment) error {
 	ok = c.until(s, func() error { return c.nameLog(t, s.base, g[1:]) })
 	if s.pins--; ok {
 		c.cool(t)
-		c.swapping = false
+	}
+	if c.swapping = false; !t.Stopped() {
 		c.removeBelowStart()
 	}
 	return nil // s is in the log, and its file is the log's

@@ -233,16 +233,6 @@ func (s *snapshots) add(o int64) {
 	s.list[i] = o
 }
 
-// between says whether one stands above from and not above to.
-func (s *snapshots) between(from, to int64) bool {
-	for _, o := range s.list {
-		if o > from && o <= to {
-			return true
-		}
-	}
-	return false
-}
-
 func (s *snapshots) remove(o int64) {
 	for i, v := range s.list {
 		if v == o {

@@ -318,7 +318,7 @@ func (r *recovery) scanSegment(i int) error {
 		}
 	}
 	s.writtenEnd, s.syncedEnd = s.end, s.end
-	if i+1 < len(r.segs) {
+	if i+1 < len(r.segs) && len(r.later) == 0 { // before one is met not all producers are known, and the next start would believe it
 		s.snapshot = r.producers.AppendSnapshot(nil)
 	}
 	return nil
@@ -504,15 +504,15 @@ func (r *recovery) cutFiles() error {
 }
 
 // cutIndexes cuts the index files of a scanned segment to what is not made again; the rest follows when the segment is sealed.
-// But a snapshot within what was scanned says that the entries before it are on the disk, and a crash may come at any time:
-// then the files are replaced whole.
+// But a snapshot above what was scanned, of this segment or a later one, says that the entries before it are on the disk, and a crash may come
+// at any time: then the files are replaced whole.
 func (r *recovery) cutIndexes(s *segment) error {
 	x := s.tail
 	scanned := max(r.from, s.base)
 	if x.n == 0 {
 		scanned = s.base // without an index the segment was read from its beginning
 	}
-	if r.snapshots.between(scanned, s.end) {
+	if r.snapshots.newest() > scanned {
 		x.noteTime(s)
 		if err := r.replaceAborted(s); err != nil {
 			return err

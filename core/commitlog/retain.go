@@ -128,14 +128,16 @@ func (l *Log) drop(t *task.Task, s *segment, unlink bool) bool {
 		s.file, s.opened = 0, false
 		closeFile(t, l.env, f)
 	}
-	// The name of the snapshot at its end, which the seal has left to the next SyncDir, must not be less durable than the removal.
-	ok := unlink && l.unlink(t, s, suffixIndex, suffixTimeIndex, suffixTxnIndex) && l.saveLast(t, s) &&
-		t.Disk(disk.Request{Kind: disk.SyncDir, Path: l.dir}).Err == disk.OK && l.unlink(t, s, suffixLog)
-	if ok {
-		l.saveEpochs(t)
-	}
+	// The name of the snapshot at its end, which the seal has left to the next SyncDir, must not be less durable than the removal. Two indexes go
+	// first, since a full disk may have no room for that snapshot, and are made again should the segment come back. The third goes last:
+	// without it that segment would be one in which no transaction was aborted.
+	ok := unlink && l.unlink(t, s, suffixIndex, suffixTimeIndex) && l.saveLast(t, s) && t.Disk(disk.Request{Kind: disk.SyncDir, Path: l.dir}).Err == disk.OK && l.unlink(t, s, suffixLog)
 	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: l.dir}); c.Err != disk.OK || t.Stopped() {
 		ok = false
+	}
+	if ok {
+		l.unlink(t, s, suffixTxnIndex) // if it stays, it goes at the next start
+		l.saveEpochs(t)
 	}
 	if t.Stopped() {
 		return false

@@ -53,7 +53,7 @@ func (l *Log) MaxTimestamp(t *task.Task, limit int64) (offset, timestamp int64, 
 	return l.OffsetForTime(t, best, limit)
 }
 
-// greatest reads the headers between start and limit for their greatest timestamp.
+// greatest reads the headers between start and limit for their greatest timestamp, and the records of a batch that start stands in.
 func (l *Log) greatest(t *task.Task, limit int64) (best int64, err disk.Err) {
 	best, limit = -1, min(limit, l.written)
 	for from := l.start; from < limit && !t.Stopped(); {
@@ -69,10 +69,17 @@ func (l *Log) greatest(t *task.Task, limit int64) (best int64, err disk.Err) {
 				err = sc.err
 				break
 			}
-			if v.Count() > 0 {
+			size := int32(v.Size())
+			switch {
+			case v.BaseOffset() < l.start:
+				err = l.eachTime(t, s, int64(m.pos), int64(size), l.start, func(_, at int64) bool {
+					best = max(best, at)
+					return true
+				})
+			case v.Count() > 0:
 				best = max(best, v.MaxTimestamp())
 			}
-			m.pos += int32(v.Size())
+			m.pos += size
 		}
 		from = max(from+1, s.end)
 		sc.close()
@@ -119,37 +126,51 @@ func (l *Log) timeInSegment(t *task.Task, s *segment, ts, from, limit int64) (of
 
 // timeInBatch reads the batch at pos and gives its first record from offset from on with a timestamp of at least ts.
 func (l *Log) timeInBatch(t *task.Task, s *segment, pos, size, ts, from int64) (offset, timestamp int64, err disk.Err) {
+	offset, timestamp = -1, -1
+	err = l.eachTime(t, s, pos, size, from, func(o, at int64) bool {
+		if at >= ts {
+			offset, timestamp = o, at
+		}
+		return offset < 0
+	})
+	if err != disk.OK {
+		return -1, -1, err
+	}
+	return offset, timestamp, disk.OK
+}
+
+// eachTime reads the batch at pos and shows offset and timestamp of its records from an offset on, until see has enough.
+func (l *Log) eachTime(t *task.Task, s *segment, pos, size, from int64, see func(offset, timestamp int64) bool) disk.Err {
 	if size > maxBatchRead {
-		return -1, -1, disk.ErrUnsupported
+		return disk.ErrUnsupported
 	}
 	lease := l.env.Pool.Get(int(size))
 	defer lease.Release()
 	b := lease.Bytes[:size]
 	c := t.Disk(disk.Request{Kind: disk.Read, File: s.file, Off: pos, Bytes: b})
 	if c.Err != disk.OK || c.N != size {
-		return -1, -1, max(c.Err, disk.ErrIO)
+		return max(c.Err, disk.ErrIO)
 	}
 	v := records.View(b)
 	if v.Size() != len(b) || v.ComputeCRC() != v.CRC() {
 		l.listener.LogDamaged(l, from)
-		return -1, -1, disk.ErrIO
+		return disk.ErrIO
 	}
 	var scratch records.Scratch
-	r := records.NewReader(v, &scratch)
-	for {
+	for r := records.NewReader(v, &scratch); ; {
 		rec, ok, bad := r.Next()
 		if bad != nil {
-			return -1, -1, disk.ErrIO
+			return disk.ErrIO
 		}
 		if !ok {
-			return -1, -1, disk.OK
+			return disk.OK
 		}
-		o, at := v.BaseOffset()+int64(rec.OffsetDelta), v.BaseTimestamp()+rec.TimestampDelta
+		at := v.BaseTimestamp() + rec.TimestampDelta
 		if v.IsLogAppendTime() {
 			at = v.MaxTimestamp()
 		}
-		if at >= ts && o >= from {
-			return o, at, disk.OK
+		if o := v.BaseOffset() + int64(rec.OffsetDelta); o >= from && !see(o, at) {
+			return disk.OK
 		}
 	}
 }
