@@ -34,17 +34,14 @@ const (
 	noRoomFor      = 60 * clock.Second
 )
 
-// cleans says whether logs are cleaned here. A node of a cluster keeps compacted topics whole until the random test of cleans finds nothing any more.
-func (s *Shard) cleans() bool { return s.node.CleanerEnable && !s.static.Clustered }
-
 // clean begins a round of the cleaner.
 func (s *Shard) clean() {
-	if !s.cleans() || s.phase != serving {
+	if !s.node.CleanerEnable || s.phase != serving {
 		s.restCleaning()
 		return
 	}
 	task.Go(s.env, func(t *task.Task) {
-		for s.phase == serving && s.cleans() {
+		for s.phase == serving && s.node.CleanerEnable {
 			p := s.dirtiest()
 			if p == nil {
 				break
@@ -109,7 +106,7 @@ func (s *Shard) cleanLog(t *task.Task, p *replica.Partition) {
 			c.rate.Take(s.env.Now.Mono, n)
 			return c.rate.Wait(s.env.Now.Mono)
 		},
-		Cancelled: func() bool { return s.phase != serving || p.Offline() || p.Closed() || !s.cleans() },
+		Cancelled: func() bool { return s.phase != serving || p.Offline() || p.Closed() || !s.node.CleanerEnable },
 	})
 	if t.Stopped() {
 		return
