@@ -318,7 +318,7 @@ func (r *recovery) scanSegment(i int) error {
 		}
 	}
 	s.writtenEnd, s.syncedEnd = s.end, s.end
-	if i+1 < len(r.segs) && len(r.later) == 0 { // before one is met not all producers are known, and the next start would believe it
+	if i+1 < len(r.segs) {
 		s.snapshot = r.producers.AppendSnapshot(nil)
 	}
 	return nil
@@ -339,6 +339,9 @@ func (r *recovery) meet(end int64) error {
 	}
 	if r.producers.Add(b, r.env.Now.Wall, r.from) {
 		r.later = nil
+		for _, s := range r.segs[:r.segmentAt(end)] {
+			s.snapshot = nil // it would tell the next start of fewer producers
+		}
 	}
 	return nil
 }
