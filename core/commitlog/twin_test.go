@@ -232,7 +232,7 @@ func (m *twin) recovered() {
 	m.cut, m.start = max(m.cut, m.start), m.l.Start()
 	m.check(m.end() == end || len(m.batches) == 0, "recovery ends at %d, no batch ends there", end)
 	m.check(m.l.SyncedEnd() == end && m.l.WrittenEnd() == end, "recovered log is not synced")
-	for m.l.Size() == 0 && m.lost() {
+	for (m.l.Size() == 0 || m.start == end) && m.lost() { // below its start a log may have holes
 	}
 	m.synced, m.failed = end, false
 	m.resequence()
