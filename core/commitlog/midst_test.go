@@ -42,6 +42,37 @@ func TestARecoveryWritesNoSnapshotBeforeItKnowsAllProducers(t *testing.T) {
 	}
 }
 
+// A process that is killed leaves a snapshot that only the page cache holds, and the next one takes its producers' records away.
+func TestTheLastThatIsKnownOfDeletedRecordsIsDurableBeforeTheyGo(t *testing.T) {
+	for seed := range uint64(30) {
+		m := fixed(t, smallConfig())
+		known := batch(1, 900, 1000, records.Options{HasProducer: true, ProducerID: 7})
+		m.l.Append(known, 0, nil)
+		for len(m.l.segs) < 2 || m.l.active().size == 0 {
+			m.add(1, 900)
+			m.w.settle()
+		}
+		to := m.l.segs[1].base
+		path := m.l.path(to, suffixSnapshot)
+		b := bytes.Clone(m.w.disk.names[path].data)
+		m.w.do(func(tk *task.Task) {
+			tk.Disk(disk.Request{Kind: disk.Remove, Path: path})
+			writeFile(tk, m.w.env, path, b, false)
+			tk.Disk(disk.Request{Kind: disk.SyncDir, Path: m.l.dir})
+		})
+		m.l.DeleteRecords(to)
+		m.w.settle()
+		m.w.disk.rnd = prng.New(seed)
+		m.w = newWorld(m.w.disk.crash(true))
+		if err := m.open(Options{StartOffset: to}); err != nil {
+			t.Fatal(err)
+		}
+		if d := m.l.Producers().Check(known, 0); !d.Duplicate {
+			t.Fatalf("seed %d: the last batch of a producer is judged %+v", seed, d)
+		}
+	}
+}
+
 // The indexes of a segment are vouched for by the snapshots of later ones too.
 func TestRecoveryCutsNoIndexThatALaterSnapshotVouchesFor(t *testing.T) {
 	m := fixed(t, smallConfig())

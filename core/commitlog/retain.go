@@ -171,8 +171,9 @@ func (l *Log) unlink(t *task.Task, s *segment, suffixes ...string) bool {
 	return true
 }
 
-// saveLast writes the snapshot at the end of a segment that goes, if its roll found no space for it. Without it a crash would
-// forget the producers whose records go, so the segment stays until there is space or the log is closed.
+// saveLast writes the snapshot at the end of a segment that goes, if its roll found no space for it, and syncs it, which a process that was
+// killed may not have done. Without it a crash would forget the producers whose records go, so the segment stays until there is space or the
+// log is closed.
 func (l *Log) saveLast(t *task.Task, s *segment) bool {
 	for s.snapshot != nil && !l.failed {
 		if l.saveSnapshot(t, s.end, s.snapshot) {
@@ -184,7 +185,8 @@ func (l *Log) saveLast(t *task.Task, s *segment) bool {
 		}
 		t.Sleep(clock.Second)
 	}
-	return !t.Stopped()
+	err := l.syncFile(t, l.path(s.end, suffixSnapshot))
+	return (err == disk.OK || err == disk.ErrNotExist) && !t.Stopped()
 }
 
 // buried forgets a segment of which nothing is left.

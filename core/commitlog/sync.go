@@ -141,7 +141,9 @@ func (l *Log) birth() {
 func (l *Log) syncFile(t *task.Task, path string) disk.Err {
 	f := l.env.File()
 	if c := t.Disk(disk.Request{Kind: disk.Open, File: f, Path: path}); c.Err != disk.OK {
-		l.env.FreeFile(f)
+		if !t.Stopped() {
+			l.env.FreeFile(f)
+		}
 		return c.Err
 	}
 	err := t.Disk(disk.Request{Kind: disk.Sync, File: f}).Err
