@@ -232,7 +232,7 @@ func (m *twin) recovered() {
 	m.cut, m.start = max(m.cut, m.start), m.l.Start()
 	m.check(m.end() == end || len(m.batches) == 0, "recovery ends at %d, no batch ends there", end)
 	m.check(m.l.SyncedEnd() == end && m.l.WrittenEnd() == end, "recovered log is not synced")
-	for (m.l.Size() == 0 || m.start == end) && m.lost() { // below its start a log may have holes
+	for m.lost() {
 	}
 	m.synced, m.failed = end, false
 	m.resequence()
@@ -252,12 +252,13 @@ func (m *twin) recovered() {
 	}
 }
 
-// lost drops what a log that has begun anew has lost below its start, which its producers do not know; false: nothing any more.
+// lost drops a batch below the start that was not synced, so that a loss of power took it and its producer with it: there a log may have
+// holes. false: none.
 func (m *twin) lost() bool {
 	for _, v := range m.last() {
-		if d := m.l.Producers().Check(v, 0); !d.Duplicate || d.Base != v.BaseOffset() {
-			m.check(v.BaseOffset() >= m.synced, "synced to %d, and the producer of %d is forgotten", m.synced, v.BaseOffset())
-			m.batches = m.batches[:m.at(v.BaseOffset())]
+		if d := m.l.Producers().Check(v, 0); (!d.Duplicate || d.Base != v.BaseOffset()) && v.BaseOffset() >= m.synced && v.NextOffset() <= m.start {
+			i := m.at(v.BaseOffset())
+			m.batches = append(m.batches[:i:i], m.batches[i+1:]...)
 			return true
 		}
 	}
