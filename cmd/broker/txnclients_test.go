@@ -65,13 +65,12 @@ func TestLibrdkafkasTransactionsAreWholeOrNotThere(t *testing.T) {
 }
 
 func TestKafkasOwnClientsTransactionsAreWholeOrNotThere(t *testing.T) {
-	kafkaPeer(t)
-	jars, _ := filepath.Glob(filepath.Join(os.Getenv("KAFKA_PEER_DIR"), "lib-*", "jars"))
+	jars := kafkaJars(t)
 	eachVersion(t, func(t *testing.T, n *node) {
 		for _, topic := range []string{"java-source", "java-sink", "java-fence"} {
 			createTopic(t, n.client(), topic, 3)
 		}
-		cmd := java(t, jars[0], "Transactions.java", n.addr, fmt.Sprint(scale(6, 15, 300)))
+		cmd := java(t, jars, "Transactions.java", n.addr, fmt.Sprint(scale(6, 15, 300)))
 		if out, err := cmd.CombinedOutput(); err != nil || !strings.HasSuffix(string(out), "ok\n") {
 			t.Errorf("%v\n%s", err, clip(string(out)))
 		}
