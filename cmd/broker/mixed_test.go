@@ -24,6 +24,16 @@ func kafkaJars(t testing.TB) string {
 	return jars[0]
 }
 
+// newPython is an interpreter whose librdkafka has the consumer protocol for good.
+func newPython(t testing.TB) string {
+	t.Helper()
+	p := python(t)
+	if err := exec.Command(p, "-c", "import confluent_kafka, sys; sys.exit(confluent_kafka.libversion()[1] < 0x020c0000)").Run(); err != nil {
+		t.Skip("confluent-kafka is older than 2.12")
+	}
+	return p
+}
+
 // mixed is a group of the consumer protocol whose members are processes with Java's client and with librdkafka, and which reads one topic.
 type mixed struct {
 	t           testing.TB
@@ -38,6 +48,23 @@ type mixed struct {
 	ids         map[string]string // member ids, by name, when the group had settled last
 	s           *stream
 	last        string // what the group was like, for who looks at a failure
+}
+
+// newMixed makes a topic, of which each partition gets some twenty records a second, and a group without members.
+func newMixed(t *testing.T, c *cluster) *mixed {
+	t.Helper()
+	m := &mixed{t: t, c: c, cl: c.dial(kgo.DialTimeout(time.Second), kgo.MetadataMaxAge(2*time.Second)), topic: "scaled", name: "mixed", partitions: 12, jars: kafkaJars(t), python: newPython(t)}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the group was: %s", m.last)
+		}
+	})
+	createReplicated(t, m.cl, m.topic, m.partitions, 3)
+	m.s = dialStream(t, c.clients[0], m.topic, 0, kgo.NoCompression(), kgo.SeedBrokers(c.clients...), kgo.DialTimeout(time.Second))
+	tick := time.NewTicker(50 * time.Millisecond)
+	t.Cleanup(tick.Stop)
+	go m.s.run(tick.C, int(m.partitions))
+	return m
 }
 
 func (m *mixed) join(names ...string) {
@@ -129,7 +156,7 @@ func (m *mixed) killCoordinator() {
 	m.settled(fmt.Sprintf("node %d, the coordinator, is killed", at+1))
 	m.c.nodes[at] = m.c.begin(at).wentReady()
 	for _, topic := range []string{m.topic, "__consumer_offsets"} {
-		m.c.inSync((at+1)%3, topic, 3)
+		m.c.inSync((at+1)%len(m.c.nodes), topic, 3)
 	}
 	m.settled("it is back")
 	for name, id := range before {
@@ -204,6 +231,7 @@ func (m *mixed) judgeCommits() (n int) {
 		offset int64
 		by     string
 		gone   map[string]bool
+		wrong  string // the first thing
 	}
 	parts := map[int32]*past{}
 	for p := range m.partitions {
@@ -216,21 +244,25 @@ func (m *mixed) judgeCommits() (n int) {
 			return // about members
 		}
 		n++
-		at := parts[k.Partition]
-		if v.Metadata != at.by {
+		at, by := parts[k.Partition], strings.TrimRight(v.Metadata, "\x00") // confluent-kafka sends the end of a C string too
+		if by != at.by {
 			at.gone[at.by] = true
 		}
 		switch {
+		case at.wrong != "":
 		case v.Offset < at.offset:
-			t.Errorf("partition %d: %s commits %d after %s committed %d", k.Partition, v.Metadata, v.Offset, at.by, at.offset)
-		case at.gone[v.Metadata]:
-			t.Errorf("partition %d: %s commits %d after others did", k.Partition, v.Metadata, v.Offset)
+			at.wrong = fmt.Sprintf("%s commits %d after %s committed %d", by, v.Offset, at.by, at.offset)
+		case at.gone[by]:
+			at.wrong = fmt.Sprintf("%s commits %d after %s did", by, v.Offset, at.by)
 		}
-		at.offset, at.by = v.Offset, v.Metadata
+		at.offset, at.by = v.Offset, by
 	})
 	m.s.l.mu.Lock()
 	defer m.s.l.mu.Unlock()
 	for p, at := range parts {
+		if at.wrong != "" {
+			t.Errorf("partition %d: %s", p, at.wrong)
+		}
 		if at.offset != m.s.l.ends[p]+1 {
 			t.Errorf("partition %d: the last commit is %d by %q, the last record's offset %d", p, at.offset, at.by, m.s.l.ends[p])
 		}
@@ -269,20 +301,17 @@ func TestAGroupOfJavaAndLibrdkafkaScalesUpAndDownAndOutlivesItsCoordinator(t *te
 	if testing.Short() {
 		t.Skip("three processes, and four clients")
 	}
-	jars, program := kafkaJars(t), python(t)
+	kafkaJars(t)
+	newPython(t)
+	for _, x := range []struct{ leaves, dies string }{{"java-1", "librdkafka-2"}, {"librdkafka-1", "java-2"}}[:scale(1, 1, 2)] {
+		t.Run(x.leaves+" leaves and "+x.dies+" dies", func(t *testing.T) { scaleMixed(t, x.leaves, x.dies) })
+	}
+}
+
+func scaleMixed(t *testing.T, leaves, dies string) {
 	c := newCluster(t, 3, "min.insync.replicas=2", "group.consumer.min.heartbeat.interval.ms=500", "group.consumer.heartbeat.interval.ms=1000",
 		"group.consumer.min.session.timeout.ms=6000", "group.consumer.session.timeout.ms=6000")
-	m := &mixed{t: t, c: c, cl: c.dial(kgo.DialTimeout(time.Second), kgo.MetadataMaxAge(2*time.Second)), topic: "scaled", name: "mixed", partitions: 12, jars: jars, python: program}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("the group was: %s", m.last)
-		}
-	})
-	createReplicated(t, m.cl, m.topic, m.partitions, 3)
-	m.s = dialStream(t, c.clients[0], m.topic, 0, kgo.NoCompression(), kgo.SeedBrokers(c.clients...), kgo.DialTimeout(time.Second))
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	go m.s.run(tick.C, int(m.partitions))
+	m := newMixed(t, c)
 	m.join("java-1", "librdkafka-1")
 	m.settled("one of each")
 	w := newWitness(t, c.dial(kgo.DialTimeout(time.Second)), m.name, m.topic, m.partitions)
@@ -290,9 +319,9 @@ func TestAGroupOfJavaAndLibrdkafkaScalesUpAndDownAndOutlivesItsCoordinator(t *te
 	m.settled("two of each")
 	m.isConsumer()
 	m.killCoordinator()
-	m.part("java-1").leave(t)
-	m.settled("a Java member left")
-	m.part("librdkafka-2").kill()
-	m.settled("one of librdkafka is killed")
+	m.part(leaves).leave(t)
+	m.settled(leaves + " left")
+	m.part(dies).kill()
+	m.settled(dies + " is killed")
 	m.finish(w)
 }
