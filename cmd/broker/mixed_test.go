@@ -50,6 +50,12 @@ type mixed struct {
 	last        string // what the group was like, for who looks at a failure
 }
 
+// mixedSettings let members and coordinator notice changes within seconds, also on a machine that does much else.
+var mixedSettings = []string{
+	"min.insync.replicas=2", "group.consumer.min.heartbeat.interval.ms=500", "group.consumer.heartbeat.interval.ms=1000", "group.consumer.min.session.timeout.ms=6000",
+	"group.consumer.session.timeout.ms=6000",
+}
+
 // newMixed makes a topic, of which each partition gets some twenty records a second, and a group without members.
 func newMixed(t *testing.T, c *cluster) *mixed {
 	t.Helper()
@@ -131,6 +137,28 @@ func (m *mixed) agreed() bool {
 		m.ids = ids
 	}
 	return ok && len(ids) == len(m.live)
+}
+
+// epoch is the group's, by what was last seen of it.
+func (m *mixed) epoch() (epoch int) {
+	m.agreed()
+	_, after, _ := strings.Cut(m.last, "epoch ")
+	_, _ = fmt.Sscan(after, &epoch) // 0: nobody answered
+	return epoch
+}
+
+// shaken has something change the group, and kills its coordinator's broker as soon as the group has another epoch, while members give up partitions and get others.
+func (m *mixed) shaken(what string, change func()) {
+	m.t.Helper()
+	at, before := coordinator(m.t, m.cl, m.name), m.epoch()
+	change()
+	eventually(m.t, time.Minute, "the group notices: "+what, func() bool { return m.epoch() > before })
+	m.c.nodes[at].kill()
+	m.settled(fmt.Sprintf("%s, and node %d, the coordinator, is killed", what, at+1))
+	m.c.nodes[at] = m.c.begin(at).wentReady()
+	for _, topic := range []string{m.topic, "__consumer_offsets"} {
+		m.c.inSync((at+1)%len(m.c.nodes), topic, 3)
+	}
 }
 
 // isConsumer wants the group to be listed as one of the consumer protocol.
@@ -309,8 +337,7 @@ func TestAGroupOfJavaAndLibrdkafkaScalesUpAndDownAndOutlivesItsCoordinator(t *te
 }
 
 func scaleMixed(t *testing.T, leaves, dies string) {
-	c := newCluster(t, 3, "min.insync.replicas=2", "group.consumer.min.heartbeat.interval.ms=500", "group.consumer.heartbeat.interval.ms=1000",
-		"group.consumer.min.session.timeout.ms=6000", "group.consumer.session.timeout.ms=6000")
+	c := newCluster(t, 3, mixedSettings...)
 	m := newMixed(t, c)
 	m.join("java-1", "librdkafka-1")
 	m.settled("one of each")
@@ -323,5 +350,31 @@ func scaleMixed(t *testing.T, leaves, dies string) {
 	m.settled(leaves + " left")
 	m.part(dies).kill()
 	m.settled(dies + " is killed")
+	m.finish(w)
+}
+
+// TestAGroupOfJavaAndLibrdkafkaSettlesWhenItsCoordinatorIsKilledAmidARebalance has the coordinator's broker of five die each time that the group has begun to change.
+func TestAGroupOfJavaAndLibrdkafkaSettlesWhenItsCoordinatorIsKilledAmidARebalance(t *testing.T) {
+	if scale(0, 0, 1) == 0 {
+		t.Skip("five processes, and six clients")
+	}
+	kafkaJars(t)
+	newPython(t)
+	c := newCluster(t, 5, mixedSettings...)
+	m := newMixed(t, c)
+	m.join("java-1", "librdkafka-1")
+	m.settled("one of each")
+	w := newWitness(t, c.dial(kgo.DialTimeout(time.Second)), m.name, m.topic, m.partitions)
+	for _, name := range []string{"java-2", "librdkafka-2", "java-3", "librdkafka-3"} {
+		m.shaken(name+" joins", func() { m.join(name) })
+	}
+	for _, name := range []string{"librdkafka-1", "java-1"} {
+		x := m.part(name)
+		m.shaken(name+" leaves", func() { x.signal() })
+		x.leave(t)
+	}
+	for _, name := range []string{"java-2", "librdkafka-2"} {
+		m.shaken(name+" is killed", m.part(name).kill)
+	}
 	m.finish(w)
 }

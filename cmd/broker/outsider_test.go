@@ -149,10 +149,13 @@ func (x *outsider) kill() {
 	}
 }
 
-// leave lets it leave its group and end.
+// signal asks it to leave its group and end.
+func (x *outsider) signal() { _ = x.cmd.Process.Signal(syscall.SIGTERM) } // what it says then is what counts
+
+// leave lets it leave its group, and waits until it has ended.
 func (x *outsider) leave(t testing.TB) {
 	t.Helper()
-	_ = x.cmd.Process.Signal(syscall.SIGTERM) // what it says then is what counts
+	x.signal()
 	select {
 	case <-x.done:
 	case <-time.After(patience * time.Minute):
