@@ -34,7 +34,7 @@ func newPython(t testing.TB) string {
 	return p
 }
 
-// mixed is a group of the consumer protocol whose members are processes with Java's client and with librdkafka, and which reads one topic.
+// mixed is a group whose members are processes with Java's client and with librdkafka, and which reads one topic.
 type mixed struct {
 	t           testing.TB
 	c           *cluster
@@ -73,12 +73,18 @@ func newMixed(t *testing.T, c *cluster) *mixed {
 	return m
 }
 
+// join starts members, whose names say what they are: java or librdkafka, with the consumer protocol unless they are classic.
 func (m *mixed) join(names ...string) {
 	m.t.Helper()
 	for _, name := range names {
 		args := []string{strings.Join(m.c.clients, ","), m.topic, m.name, name}
+		if strings.HasPrefix(name, "classic") {
+			args = append(args, "session.timeout.ms=6000", "heartbeat.interval.ms=500")
+		} else {
+			args = append(args, "group.protocol=consumer")
+		}
 		var cmd *exec.Cmd
-		if strings.HasPrefix(name, "java") {
+		if strings.Contains(name, "java") {
 			cmd = java(m.t, m.jars, "Member.java", args...)
 		} else {
 			cmd = exec.CommandContext(bounded(m.t, 10*time.Minute), m.python, append([]string{"testdata/clients/member.py"}, args...)...)
@@ -96,18 +102,23 @@ func (m *mixed) part(name string) *outsider {
 	return x
 }
 
-// settled waits until the group is stable, has those members that live and no others, each of them with partitions and of the same mind as the coordinator about
-// which, and until each has read what was produced since.
+// settled waits until the group, of the consumer protocol, is stable, has those members that live and no others, each of them with partitions and of the same mind
+// as the coordinator about which, and until each has read what was produced since.
 func (m *mixed) settled(what string) {
 	m.t.Helper()
+	m.goesOn(what, m.agreed)
+}
+
+func (m *mixed) goesOn(what string, agreed func() bool) {
+	m.t.Helper()
 	began := time.Now()
-	eventually(m.t, 90*time.Second, "the group settles: "+what, m.agreed)
-	agreed := time.Since(began)
+	eventually(m.t, 90*time.Second, "the group settles: "+what, agreed)
+	after := time.Since(began)
 	goal := uint64(m.s.acked())
 	for _, x := range m.live {
 		eventually(m.t, time.Minute, x.name+" reads on: "+what, func() bool { return x.hasRead(goal) })
 	}
-	m.t.Logf("%s: agreed after %v, read on after %v: %s", what, agreed.Round(time.Millisecond), time.Since(began).Round(time.Millisecond), m.last)
+	m.t.Logf("%s: agreed after %v, read on after %v: %s", what, after.Round(time.Millisecond), time.Since(began).Round(time.Millisecond), m.last)
 }
 
 func (m *mixed) agreed() bool {
@@ -161,17 +172,24 @@ func (m *mixed) shaken(what string, change func()) {
 	}
 }
 
-// isConsumer wants the group to be listed as one of the consumer protocol.
-func (m *mixed) isConsumer() {
-	m.t.Helper()
-	q := kmsg.NewPtrListGroupsRequest()
-	q.TypesFilter = []string{"consumer"}
-	resp, err := q.RequestWith(bounded(m.t, 30*time.Second), m.cl)
+// listed gives the protocol and the state of the group, as the list of groups has them.
+func (m *mixed) listed() (kind, state string) {
+	resp, err := kmsg.NewPtrListGroupsRequest().RequestWith(bounded(m.t, 10*time.Second), m.cl)
 	if err != nil {
-		m.t.Fatal(err)
+		return "", err.Error()
 	}
-	if !slices.ContainsFunc(resp.Groups, func(g kmsg.ListGroupsResponseGroup) bool { return g.Group == m.name && g.GroupType == "consumer" }) {
-		m.t.Errorf("%s is not among the groups of the consumer protocol: %+v", m.name, resp.Groups)
+	for _, g := range resp.Groups {
+		if g.Group == m.name {
+			return g.GroupType, g.GroupState
+		}
+	}
+	return "", "not listed"
+}
+
+func (m *mixed) isOf(protocol string) {
+	m.t.Helper()
+	if kind, state := m.listed(); kind != protocol || state != "Stable" {
+		m.t.Errorf("the group is listed as %s and %s, want %s and Stable", kind, state, protocol)
 	}
 }
 
@@ -208,8 +226,8 @@ func (m *mixed) finish(w *witness) {
 		t.Error(w.err)
 	}
 	eventually(t, time.Minute, "the group is empty", func() bool {
-		m.agreed()
-		return strings.HasPrefix(m.last, "code 0, Empty")
+		_, state := m.listed()
+		return state == "Empty"
 	})
 	read := &seen{at: map[uint64]place{}}
 	again := 0
@@ -344,7 +362,7 @@ func scaleMixed(t *testing.T, leaves, dies string) {
 	w := newWitness(t, c.dial(kgo.DialTimeout(time.Second)), m.name, m.topic, m.partitions)
 	m.join("java-2", "librdkafka-2")
 	m.settled("two of each")
-	m.isConsumer()
+	m.isOf("consumer")
 	m.killCoordinator()
 	m.part(leaves).leave(t)
 	m.settled(leaves + " left")

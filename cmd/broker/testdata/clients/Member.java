@@ -9,9 +9,9 @@ import org.apache.kafka.common.*;
 import org.apache.kafka.common.serialization.*;
 
 /**
- * A member of a group of the consumer protocol (KIP-848). It says, with the machine's monotonic clock, which partitions it owns, owns no more or has lost, what it
- * reads, and for which partitions a commit was accepted that it sent then; what it commits it has said before. Each commit carries the member's name and the
- * number of the assignment that gave it the partition. SIGTERM lets it leave.
+ * A member of a group. It says, with the machine's monotonic clock, which partitions it owns, owns no more or has lost, what it reads, and for which partitions a
+ * commit was accepted that it sent then; what it commits it has said before. Each commit carries the member's name and the number of the assignment that gave it
+ * the partition. SIGTERM lets it leave. Arguments: address, topic, group, name, and settings as key=value.
  */
 public class Member implements ConsumerRebalanceListener {
     static final PrintStream out = new PrintStream(new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), 1 << 16));
@@ -23,11 +23,12 @@ public class Member implements ConsumerRebalanceListener {
     final Map<TopicPartition, OffsetAndMetadata> read = new HashMap<>(); // and not committed
     int assignments;
 
-    Member(String addr, String group, String name) {
+    Member(String addr, String group, String name, List<String> settings) {
         this.name = name;
-        consumer = new KafkaConsumer<>(Map.of("bootstrap.servers", addr, "group.id", group, "group.protocol", "consumer", "client.id", name, "auto.offset.reset", "earliest",
-            "enable.auto.commit", false, "max.poll.records", 100, "metadata.max.age.ms", 2000, "reconnect.backoff.max.ms", 500, "default.api.timeout.ms", 20000),
-            new ByteArrayDeserializer(), new ByteArrayDeserializer());
+        var all = new HashMap<String, Object>(Map.of("bootstrap.servers", addr, "group.id", group, "client.id", name, "auto.offset.reset", "earliest",
+            "enable.auto.commit", false, "max.poll.records", 100, "metadata.max.age.ms", 2000, "reconnect.backoff.max.ms", 500, "default.api.timeout.ms", 20000));
+        for (var s : settings) all.put(s.split("=", 2)[0], s.split("=", 2)[1]);
+        consumer = new KafkaConsumer<>(all, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
 
     void say(long at, String what, Collection<TopicPartition> parts) {
@@ -99,6 +100,6 @@ public class Member implements ConsumerRebalanceListener {
                 System.err.println(e);
             }
         }));
-        new Member(args[0], args[2], args[3]).run(args[1]);
+        new Member(args[0], args[2], args[3], List.of(args).subList(4, args.length)).run(args[1]);
     }
 }

@@ -1,6 +1,6 @@
-"""A member of a group of the consumer protocol (KIP-848). It says, with the machine's monotonic clock, which partitions it owns, owns no more or has lost, what it
-reads, and for which partitions a commit was accepted that it sent then; what it commits it has said before. Each commit carries the member's name and the
-number of the assignment that gave it the partition. SIGTERM lets it leave."""
+"""A member of a group. It says, with the machine's monotonic clock, which partitions it owns, owns no more or has lost, what it reads, and for which partitions a
+commit was accepted that it sent then; what it commits it has said before. Each commit carries the member's name and the number of the assignment that gave it
+the partition. SIGTERM lets it leave. Arguments: address, topic, group, name, and settings as key=value."""
 import signal
 import sys
 import time
@@ -74,8 +74,8 @@ def end(*_):
 
 
 signal.signal(signal.SIGTERM, end)
-conf = {'bootstrap.servers': addr, 'group.id': group, 'group.protocol': 'consumer', 'client.id': name, 'auto.offset.reset': 'earliest', 'enable.auto.commit': False,
-        'check.crcs': True, 'topic.metadata.refresh.interval.ms': 2000, 'reconnect.backoff.max.ms': 500, 'fetch.wait.max.ms': 200}
+conf = {'bootstrap.servers': addr, 'group.id': group, 'client.id': name, 'auto.offset.reset': 'earliest', 'enable.auto.commit': False, 'check.crcs': True,
+        'topic.metadata.refresh.interval.ms': 2000, 'reconnect.backoff.max.ms': 500, 'fetch.wait.max.ms': 200}
 conf.update(x.split('=', 1) for x in sys.argv[5:])
 consumer = Consumer(conf)
 consumer.subscribe([topic], on_assign=assigned, on_revoke=revoked, on_lost=lost)
