@@ -43,6 +43,7 @@ type mixed struct {
 	partitions  int32
 	jars        string
 	python      string
+	hasty       bool // members give up a broker that does not answer within seconds
 	live        []*outsider
 	all         []*outsider
 	ids         map[string]string // member ids, by name, when the group had settled last
@@ -85,8 +86,14 @@ func (m *mixed) join(names ...string) {
 		}
 		var cmd *exec.Cmd
 		if strings.Contains(name, "java") {
+			if m.hasty {
+				args = append(args, "request.timeout.ms=4000", "default.api.timeout.ms=10000")
+			}
 			cmd = java(m.t, m.jars, "Member.java", args...)
 		} else {
+			if m.hasty {
+				args = append(args, "socket.timeout.ms=4000")
+			}
 			cmd = exec.CommandContext(bounded(m.t, 10*time.Minute), m.python, append([]string{"testdata/clients/member.py"}, args...)...)
 		}
 		x := newOutsider(m.t, name, cmd)

@@ -91,6 +91,7 @@ public class Member implements ConsumerRebalanceListener {
     }
 
     public static void main(String[] args) {
+        System.setOut(System.err); // log4j writes there
         var main = Thread.currentThread();
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
             leave = true;
