@@ -274,6 +274,10 @@ func (c *Committed) partition(p int, part *kmsg.FetchResponseTopicPartition, q *
 	case code != kerr.None && retriable(code):
 		c.stale()
 		return
+	case code == kerr.CorruptMessage:
+		c.caught(0, key, history.BadBatch, code.String())
+		c.stale()
+		return
 	case code != kerr.None:
 		c.caught(0, key, "Fetch answers an error of no use", code.String())
 		return
