@@ -16,6 +16,8 @@ type Mutant struct {
 	Bug  string // the bug that it repeats, or "ours" with the mistake in a few words
 	// Oracles are beginnings of the names of properties that may break first. Another one is worth a look, not a failure.
 	Oracles []string
+	// Test is a package and a test of it, as "core/txn TestName", that fails with the mutant where the simulator does not show it; "": none is needed.
+	Test string
 	// System is what is simulated, as SYSTEM= takes it; "": the broker.
 	System string
 	Hints  Hints
