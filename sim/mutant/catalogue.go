@@ -40,6 +40,7 @@ type Hints struct {
 	Transactions bool              // every run has some
 	Transfers    bool              // every run has clients that move amounts between accounts
 	Compaction   bool              // every run compacts logs
+	Linger       bool              // every run has a group that is forgotten again and again
 	Resets       bool              // again and again the connections between one node and the others break
 	Workload     workload.Hints    // what clients should do more of
 	Settings     map[string]string // broker settings

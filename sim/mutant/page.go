@@ -63,6 +63,10 @@ where the mutant is. So the plans let fetches wait for six seconds.
 
 S1: a stop, a start, a kill, a start, and a loss of power, all within seconds: the second start takes for synced what the kill has left in pages.
 
+G2: a group without offsets is forgotten when its only member has gone, so that a tombstone is the last record of its partition; a segment is rolled by
+age and cleaned; kills before the cleaner's checkpoint is saved have it cleaned once more, when the tombstone's time is over; and then the coordinator
+is loaded from a log whose last batch has no records (Linger in sim/workload, in a storm).
+
 S2: a loss of power that leaves of the checkpoint a prefix which reads well, since all that is missing are digits of the last number; or one that
 keeps the name of a snapshot and not that of the checkpoint renamed before it. A checkpoint that does not read well does no harm: recovery
 then reads the whole log.

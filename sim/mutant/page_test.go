@@ -19,7 +19,7 @@ func TestTheScoreboardNamesThePlanOfEachMutant(t *testing.T) {
 	for name, row := range own {
 		_, ok := Find(name)
 		require.True(t, ok, name)
-		require.True(t, strings.HasPrefix(row, rowHead(name)), name)
+		require.True(t, strings.HasPrefix(row, rowHead(name)+" | "), name)
 	}
 	for _, m := range All() {
 		sum, err := sumOf(m.Name)

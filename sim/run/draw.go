@@ -100,6 +100,9 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 		w.Transfer(s)
 		transactSettings(prng.Keyed(seed, "settings/transactions"), p.Settings)
 	}
+	if h.Linger {
+		w.Linger(prng.Keyed(seed, "linger"))
+	}
 	for _, k := range sorted(h.Settings) {
 		p.Settings[k] = h.Settings[k]
 	}
