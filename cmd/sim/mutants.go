@@ -33,12 +33,13 @@ type mutantLine struct {
 
 // catalogued is one mutant that can be planted in a system.
 type catalogued struct {
-	name   string // as MUTANT= takes it
-	bug    string // what it was, or is a twin of
-	test   string // as mutant.Mutant has it
-	system string
-	nodes  int // in its own plans; 0: one
-	draw   func(seed uint64) *plan.Plan
+	name       string // as MUTANT= takes it
+	bug        string // what it was, or is a twin of
+	test       string // as mutant.Mutant has it
+	system     string
+	amongThree bool // as mutant.Mutant has it
+	nodes      int  // in its own plans; 0: one
+	draw       func(seed uint64) *plan.Plan
 	// expects says whether a property is one of those that it should break first; nil: any.
 	expects func(property string) bool
 }
@@ -74,7 +75,7 @@ func ofBroker(o *options, m mutant.Mutant) catalogued {
 	if m.System == "quorum" {
 		return ofQuorum(m)
 	}
-	c := catalogued{name: m.Name, bug: m.Bug, test: m.Test, system: defaultSystem, nodes: m.Hints.Nodes, expects: m.Expects}
+	c := catalogued{name: m.Name, bug: m.Bug, test: m.Test, system: defaultSystem, nodes: m.Hints.Nodes, amongThree: m.AmongThree(), expects: m.Expects}
 	if o.nodes > 0 {
 		m.Hints.Nodes = o.nodes
 	}
@@ -146,7 +147,7 @@ const threeTries = 25
 func writePage(o *options, own []mutant.Result) error {
 	wide := *o
 	wide.nodes, wide.tries = 3, threeTries
-	three, err := killAll(&wide, func(m *catalogued) bool { return m.nodes <= 1 && m.test == "" })
+	three, err := killAll(&wide, func(m *catalogued) bool { return m.amongThree })
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,7 @@ type Hints struct {
 	Transactions bool              // every run has some
 	Transfers    bool              // every run has clients that move amounts between accounts
 	Compaction   bool              // every run compacts logs
+	Chorus       bool              // every run has many small transactions into one partition, until all end at once
 	Linger       bool              // every run has a group that is forgotten again and again
 	Resets       bool              // again and again the connections between one node and the others break
 	Workload     workload.Hints    // what clients should do more of
@@ -55,6 +56,9 @@ func (m *Mutant) Expects(property string) bool {
 	}
 	return false
 }
+
+// AmongThree says whether it is looked for among three brokers too: its own plans have one, and show it.
+func (m *Mutant) AmongThree() bool { return m.Hints.Nodes <= 1 && m.System == "" && m.Test == "" }
 
 // Find gives a row by its name.
 func Find(name string) (Mutant, bool) {

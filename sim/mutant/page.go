@@ -2,6 +2,7 @@ package mutant
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -67,6 +68,9 @@ G2: a group without offsets is forgotten when its only member has gone, so that 
 age and cleaned; kills before the cleaner's checkpoint is saved have it cleaned once more, when the tombstone's time is over; and then the coordinator
 is loaded from a log whose last batch has no records (Linger in sim/workload, in a storm).
 
+T5: the next decision of any transaction on the shard has forgotten markers sent too. So many small transactions into one partition all come to their end
+at once (Chorus in sim/workload), and the last decision must fall into the time in which another one's markers are under way to the same broker.
+
 S2: a loss of power that leaves of the checkpoint a prefix which reads well, since all that is missing are digits of the last number; or one that
 keeps the name of a snapshot and not that of the checkpoint renamed before it. A checkpoint that does not read well does no harm: recovery
 then reads the whole log.
@@ -89,6 +93,10 @@ G3 is a mistake of who assigns: in the classic protocol that is a client. S4, S5
 // Page writes the scoreboard. Rows of an old one stay where there is no newer result.
 func Page(old string, own, three []Result) string {
 	oldOwn, oldThree := Rows(old)
+	maps.DeleteFunc(oldThree, func(name, _ string) bool {
+		m, ok := Find(name)
+		return ok && !m.AmongThree()
+	})
 	ownRows, threeRows := merged(oldOwn, own), merged(oldThree, three)
 	var b strings.Builder
 	b.WriteString(pageHead)

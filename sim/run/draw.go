@@ -100,6 +100,10 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 		w.Transfer(s)
 		transactSettings(prng.Keyed(seed, "settings/transactions"), p.Settings)
 	}
+	if h.Chorus {
+		w.Chorus(prng.Keyed(seed, "chorus"))
+		transactSettings(prng.Keyed(seed, "settings/transactions"), p.Settings)
+	}
 	if h.Linger {
 		w.Linger(prng.Keyed(seed, "linger"))
 	}

@@ -97,6 +97,22 @@ func (p *Plan) Linger(src Source) {
 		Fetch: client.FetchConfig{MaxWaitMS: 200, MinBytes: 1, MaxBytes: 1 << 20, PartBytes: 1 << 18, PauseMS: 50}}})
 }
 
+// Chorus adds producers of small transactions into one partition, with a stream of draws of its own: they begin and end theirs all the time, and all come to
+// their end at about the same moment.
+func (p *Plan) Chorus(src Source) {
+	id := p.newIDs()
+	nodes := max(1, p.Nodes)
+	t := client.TopicSpec{Name: "chorus", Partitions: 1}
+	if nodes > 1 {
+		t.Replicas = int16(min(3, nodes))
+	}
+	for n := range src.Between(5, 9) {
+		p.Programs = append(p.Programs, Program{Transactor: &client.TransactorConfig{ID: id(), Node: src.Intn(nodes), Topic: t, TxnID: fmt.Sprintf("voice%d", n), Batches: 1, Records: 1,
+			EveryMS: 1, RequestMS: src.Between(1000, 8000), TimeoutMS: src.Between(5000, 20000)}})
+	}
+	p.Programs = append(p.Programs, Program{Committed: &client.CommittedConfig{ID: id(), Node: src.Intn(nodes), Topic: t.Name, MaxWaitMS: int32(src.Between(50, 2000)), PartBytes: 1 << 18, PauseMS: src.Between(5, 200)}})
+}
+
 // addTopic has the founder make a topic, and the last reader read it.
 func (p *Plan) addTopic(t client.TopicSpec) {
 	p.Topics = append(p.Topics, t)
