@@ -88,6 +88,10 @@ const pageEnd = `
 
 G3 is a mistake of who assigns: in the classic protocol that is a client. S4, S5 and S6 are killed by the twin of core/commitlog too:
 ` + "`MUTANT=S5 go test -tags mutants ./core/commitlog -run ACompactedLog -rapid.checks=1000`" + `.
+
+What tests stand for: T8 takes a marker that arrives when its producer has begun another transaction, and a sender asks a leader for nothing new before
+it has the answer; T12 takes a first batch that is lost between its verification and its append while the second one is not, of a producer that the
+partition does not know, or its sequence numbers are checked anyway; T11 breaks nothing that can be told from an offset that rightly expires where clocks jump.
 `
 
 // Page writes the scoreboard. Rows of an old one stay where there is no newer result.
