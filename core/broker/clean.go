@@ -107,6 +107,7 @@ func (s *Shard) cleanLog(t *task.Task, p *replica.Partition) {
 			return c.rate.Wait(s.env.Now.Mono)
 		},
 		Cancelled: func() bool { return s.phase != serving || p.Offline() || p.Closed() || !s.node.CleanerEnable },
+		Deletes:   p.Everywhere(),
 	})
 	if t.Stopped() {
 		return

@@ -189,7 +189,7 @@ func TestADeletionInTheMidstOfACleanLosesNoTombstone(t *testing.T) {
 		m.w.settle()
 		var err error
 		tk := task.Go(m.w.env, func(tk *task.Task) {
-			_, err = m.l.Clean(tk, CleanLimits{Stable: m.l.End(), MapBytes: 1 << 16, Room: 1 << 30})
+			_, err = m.l.Clean(tk, CleanLimits{Stable: m.l.End(), Deletes: m.l.End(), MapBytes: 1 << 16, Room: 1 << 30})
 		})
 		for range steps {
 			m.w.step()
@@ -281,7 +281,9 @@ func TestACleanWaitsForWhatRetentionUnlinks(t *testing.T) {
 	clean := func() *task.Task {
 		m.w.env.Now.Wall += 10
 		m.l.cleaned = 0
-		return task.Go(m.w.env, func(tk *task.Task) { m.l.Clean(tk, CleanLimits{Stable: end, MapBytes: 1 << 16, Room: 1 << 30}) })
+		return task.Go(m.w.env, func(tk *task.Task) {
+			m.l.Clean(tk, CleanLimits{Stable: end, Deletes: end, MapBytes: 1 << 16, Room: 1 << 30})
+		})
 	}
 	s := m.l.segs[0]
 	s.pins++
@@ -305,5 +307,51 @@ func TestACleanWaitsForWhatRetentionUnlinks(t *testing.T) {
 	}
 	if !hidden(t, m) {
 		t.Fatal("a segment that a response held is gone: the test is wrong")
+	}
+}
+
+// A replica that is behind must meet tombstones and markers, or it keeps for ever what they delete or end.
+func TestACleanKeepsWhatDeletesWhileAReplicaIsBehind(t *testing.T) {
+	for _, deletes := range []int64{0, 2, 5} {
+		cfg := smallConfig()
+		cfg.SegmentBytes, cfg.DeleteRetentionMS = 1000, 0
+		m := fixed(t, cfg)
+		m.l.Append(keyed("k", false, records.Options{}), 0, nil)
+		v := keyed("a", true, records.Options{HasProducer: true, ProducerID: 11, Transactional: true})
+		m.l.Producers().Verify(v, false, 0)
+		m.l.Append(v, 0, nil)
+		for _, epoch := range []int16{0, 1} { // the second is what is known of the producer
+			m.l.Append(records.NewMarker(11, epoch, records.Marker{}, 1000), 0, nil)
+		}
+		m.l.Append(keyed("last", true, records.Options{}), 0, nil)
+		m.l.Append(keyed("active", true, records.Options{}), 0, nil)
+		m.w.settle()
+		m.l.SyncNow()
+		m.w.settle()
+		for range 3 {
+			m.l.cleaned = 0
+			m.w.env.Now.Wall += 10
+			m.w.do(func(tk *task.Task) {
+				if _, err := m.l.Clean(tk, CleanLimits{Stable: 5, Deletes: deletes, MapBytes: 1 << 16, Room: 1 << 30}); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+		markers := 0
+		m.w.do(func(tk *task.Task) {
+			for _, s := range m.l.segs {
+				if err := m.l.eachBatch(tk, s, func(v records.View) {
+					if _, ok := v.Marker(); ok {
+						markers++
+					}
+				}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		want := map[int64]string{0: "k last, 2 markers", 2: "last, 2 markers", 5: "last, 1 markers"}[deletes]
+		if got := fmt.Sprintf("%s, %d markers", strings.Join(keys(t, m, 5), " "), markers); got != want {
+			t.Fatalf("up to %d: %q stand, want %q", deletes, got, want)
+		}
 	}
 }

@@ -141,6 +141,25 @@ func (p *Partition) follow() {
 // IsLeader says whether appends are taken here.
 func (p *Partition) IsLeader() bool { return p.role == alone || p.role == leading }
 
+// Everywhere gives an offset below which every replica has the log, 0 where that is not known: the high watermark of a leader while all are in
+// sync, of which its followers hear with what they fetch.
+func (p *Partition) Everywhere() int64 {
+	switch {
+	case p.role == alone:
+		return p.hw
+	case slices.ContainsFunc(p.state.Replicas, func(r int32) bool { return !slices.Contains(p.state.ISR, r) }):
+		return 0
+	case p.role == leading:
+		return p.hw
+	case p.role == following:
+		return p.everywhere
+	}
+	return 0
+}
+
+// LeaderKnows takes what the leader says of Everywhere.
+func (p *Partition) LeaderKnows(everywhere int64) { p.everywhere = max(p.everywhere, everywhere) }
+
 // Following gives the leader that this replica fetches from, and the epoch; false if it fetches from nobody.
 func (p *Partition) Following() (leader, leaderEpoch int32, ok bool) {
 	return p.state.Leader, p.state.LeaderEpoch, p.role == following && p.state.Leader >= 0
