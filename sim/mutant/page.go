@@ -37,7 +37,7 @@ the mutant's hints. A kept plan may still lose its mutant when the broker or the
 looks for another. CI runs all of them without a mutant: they pass. Virtual: how far into the run the property broke. Wall: all tries and the run without the mutant, on two cores that
 were shared.
 
-Some need what no client of the simulator can bring about, or break what it cannot tell from what is right: a test of the core stands for each of those,
+Some need what the simulator has not brought about, or break what it cannot tell from what is right: a test of the core stands for each of those,
 and ` + "`make mutants`" + ` runs it with the mutant, where it must fail, and without it.
 
 A try: ` + "`make sim MUTANT=R5 PLAN=sim/testdata/plans/m-R5.json`" + `, ` + "`make mutants ONLY=R5`" + `.
@@ -89,8 +89,8 @@ const pageEnd = `
 G3 is a mistake of who assigns: in the classic protocol that is a client. S4, S5 and S6 are killed by the twin of core/commitlog too:
 ` + "`MUTANT=S5 go test -tags mutants ./core/commitlog -run ACompactedLog -rapid.checks=1000`" + `.
 
-What tests stand for: T8 takes a marker that arrives when its producer has begun another transaction, and a sender asks a leader for nothing new before
-it has the answer; T12 takes a first batch that is lost between its verification and its append while the second one is not, of a producer that the
+What tests stand for: T8 takes a WriteTxnMarkers that is held up while the same markers, sent once more, are written and their producer begins another
+transaction, which thirty drawn runs with short time-outs between brokers did not bring about; T12 takes a first batch that is lost between its verification and its append while the second one is not, of a producer that the
 partition does not know, or its sequence numbers are checked anyway; T11 breaks nothing that can be told from an offset that rightly expires where clocks jump.
 `
 
