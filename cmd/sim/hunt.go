@@ -31,7 +31,8 @@ type hunt struct {
 	broke       *outcome // the try that killed it
 }
 
-// kill runs plans with the mutant until one fails that passes without it: the one that is kept for it first, then those of seeds 1, 2, ….
+// kill runs plans with the mutant until one fails that passes without it: the one that is kept for it first, then those of seeds 1, 2, …. Where a
+// test of the core stands for the mutant, seeds are drawn only to look for a plan to keep.
 func kill(o *options, m catalogued) (*mutantLine, *mutant.Result, error) {
 	start := time.Now()
 	k := &hunt{m: &m, with: *o, clean: *o, line: &mutantLine{Mutant: "m:" + m.name, Bug: m.bug}, nodes: max(1, m.nodes, o.nodes)}
@@ -40,12 +41,24 @@ func kill(o *options, m catalogued) (*mutantLine, *mutant.Result, error) {
 	if err := k.tryKept(); err != nil {
 		return nil, nil, err
 	}
-	if err := k.trySeeds(); err != nil {
-		return nil, nil, err
+	if m.test == "" || o.keep || o.seed != "" {
+		if err := k.trySeeds(); err != nil {
+			return nil, nil, err
+		}
 	}
 	l := k.line
+	byPlan := l.Killed && l.CleanPasses
+	if m.test != "" && !byPlan {
+		ok, err := tested(m.test, m.name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if ok {
+			l.Killed, l.Test = true, m.test
+		}
+	}
 	l.WallMS = time.Since(start).Milliseconds()
-	return l, &mutant.Result{Name: m.name, Killed: l.Killed && l.CleanPasses, Kept: l.Kept != "", Oracle: l.Oracle, Nodes: k.nodes, Seed: l.Seed, Plan: l.Plan,
+	return l, &mutant.Result{Name: m.name, Killed: byPlan, Tested: l.Test != "", Kept: l.Kept != "", Oracle: l.Oracle, Nodes: k.nodes, Seed: l.Seed, Plan: l.Plan,
 		Tries: l.SeedsTried, VirtualMS: l.VirtualMS, WallMS: l.WallMS}, nil
 }
 

@@ -114,7 +114,7 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	f.Func("seeds", "run: these, as 1-60,77", func(list string) (err error) { o.seeds, err = seedList(list); return err })
 	f.IntVar(&o.fresh, "n", 0, "run: how many new seeds; 0: until -secs are over")
 	f.BoolVar(&o.keep, "keep", false, "mutants: shrink the plan that kills, and keep it in "+plansDir)
-	f.BoolVar(&o.page, "page", false, "mutants: write what came out into "+mutant.PageName+"; takes all of them")
+	f.BoolVar(&o.page, "page", false, "mutants: write what came out into "+mutant.PageName+", with -only into their rows")
 	f.IntVar(&o.limit, "limit", number("LIMIT", 300), "how long one run may take, in seconds: more is a hang, unless others have the processors")
 	f.StringVar(&o.outcome, "outcome", "", "run: a file for what the plan came to, instead of a story; for processes that run plans in others")
 	if err := f.Parse(args); err != nil {
@@ -126,8 +126,8 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	if _, ok := systems[o.system]; !ok {
 		return nil, nil, fmt.Errorf("system %q; use one of: %s", o.system, systemNames())
 	}
-	if o.page && (o.only != "" || o.nodes > 0 || o.system != defaultSystem) {
-		return nil, nil, fmt.Errorf("-page takes all mutants of the broker; leave out -only, -nodes and -system")
+	if o.page && (o.nodes > 0 || o.system != defaultSystem) {
+		return nil, nil, fmt.Errorf("-page is of the broker's mutants with their own plans; leave out -nodes and -system")
 	}
 	for _, flag := range [...]string{o.faults, o.must} {
 		if _, err := classes(flag); err != nil {

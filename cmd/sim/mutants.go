@@ -24,6 +24,7 @@ type mutantLine struct {
 	Seed        uint64 `json:"seed"`
 	Plan        string `json:"plan"`
 	Kept        string `json:"kept"` // the file that killed it; empty: a plan that a seed drew
+	Test        string `json:"test"` // of the core, which tells it from the broker where no plan does
 	SeedsTried  int    `json:"seeds_tried"`
 	SiteHits    int64  `json:"site_hits"`
 	WallMS      int64  `json:"wall_ms"`
@@ -32,11 +33,13 @@ type mutantLine struct {
 
 // catalogued is one mutant that can be planted in a system.
 type catalogued struct {
-	name   string // as MUTANT= takes it
-	bug    string // what it was, or is a twin of
-	system string
-	nodes  int // in its own plans; 0: one
-	draw   func(seed uint64) *plan.Plan
+	name       string // as MUTANT= takes it
+	bug        string // what it was, or is a twin of
+	test       string // as mutant.Mutant has it
+	system     string
+	amongThree bool // as mutant.Mutant has it
+	nodes      int  // in its own plans; 0: one
+	draw       func(seed uint64) *plan.Plan
 	// expects says whether a property is one of those that it should break first; nil: any.
 	expects func(property string) bool
 }
@@ -72,7 +75,7 @@ func ofBroker(o *options, m mutant.Mutant) catalogued {
 	if m.System == "quorum" {
 		return ofQuorum(m)
 	}
-	c := catalogued{name: m.Name, bug: m.Bug, system: defaultSystem, nodes: m.Hints.Nodes, expects: m.Expects}
+	c := catalogued{name: m.Name, bug: m.Bug, test: m.Test, system: defaultSystem, nodes: m.Hints.Nodes, amongThree: m.AmongThree(), expects: m.Expects}
 	if o.nodes > 0 {
 		m.Hints.Nodes = o.nodes
 	}
@@ -102,7 +105,7 @@ func mutants(o *options) int {
 	}
 	failed := 0
 	for i := range own {
-		if !own[i].Killed {
+		if !own[i].Killed && !own[i].Tested {
 			failed++
 		}
 	}
@@ -140,15 +143,22 @@ func (o *options) keptPlan(m *catalogued) string {
 // threeTries is how many seeds a mutant whose own plans have one broker gets with three.
 const threeTries = 25
 
-// writePage writes the scoreboard, with how those mutants fare among three brokers.
+// writePage writes the scoreboard, with how those mutants fare among three brokers. Of mutants that -only leaves out it keeps what it told.
 func writePage(o *options, own []mutant.Result) error {
 	wide := *o
 	wide.nodes, wide.tries = 3, threeTries
-	three, err := killAll(&wide, func(m *catalogued) bool { return m.nodes <= 1 })
+	three, err := killAll(&wide, func(m *catalogued) bool { return m.amongThree })
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(mutant.PageName, []byte(mutant.Page(own, three)), 0o644)
+	old, err := os.ReadFile(mutant.PageName)
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	if o.only == "" {
+		old = nil
+	}
+	return os.WriteFile(mutant.PageName, []byte(mutant.Page(string(old), own, three)), 0o644)
 }
 
 // comparePage says where the scoreboard tells something else.

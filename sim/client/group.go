@@ -21,7 +21,7 @@ type GroupConfig struct {
 	SessionMS   int32       `json:"session_ms"`
 	RebalanceMS int32       `json:"rebalance_ms"`
 	HeartbeatMS int64       `json:"heartbeat_ms"`
-	CommitMS    int64       `json:"commit_ms"`
+	CommitMS    int64       `json:"commit_ms"`         // 0: it commits nothing until the faults are over
 	StayMS      int64       `json:"stay_ms,omitempty"` // after that it goes; 0: it stays
 	AwayMS      int64       `json:"away_ms,omitempty"`
 	Vanish      bool        `json:"vanish,omitempty"` // it goes without LeaveGroup

@@ -213,7 +213,7 @@ func (g *Group) proven(p *position) int32 {
 
 // commit stores the positions of all partitions that moved. Each commit carries metadata of its own, so that a read tells which it saw.
 func (g *Group) commit() {
-	if g.committing || !g.coord.open() || g.proc != nil {
+	if g.committing || !g.coord.open() || g.proc != nil || g.cfg.CommitMS == 0 && !g.healed {
 		return
 	}
 	req := kmsg.NewPtrOffsetCommitRequest()

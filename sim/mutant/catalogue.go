@@ -16,6 +16,8 @@ type Mutant struct {
 	Bug  string // the bug that it repeats, or "ours" with the mistake in a few words
 	// Oracles are beginnings of the names of properties that may break first. Another one is worth a look, not a failure.
 	Oracles []string
+	// Test is a package and a test of it, as "core/txn TestName", that fails with the mutant where the simulator does not show it; "": none is needed.
+	Test string
 	// System is what is simulated, as SYSTEM= takes it; "": the broker.
 	System string
 	Hints  Hints
@@ -38,6 +40,8 @@ type Hints struct {
 	Transactions bool              // every run has some
 	Transfers    bool              // every run has clients that move amounts between accounts
 	Compaction   bool              // every run compacts logs
+	Chorus       bool              // every run has many small transactions into one partition, until all end at once
+	Linger       bool              // every run has a group that is forgotten again and again
 	Resets       bool              // again and again the connections between one node and the others break
 	Workload     workload.Hints    // what clients should do more of
 	Settings     map[string]string // broker settings
@@ -52,6 +56,9 @@ func (m *Mutant) Expects(property string) bool {
 	}
 	return false
 }
+
+// AmongThree says whether it is looked for among three brokers too: its own plans have one, and show it.
+func (m *Mutant) AmongThree() bool { return m.Hints.Nodes <= 1 && m.System == "" && m.Test == "" }
 
 // Find gives a row by its name.
 func Find(name string) (Mutant, bool) {

@@ -13,7 +13,8 @@ func ofCoordinators() []Mutant {
 		{ID: plant.T4, Bug: "KAFKA-5351: a transaction stays being completed for ever where the record of that was refused once", Oracles: []string{"liveness", "settle"},
 			Hints: Hints{Nodes: 3, Storm: true, Transactions: true}},
 		{ID: plant.T5, Bug: "KAFKA-9777: markers that wait for the answer before them are forgotten", Oracles: []string{"liveness", "settle", "txn:"},
-			Hints: Hints{Nodes: 3, Shards: 1, Transactions: true, Transfers: true, Classes: []string{"F:N1"}, Without: calm,
+			Test: "core/txn TestOneRequestAtATimeToAnotherNode",
+			Hints: Hints{Nodes: 3, Chorus: true, Classes: []string{"F:N1"}, Without: calm,
 				Settings: map[string]string{"transaction.state.log.num.partitions": "1"}}},
 		{ID: plant.T6, Bug: "Redpanda #6018: partitions are added in memory alone, so that a new coordinator writes them no marker", Oracles: []string{"txn:", "I:T10", "liveness", "settle"},
 			Hints: Hints{Nodes: 3, Storm: true, Transactions: true}},
@@ -28,10 +29,11 @@ func ofCoordinators() []Mutant {
 		{ID: plant.G1, Bug: "KAFKA-8069: an offset without an expiry time expires at once where it was loaded", Oracles: []string{"I:G7", "history:"},
 			Hints: Hints{Classes: []string{"F:P1"}, Without: []string{"F:L2"}, Workload: workload.Hints{Focus: "groups"}, Settings: map[string]string{"offsets.retention.check.interval.ms": "300"}}},
 		{ID: plant.G4, Bug: "KAFKA-17267: OffsetFetch answers REQUEST_TIMED_OUT", Oracles: []string{"I:S1", "history:bad-answer"},
-			Hints: Hints{Flush: "ack", Classes: []string{"F:D6"}, Workload: workload.Hints{Focus: "groups"}, Settings: map[string]string{"offsets.commit.timeout.ms": "20"}}},
+			Hints: Hints{Nodes: 3, Storm: true, Classes: []string{"F:N1"}, Workload: workload.Hints{Focus: "groups"}, Settings: map[string]string{"offsets.commit.timeout.ms": "20"}}},
 		{ID: plant.G5, Bug: "KIP-211, KAFKA-4682: offsets expire by the age of their commit though the group lives", Oracles: []string{"history:expired-alive"},
 			Hints: Hints{Classes: []string{"F:C1", "F:L2"}, Workload: workload.Hints{Focus: "groups"}, Settings: map[string]string{"offsets.retention.check.interval.ms": "300", "offsets.retention.minutes": "1"}}},
 		{ID: plant.T11, Bug: "Redpanda #31483: an offset expires though an open transaction would commit it anew", Oracles: []string{"I:T10", "I:G7"},
+			Test:  "core/group TestAnOffsetThatAnOpenTransactionCommitsAnewDoesNotExpire",
 			Hints: Hints{Transactions: true, Classes: []string{"F:L2"}}},
 	}
 }

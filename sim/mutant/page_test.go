@@ -3,6 +3,7 @@ package mutant
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,11 +19,11 @@ func TestTheScoreboardNamesThePlanOfEachMutant(t *testing.T) {
 	for name, row := range own {
 		_, ok := Find(name)
 		require.True(t, ok, name)
-		require.True(t, strings.HasPrefix(row, rowHead(name)), name)
+		require.True(t, strings.HasPrefix(row, rowHead(name)+" | "), name)
 	}
 	for _, m := range All() {
 		sum, err := sumOf(m.Name)
-		if row, ok := own[m.Name]; os.IsNotExist(err) && (!ok || strings.Contains(row, " not killed | ")) {
+		if row, ok := own[m.Name]; os.IsNotExist(err) && (!ok || strings.Contains(row, notKilled) || strings.Contains(row, byTest+m.Test+" | ")) {
 			continue
 		}
 		require.NoError(t, err, "make build/sim-mutants && build/sim-mutants mutants -keep -only %s", m.Name)
@@ -43,19 +44,9 @@ func TestTheScoreboardNamesThePlanOfEachMutant(t *testing.T) {
 func pageRows(t *testing.T) (own, three map[string]string) {
 	b, err := os.ReadFile("../../" + PageName)
 	require.NoError(t, err)
-	first, rest, ok := strings.Cut(string(b), "\n## ")
-	require.True(t, ok)
-	rows := func(text string) map[string]string {
-		m := map[string]string{}
-		for _, line := range strings.Split(text, "\n") {
-			if name, _, ok := strings.Cut(strings.TrimPrefix(line, "| m:"), " |"); ok && strings.HasPrefix(line, "| m:") {
-				require.Empty(t, m[name], name)
-				m[name] = line
-			}
-		}
-		return m
-	}
-	return rows(first), rows(rest)
+	own, three = Rows(string(b))
+	require.Equal(t, strings.Count(string(b), "\n| m:"), len(own)+len(three), "a row stands there twice")
+	return own, three
 }
 
 // sumOf names the plan that is kept under a name, as a row does.
@@ -73,7 +64,7 @@ func sumOf(name string) (string, error) {
 
 func TestAResultThatThePageDoesNotTellIsSaid(t *testing.T) {
 	r := Result{Name: "R5", Killed: true, Oracle: "I:I1", Nodes: 3, Seed: 9, Plan: "sha256:0123456789abcdef", Tries: 2}
-	page := Page([]Result{r}, nil)
+	page := Page("", []Result{r}, nil)
 	require.Empty(t, Differs(page, &r))
 	for _, change := range []func(r *Result){
 		func(r *Result) { r.Name = "R6" }, func(r *Result) { r.Killed = false }, func(r *Result) { r.Oracle = "I:I2" }, func(r *Result) { r.Plan = "sha256:1" },
@@ -83,7 +74,39 @@ func TestAResultThatThePageDoesNotTellIsSaid(t *testing.T) {
 		require.NotEmpty(t, Differs(page, &other))
 	}
 	lost := Result{Name: "R5", Tries: 3}
-	page = Page([]Result{lost}, nil)
+	page = Page(page, []Result{lost}, nil)
 	require.Empty(t, Differs(page, &lost))
 	require.NotEmpty(t, Differs(page, &r))
+}
+
+func TestAPageKeepsTheRowsOfWhichNothingNewIsKnown(t *testing.T) {
+	first := Result{Name: "R5", Killed: true, Oracle: "I:I1", Nodes: 3, Seed: 9, Plan: "sha256:0123456789abcdef", Tries: 2}
+	second, third := Result{Name: "T8", Tested: true}, Result{Name: "P1", Tries: 7}
+	page := Page("", []Result{second, first}, []Result{first})
+	page = Page(page, []Result{third}, nil)
+	require.Contains(t, page, "1 of 3 are killed by plans, 1 by tests.")
+	for _, r := range []Result{first, second, third} {
+		require.Empty(t, Differs(page, &r), r.Name)
+	}
+	require.Equal(t, page, Page(page, nil, nil))
+	killed := Result{Name: "T8", Killed: true, Oracle: "txn:cut", Plan: "sha256:1"}
+	require.NotEmpty(t, Differs(page, &killed))
+	require.Empty(t, Differs(Page(page, []Result{killed}, nil), &killed))
+}
+
+// A test that is gone would stand for a mutant no more.
+func TestTheTestsThatStandForMutantsExist(t *testing.T) {
+	for _, m := range All() {
+		if m.Test == "" {
+			continue
+		}
+		pkg, name, ok := strings.Cut(m.Test, " ")
+		require.True(t, ok, m.Name)
+		files, err := filepath.Glob(filepath.Join("../..", pkg, "*_test.go"))
+		require.NoError(t, err)
+		require.True(t, slices.ContainsFunc(files, func(f string) bool {
+			b, err := os.ReadFile(f)
+			return err == nil && strings.Contains(string(b), "\nfunc "+name+"(t *testing.T) {")
+		}), "%s: %s", m.Name, m.Test)
+	}
 }

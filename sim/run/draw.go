@@ -100,6 +100,13 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 		w.Transfer(s)
 		transactSettings(prng.Keyed(seed, "settings/transactions"), p.Settings)
 	}
+	if h.Chorus {
+		w.Chorus(prng.Keyed(seed, "chorus"))
+		transactSettings(prng.Keyed(seed, "settings/transactions"), p.Settings)
+	}
+	if h.Linger {
+		w.Linger(prng.Keyed(seed, "linger"))
+	}
 	for _, k := range sorted(h.Settings) {
 		p.Settings[k] = h.Settings[k]
 	}

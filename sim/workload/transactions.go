@@ -82,6 +82,50 @@ func (p *Plan) Compact(src Source) {
 	}
 }
 
+// Linger adds a group that is hardly ever there, with a stream of draws of its own: its one member reads a topic that nobody writes to, has nothing to
+// commit, and leaves after a moment. Then the group is forgotten, and for a while that is the last thing in its partition.
+func (p *Plan) Linger(src Source) {
+	id := p.newIDs()
+	nodes := max(1, p.Nodes)
+	t := client.TopicSpec{Name: "silent", Partitions: 1}
+	if nodes > 1 {
+		t.Replicas = int16(min(3, nodes))
+	}
+	p.addTopic(t)
+	p.Programs = append(p.Programs, Program{Group: &client.GroupConfig{ID: id(), Node: src.Intn(nodes), Group: "seldom", Topics: []string{t.Name}, SessionMS: 6000, RebalanceMS: 3000,
+		HeartbeatMS: 500, StayMS: src.Between(200, 1000), AwayMS: src.Between(8000, 16000),
+		Fetch: client.FetchConfig{MaxWaitMS: 200, MinBytes: 1, MaxBytes: 1 << 20, PartBytes: 1 << 18, PauseMS: 50}}})
+}
+
+// Chorus adds producers of small transactions into one partition, with a stream of draws of its own: they begin and end theirs all the time, and all come to
+// their end at about the same moment.
+func (p *Plan) Chorus(src Source) {
+	id := p.newIDs()
+	nodes := max(1, p.Nodes)
+	t := client.TopicSpec{Name: "chorus", Partitions: 1}
+	if nodes > 1 {
+		t.Replicas = int16(min(3, nodes))
+	}
+	for n := range src.Between(5, 9) {
+		p.Programs = append(p.Programs, Program{Transactor: &client.TransactorConfig{ID: id(), Node: src.Intn(nodes), Topic: t, TxnID: fmt.Sprintf("voice%d", n), Batches: 1, Records: 1,
+			EveryMS: 1, RequestMS: src.Between(1000, 8000), TimeoutMS: src.Between(5000, 20000)}})
+	}
+	p.Programs = append(p.Programs, Program{Committed: &client.CommittedConfig{ID: id(), Node: src.Intn(nodes), Topic: t.Name, MaxWaitMS: int32(src.Between(50, 2000)), PartBytes: 1 << 18, PauseMS: src.Between(5, 200)}})
+}
+
+// addTopic has the founder make a topic, and the last reader read it.
+func (p *Plan) addTopic(t client.TopicSpec) {
+	p.Topics = append(p.Topics, t)
+	for i := range p.Programs {
+		switch pr := &p.Programs[i]; {
+		case pr.Admin != nil:
+			pr.Admin.Topics = append(pr.Admin.Topics, t)
+		case pr.Consumer != nil && pr.Consumer.Final:
+			pr.Consumer.Topics = append(pr.Consumer.Topics, t.Name)
+		}
+	}
+}
+
 func (p *Program) id() int {
 	switch {
 	case p.Producer != nil:
@@ -144,15 +188,7 @@ func (p *Plan) Copy(src Source) {
 		}
 		out.Replicas, out.Configs = in.Replicas, in.Configs
 	}
-	p.Topics = append(p.Topics, in)
-	for i := range p.Programs {
-		switch pr := &p.Programs[i]; {
-		case pr.Admin != nil:
-			pr.Admin.Topics = append(pr.Admin.Topics, in)
-		case pr.Consumer != nil && pr.Consumer.Final:
-			pr.Consumer.Topics = append(pr.Consumer.Topics, in.Name)
-		}
-	}
+	p.addTopic(in)
 	p.Programs = append(p.Programs, Program{Producer: &client.ProducerConfig{ID: id(), Node: src.Intn(nodes), Topic: in.Name, Acks: -1, Idempotent: true, InFlight: 1 + src.Intn(5),
 		Records: 1 + src.Intn(6), EveryMS: src.Between(50, 500), RequestMS: src.Between(1000, 8000), DeliverMS: src.Between(10000, 40000)}})
 	session, old := int32(src.Between(6000, 10000)), src.Permille(300)
