@@ -35,6 +35,9 @@ func runSeeds(o *options) int {
 		}
 		return single(o, systems[o.system].plan(seed, o.menu()))
 	}
+	if o.report != "" {
+		return fail(fmt.Errorf("-report is of one run; give it a seed or a plan"))
+	}
 	return many(o)
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/seedlog/seedlog/sim/history"
 	"github.com/seedlog/seedlog/sim/plan"
 	"github.com/seedlog/seedlog/sim/quorumsim"
+	"github.com/seedlog/seedlog/sim/report"
 	"github.com/seedlog/seedlog/sim/run"
 	"github.com/seedlog/seedlog/sim/toy"
 )
@@ -33,6 +34,8 @@ type subject struct {
 	unchecked func() int64            // what no checker could decide
 	siteHits  func() int64            // how often the mutant's site was reached
 	history   func() []*history.Event // nil if there is none
+	observe   func()                  // keeps what a report needs; nil if there can be none
+	tell      func(*cluster.Result) *report.Run
 }
 
 const defaultSystem = "broker"
@@ -93,5 +96,5 @@ func brokerPrepare(p *plan.Plan, mutant string) (*subject, error) {
 		return nil, err
 	}
 	return &subject{opt: r.Options, checked: r.Judge.Checked, unchecked: r.Judge.Unchecked, siteHits: hits,
-		history: func() []*history.Event { return r.Judge.Events }}, nil
+		history: func() []*history.Event { return r.Judge.Events }, observe: r.Observe, tell: r.Report}, nil
 }

@@ -67,9 +67,9 @@ type freshRun struct {
 // fresh runs a command on a seed in a new process.
 func fresh(o *options, command string, seed uint64, loaded bool) freshRun {
 	args := []string{command, "-flush", o.flush, "-mutant", o.mutant, "-system", o.system, "-nodes", strconv.Itoa(o.nodes), "-faults", o.faults, "-shrink", "0", "-out", os.TempDir()}
-	env := append(os.Environ(), "PLAN=", "SEED=", "GOMAXPROCS=1", "GOGC=20", "LOGS=")
+	env := append(os.Environ(), "PLAN=", "SEED=", "REPORT=", "GOMAXPROCS=1", "GOGC=20", "LOGS=")
 	if loaded {
-		env = append(os.Environ(), "PLAN=", "SEED=", "GOMAXPROCS=4", "LOGS=1", "GC_EVERY=700")
+		env = append(os.Environ(), "PLAN=", "SEED=", "REPORT=", "GOMAXPROCS=4", "LOGS=1", "GC_EVERY=700")
 		defer busy()()
 	}
 	if command == "run" {
