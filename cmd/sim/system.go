@@ -95,6 +95,8 @@ func brokerPrepare(p *plan.Plan, mutant string) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &subject{opt: r.Options, checked: r.Judge.Checked, unchecked: r.Judge.Unchecked, siteHits: hits,
-		history: func() []*history.Event { return r.Judge.Events }, observe: r.Observe, tell: r.Report}, nil
+	s := &subject{opt: r.Options, checked: r.Judge.Checked, unchecked: r.Judge.Unchecked, siteHits: hits,
+		history: func() []*history.Event { return r.Judge.Events }, tell: r.Report}
+	s.observe = func() { s.opt.Observer = r.Observe() }
+	return s, nil
 }

@@ -10,7 +10,7 @@ type Run struct {
 	Lanes     []NodeLane   // of nodes, by index
 	Control   []Span       // which node led the quorum
 	Parts     []Part       // by key
-	Roles     []string     // of clients, by index: what each of them does
+	Roles     []Role       // of clients
 	Ops       []Op         // in the order of their begins
 	Messages  []Message    // the last ones, in the order in which they were sent
 	Resembles []Bug
@@ -121,6 +121,12 @@ type Offset struct {
 	End    int64 `json:"end"`
 }
 
+// Role is what a client does.
+type Role struct {
+	ID   int    `json:"id"`
+	Name string `json:"name"`
+}
+
 // Op is one operation of a client.
 type Op struct {
 	Client int    `json:"client"`
@@ -133,7 +139,7 @@ type Op struct {
 	Text   string `json:"text,omitempty"`
 }
 
-// Message is one frame between two ends. Nodes are 1, 2, …; clients -1, -2, …
+// Message is one frame between two ends. Nodes are 1, 2, …; client n is -1-n.
 type Message struct {
 	Sent  int64  `json:"sent_ns"`
 	Taken int64  `json:"taken_ns"` // -1: never
@@ -142,7 +148,8 @@ type Message struct {
 	What  string `json:"what"` // "Produce v12", "answer to Produce"
 	Size  int64  `json:"size"`
 	About bool   `json:"about,omitempty"` // it names the topic of the violation
-	Quiet bool   `json:"quiet,omitempty"` // it belongs to what goes on all the time: heartbeats, raft, replication
+	Quiet bool   `json:"quiet,omitempty"` // it belongs to what goes on all the time: heartbeats, raft, metadata
+	Idle  bool   `json:"idle,omitempty"`  // a replica's fetch, or one that brings nothing
 }
 
 // Bug is one of the catalogue.

@@ -229,7 +229,7 @@ func (r *Run) axis() any {
 		Nodes  []NodeLane   `json:"nodes"`
 		Lead   []Span       `json:"control"`
 		Parts  []part       `json:"parts"`
-		Roles  []string     `json:"roles"`
+		Roles  []Role       `json:"roles"`
 		Ops    []Op         `json:"ops"`
 	}{End: r.End, Healed: r.Healed, Broke: -1, Spans: r.Spans, Faults: r.Faults, Nodes: r.Lanes, Lead: r.Control, Roles: r.Roles, Ops: r.Ops}
 	if v := r.Violation; v != nil {

@@ -20,8 +20,7 @@ type line struct {
 	Fault     *FaultCount `json:"fault,omitempty"`
 	Span      *Span       `json:"span,omitempty"`
 	Part      *Part       `json:"partition,omitempty"`
-	Client    *int        `json:"client,omitempty"`
-	Role      string      `json:"role,omitempty"`
+	Client    *Role       `json:"client,omitempty"`
 	Op        *Op         `json:"op,omitempty"`
 	Message   *Message    `json:"message,omitempty"`
 	What      string      `json:"what,omitempty"`
@@ -77,7 +76,7 @@ func (r *Run) lines(yield func(*line) bool) {
 		put(&line{Type: "partition", Part: &r.Parts[i]})
 	}
 	for i := range r.Roles {
-		put(&line{Type: "client", Client: &i, Role: r.Roles[i]})
+		put(&line{Type: "client", Client: &r.Roles[i]})
 	}
 	for i := range r.Ops {
 		put(&line{Type: "op", Op: &r.Ops[i]})
@@ -138,7 +137,7 @@ func (r *Run) take(l *line) {
 	case l.Part != nil:
 		r.Parts = append(r.Parts, *l.Part)
 	case l.Client != nil:
-		r.Roles = append(r.Roles, l.Role)
+		r.Roles = append(r.Roles, *l.Client)
 	case l.Op != nil:
 		r.Ops = append(r.Ops, *l.Op)
 	case l.Message != nil:

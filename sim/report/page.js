@@ -122,7 +122,8 @@
   }
 
   function clients() {
-    list(run.roles).forEach((role, i) => {
+    list(run.roles).forEach((who) => {
+      const i = who.id, role = who.name;
       const mine = list(run.ops).filter((o) => o.client === i), slots = [...new Set(mine.map((o) => o.slot || 0))].sort((a, b) => a - b);
       if (!mine.length) return;
       const height = Math.max(18, slots.length * 7 + 8);
@@ -135,7 +136,7 @@
           if (run.key && o.key === run.key) rect(c, a, v + 5, b - a, 1, ink);
           hit(a - 1, v - 1, b + 1, v + 7, "c" + i + " " + role + ": " + o.f + " " + (o.key || "") + ", " + (o.text ? o.text + ", " : "") + ({ ok: "succeeded", fail: "refused", info: "outcome unknown", open: "never answered" })[o.type] + ", " + span(o.begin_ns, o.end_ns));
         }
-      }, { sub: role.toLowerCase() });
+      }, { sub: role });
     });
   }
 
@@ -193,7 +194,10 @@
       const a = x(run.broke);
       c.fillStyle = bad; c.fillRect(a - 1, 0, 2, total);
       r.fillStyle = bad; r.fillRect(a - 1, 0, 2, 28);
-      text(r, run.what, Math.min(a - 5, width - 4), 8, bad, "right");
+      r.font = "11px " + font;
+      const wide = r.measureText(run.what).width, start = Math.max(left + 4, Math.min(a - wide - 6, width - wide - 6));
+      r.fillStyle = "#fff"; r.fillRect(start - 4, 2, wide + 8, 24);
+      text(r, run.what, start, 14, bad);
     }
     say();
   }

@@ -13,7 +13,7 @@ type story struct {
 	Lanes         []laneView
 	Arrows        []arrowView
 	Dots          []dotView
-	Left          int // things of the same time that are not shown
+	Left          int64 // things of the same time that are not shown
 }
 
 type laneView struct {
@@ -49,7 +49,7 @@ type moment struct {
 const (
 	storyRows = 56 // moments at most
 	timeWidth = 96
-	nodeWidth = 210
+	nodeWidth = 184
 	rowHeight = 21
 	laneTop   = 44
 )
@@ -60,7 +60,7 @@ func (r *Run) story() *story {
 		return nil
 	}
 	all := r.moments()
-	s := &story{Left: max(0, len(all)-storyRows)}
+	s := &story{Left: int64(max(0, len(all)-storyRows))}
 	shown := all[s.Left:]
 	if len(shown) == 0 {
 		return nil
@@ -80,7 +80,7 @@ func (r *Run) moments() (all []moment) {
 	}
 	for i := range r.Messages {
 		m := &r.Messages[i]
-		if m.Quiet && !m.About || v.Key != "" && !m.About {
+		if m.Quiet || !m.About && (m.Idle || v.Key != "") {
 			continue
 		}
 		before(moment{at: m.Sent, place: m.From, text: fmt.Sprintf("%s, %s B", m.What, Number(m.Size)), class: "send", message: i + 1, out: true})
@@ -93,15 +93,20 @@ func (r *Run) moments() (all []moment) {
 		if v.Key != "" && o.Key != v.Key {
 			continue
 		}
-		before(moment{at: o.Begin, place: -1 - o.Client, text: "asks: " + o.F + " " + o.Key, class: "op"})
+		if len(r.Messages) == 0 { // else a message says so
+			before(moment{at: o.Begin, place: -1 - o.Client, text: "asks: " + o.F + " " + o.Key, class: "op"})
+		}
 		if o.Type != "open" {
-			before(moment{at: o.End, place: -1 - o.Client, text: "is told: " + o.Type + " " + o.Text, class: "op " + o.Type})
+			before(moment{at: o.End, place: -1 - o.Client, text: o.F + ", " + o.Type + ": " + o.Text, class: "op " + o.Type})
 		}
 	}
 	r.around(before)
 	slices.SortStableFunc(all, func(a, b moment) int { return cmp.Compare(a.at, b.at) })
 	return all
 }
+
+// ending are the classes of fault that end a process.
+var ending = map[string]bool{"F:P1": true, "F:P3": true, "F:P4": true, "F:D1": true}
 
 // around adds what became of nodes and partitions.
 func (r *Run) around(before func(moment)) {
@@ -115,6 +120,9 @@ func (r *Run) around(before func(moment)) {
 	}
 	for i := range r.Spans {
 		s := &r.Spans[i]
+		if ending[s.Class] && s.Node > 0 {
+			continue // the end of a process says it
+		}
 		before(moment{at: s.Begin, place: s.Node, text: s.Class + " " + s.Text, class: "fault"})
 		if s.End > s.Begin && s.End < r.End {
 			before(moment{at: s.End, place: s.Node, text: s.Class + " is over", class: "fault"})
@@ -153,8 +161,10 @@ func (s *story) lanes(r *Run, shown []moment) map[int]int {
 	}
 	for _, p := range clients {
 		name := fmt.Sprintf("c%d", -1-p)
-		if -1-p < len(r.Roles) {
-			name += " " + r.Roles[-1-p]
+		for _, role := range r.Roles {
+			if role.ID == -1-p {
+				name += " " + role.Name
+			}
 		}
 		s.lane(x, p, name)
 	}

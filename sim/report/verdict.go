@@ -25,7 +25,7 @@ func (r *Run) Sentence() string {
 	if v.Key != "" {
 		where = " on partition " + v.Key
 	}
-	return fmt.Sprintf("%s broke%s, %s into the run: %s", v.Property, where, Seconds(v.At), g)
+	return fmt.Sprintf("After %s a promise did not hold%s. It says: “%s” (%s)", Seconds(v.At), where, g, v.Property)
 }
 
 // recovered says how long the cluster had without faults.

@@ -29,7 +29,6 @@ type account struct {
 	counts  map[string]int64
 	cut     map[string]int64
 	healed  clock.Time
-	roles   []string // of clients
 }
 
 // maxParts is how many partitions an account follows, maxSpans how many faults it keeps one by one.

@@ -27,21 +27,23 @@ type messages struct {
 	ring   []*message
 	next   int
 	sent   int64
+	roles  []report.Role // of clients, in the order of their ends
 }
 
 // halfSeen is what one end of a connection sends.
 type halfSeen struct {
-	left  int64            // bytes of the last frame that are still to come
-	under []*message       // sent and not taken
-	asked map[uint32]int16 // by correlation id: API keys of requests that this end sent and that are not answered
-	raft  bool             // a stream of raft's bytes
-	lost  bool             // the lengths make no sense any more
+	left  int64               // bytes of the last frame that are still to come
+	under []*message          // sent and not taken
+	asked map[uint32]*message // by correlation id: requests that this end sent and that are not answered
+	raft  bool                // a stream of raft's bytes
+	lost  bool                // the lengths make no sense any more
 }
 
 type message struct {
 	report.Message
 	key  int16
 	head []byte
+	to   *message // of an answer: the request
 }
 
 // raftKey is the API key that messages within a stream of raft's are filed under.
@@ -59,12 +61,15 @@ func (m *messages) half(n int64) *halfSeen {
 	return h
 }
 
-// place numbers an endpoint: nodes from 1, clients from -1 downwards.
+// place numbers an endpoint: nodes from 1, clients from -1 downwards by their numbers in the history; 0 is none of them.
 func (m *messages) place(e simnet.End) int {
-	if int(e) < m.nodes {
+	switch i := int(e) - m.nodes; {
+	case i < 0:
 		return int(e) + 1
+	case i < len(m.roles):
+		return -1 - m.roles[i].ID
 	}
-	return m.nodes - int(e) - 1
+	return 0
 }
 
 // Frame implements cluster.Observer.
@@ -125,23 +130,23 @@ func (m *messages) request(x *halfSeen, g *message, head []byte) {
 		return
 	}
 	if x.asked == nil {
-		x.asked = map[uint32]int16{}
+		x.asked = map[uint32]*message{}
 	}
-	x.asked[id] = g.key
+	x.asked[id] = g
 	g.What = fmt.Sprintf("%s v%d", apiName(g.key), version)
-	g.Quiet = background(g)
+	g.Quiet, g.Idle = background(g), polling(g)
 }
 
 func (m *messages) answer(asker *halfSeen, g *message, head []byte) {
 	id := binary.BigEndian.Uint32(head)
-	key, ok := asker.asked[id]
-	if !ok {
+	asked := asker.asked[id]
+	if asked == nil {
 		g.What = "an answer"
 		return
 	}
 	delete(asker.asked, id)
-	g.key, g.What = key, "answer to "+apiName(key)
-	g.Quiet = background(g)
+	g.to, g.key, g.What = asked, asked.key, "answer to "+apiName(asked.key)
+	g.Quiet, g.Idle = background(g), polling(g)
 }
 
 // apiName names an API, as Kafka does where it is Kafka's.
@@ -152,15 +157,27 @@ func apiName(key int16) string {
 	return kmsg.NameForKey(key)
 }
 
-// background says whether a message is one of those that go on all the time.
-func background(g *message) bool {
-	switch kmsg.Key(g.key) {
-	case kmsg.BrokerHeartbeat, kmsg.Heartbeat, kmsg.ConsumerGroupHeartbeat, kmsg.ApiVersions, kmsg.Metadata:
+// ofGroups are the APIs by which members of a group meet: they name topics, and say nothing of what stands in them.
+func ofGroups(key int16) bool {
+	switch kmsg.Key(key) {
+	case kmsg.JoinGroup, kmsg.SyncGroup, kmsg.LeaveGroup:
 		return true
-	case kmsg.Fetch:
-		return g.From > 0 && g.To > 0 || g.Size < emptyFetch
 	}
 	return false
+}
+
+// background says whether a message is one of those that go on all the time whatever happens.
+func background(g *message) bool {
+	switch kmsg.Key(g.key) {
+	case kmsg.BrokerHeartbeat, kmsg.Heartbeat, kmsg.ConsumerGroupHeartbeat, kmsg.ApiVersions, kmsg.Metadata, kmsg.FindCoordinator:
+		return true
+	}
+	return false
+}
+
+// polling says whether it is a fetch that goes on all the time: a replica's, or one that brings nothing.
+func polling(g *message) bool {
+	return kmsg.Key(g.key) == kmsg.Fetch && (g.From > 0 && g.To > 0 || g.Size < emptyFetch)
 }
 
 // emptyFetch is the size below which a Fetch, or its answer, brings nothing: a batch alone has 61 bytes.

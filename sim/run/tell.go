@@ -16,13 +16,19 @@ import (
 // maxOps is how many operations a report has: of more, the plain successes among them are thinned out.
 const maxOps = 12000
 
-// Observe makes the run keep what Report needs. It is called before the run, and changes nothing in it.
-func (r *Run) Observe() {
+// Observe makes the run keep what Report needs, and gives what is to be its Observer, as it is among its Options from now on. It is called before the
+// run, and changes nothing in it.
+func (r *Run) Observe() cluster.Observer {
 	a := newAccount(r.Judge)
 	r.Judge.account, r.Options.Observer = a, a
-	for _, c := range r.Options.Clients {
-		a.roles = append(a.roles, strings.TrimPrefix(fmt.Sprintf("%T", c), "*client."))
+	for i, c := range r.Options.Clients {
+		id := i
+		if x, ok := c.(interface{ ID() int }); ok {
+			id = x.ID()
+		}
+		a.roles = append(a.roles, report.Role{ID: id, Name: strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", c), "*client."))})
 	}
+	return a
 }
 
 // Report tells of the run once it is over. Head lacks what the command alone knows.
@@ -110,8 +116,11 @@ func (a *account) before(v *report.Violation) (out []report.Message) {
 			}
 		}
 	}
+	grouped := strings.HasPrefix(v.Property, "I:G") || v.Property == "history:M3"
 	for _, m := range a.last() {
-		m.About = v.Key != "" && m.key != raftKey && (bytes.Contains(m.head, []byte(topic)) || id != nil && bytes.Contains(m.head, id))
+		named := v.Key != "" && m.key != raftKey && (grouped || !ofGroups(m.key))
+		m.About = named && (bytes.Contains(m.head, []byte(topic)) || id != nil && bytes.Contains(m.head, id))
+		m.About = m.About || m.to != nil && m.to.About
 		out = append(out, m.Message)
 	}
 	a.cut["messages"] += a.sent - int64(len(out))
