@@ -102,8 +102,11 @@
       }
       c.stroke(); c.setLineDash([]);
     }
-    text(c, String(high), width - 4, y + 7, soft, "right", 10);
-    text(c, String(low), width - 4, y + 38, soft, "right", 10);
+    for (const [v, at] of [[high, y + 7], [low, y + 38]]) {
+      c.font = "10px " + font; c.textAlign = "right"; c.textBaseline = "middle"; c.lineJoin = "round"; c.lineWidth = 3; c.strokeStyle = "#fff";
+      c.strokeText(String(v), width - 4, at);
+      text(c, String(v), width - 4, at, soft, "right", 10);
+    }
     hits.push({ a: left, b: width, y: y, z: y + 44, say: (t) => {
       const at = after(m, t) - 1;
       return at < 0 ? "" : p.key + " at " + seconds(t) + ": last stable offset " + m[at].lso + ", high watermark " + m[at].hw + ", log end " + m[at].end;
@@ -181,7 +184,7 @@
     const r = size(ruler, 28), c = size(canvas, total), t = ticks();
     c.fillStyle = "#f2f7f3";
     if (run.healed && run.healed < to) { const a = Math.max(left, x(run.healed)); c.fillRect(a, 0, width - a, total); }
-    for (const at of t.all) { c.fillStyle = line; c.fillRect(x(at), 0, 1, total); text(r, (at / 1e9).toFixed(t.digits) + " s", x(at) + 4, 14, soft, "left"); }
+    for (const at of t.all) { c.fillStyle = line; c.fillRect(x(at), 0, 1, total); if (x(at) < width - 44) text(r, (at / 1e9).toFixed(t.digits) + " s", x(at) + 4, 14, soft); }
     for (const l of lanes) {
       if (l.head) { c.fillStyle = line; c.fillRect(0, l.y, width, 1); text(c, l.label, 10, l.y + 16, ink, "left", 12); continue; }
       l.draw(c, l.y);

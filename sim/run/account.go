@@ -144,6 +144,7 @@ func (a *account) voted() {
 
 // started, ended: a node's process.
 func (a *account) started(node int) {
+	a.notes()
 	now := int64(a.j.now())
 	for _, i := range a.downs[node] {
 		a.spans[i].End = now
@@ -201,22 +202,17 @@ func (a *account) notes() {
 			s.End += a.planned(n)
 		}
 		k, ok := a.span(s)
-		if ok && ends && !a.again(n) {
+		if ok && ends {
+			a.spans[k].End = -1
 			a.downs[n.Node] = append(a.downs[n.Node], k)
 		}
 	}
 }
 
-// again says whether the node has started since the note: the ledger is read late.
-func (a *account) again(n *fault.Note) bool {
-	lives := a.nodes[n.Node].Lives
-	return lives[len(lives)-1].Begin > int64(n.At)
-}
-
 // has says whether a note's fault has a span from its observer.
 func (a *account) has(n *fault.Note) bool {
 	for i := len(a.spans) - 1; i >= 0 && a.spans[i].Begin >= int64(n.At); i-- {
-		if s := &a.spans[i]; s.Begin == int64(n.At) && s.Class == n.Class.String() && s.End != s.Begin {
+		if s := &a.spans[i]; s.Begin == int64(n.At) && s.Class == n.Class.String() && s.Node == n.Node+1 && s.End != s.Begin {
 			return true
 		}
 	}

@@ -77,7 +77,7 @@ func (x *partAccount) removed(now int64) {
 
 // mark takes down where the leader's log stands, unless that was done just now.
 func (x *partAccount) mark(m report.Offset) {
-	if len(x.part.Marks) == maxMarks {
+	if len(x.part.Marks) >= maxMarks {
 		x.thin()
 	}
 	k := len(x.part.Marks)
