@@ -32,6 +32,7 @@ const (
 	registerFetch
 	registerJoin   // the generation was reached
 	registerForget // an excuse passed
+	registerAnew   // the group may have begun anew: its generations do
 )
 
 func (s register) step(op *registerOp, expire bool) (bool, register) {
@@ -46,6 +47,9 @@ func (s register) step(op *registerOp, expire bool) (bool, register) {
 		return true, s
 	case registerForget:
 		return true, register{vague: true, offset: s.offset, meta: s.meta}
+	case registerAnew:
+		s.generation = -1
+		return true, s
 	}
 	if s.vague {
 		return true, register{generation: s.generation, offset: op.offset, meta: op.meta}
@@ -94,6 +98,10 @@ func CheckOffsets(key string, calls, joined []Call, ex []excuse, opt Options) Re
 		case k.Op.Kind == history.FetchOffsets && k.Type == history.OK:
 			if opt.Weak != nil && opt.Weak(key, k.Call, k.Return) {
 				weak++
+				if opt.OffsetsExpire && op.offset < 0 { // or it asked one that knows less
+					op.kind, op.what = registerAnew, "fetch committed offset: none, perhaps expired"
+					add(k, k.Return, op)
+				}
 				if !everCommitted(k, calls) {
 					return Result{Model: "M3", Key: key, Verdict: Illegal, Ops: len(ops), Detail: fmt.Sprintf("fetch of committed offset %d %q (events %d to %d): nobody committed that", op.offset, op.meta, k.Call, k.Return)}
 				}

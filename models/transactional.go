@@ -3,7 +3,6 @@ package models
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/anishathalye/porcupine"
@@ -64,17 +63,25 @@ type txnOp struct {
 	what    string
 }
 
-// drift gives every state that a state may have become by itself.
-func (s txnState) drift() []txnState {
-	all := []txnState{s}
+// reach gives the states that a state may have become by itself and that are wanted. What comes after a wanted one can still come later, so
+// nobody looks behind it; nil wants all.
+func (s txnState) reach(wanted func(*txnState) bool) (found []txnState) {
+	all, seen := []txnState{s}, map[txnState]bool{s: true}
 	for i := 0; i < len(all); i++ {
+		d := all[i]
+		if wanted == nil || wanted(&d) {
+			if found = append(found, d); wanted != nil {
+				continue
+			}
+		}
 		for _, n := range all[i].moves() {
-			if !slices.Contains(all, n) {
+			if !seen[n] {
+				seen[n] = true
 				all = append(all, n)
 			}
 		}
 	}
-	return all
+	return found
 }
 
 // moves gives the states that come next without a call.
@@ -152,35 +159,55 @@ func (s *txnState) is(pid int64) bool {
 	return s.pid == pid
 }
 
-// step gives the states after a call, none where its answer is wrong.
+// step gives the states after a call, none where its answer is wrong. What the state may become by itself afterwards is left to the next call.
 func (s txnState) step(op *txnOp) (next []txnState) {
 	if op.unknown && op.call == "init" {
 		s.inits = min(s.inits+1, 100)
 		return []txnState{s}
 	}
-	for _, d := range s.drift() {
-		switch {
-		case op.unknown:
-			if d.is(op.pid) && d.epoch == op.epoch {
-				d.late |= lates[op.call]
-			}
-			next = append(next, d)
-		case op.err != "":
-			if d.refuses(op) {
-				next = append(next, d)
-			}
-		case op.call == "init":
+	switch {
+	case op.unknown:
+		next = s.reach(func(d *txnState) bool { return d.is(op.pid) && d.epoch == op.epoch })
+		for i := range next {
+			next[i].late |= lates[op.call]
+		}
+		next = append(next, s) // or it comes too late for any
+	case op.err != "":
+		next = s.reach(func(d *txnState) bool { return d.refuses(op) })
+	case op.call == "init":
+		for _, d := range s.reach(nil) {
 			if d.phase == txnOpen || d.phase == txnDecided {
 				continue
 			}
 			if n := d.init(); n.is(op.toPID) && n.epoch == op.toEpoch {
 				next = append(next, n)
 			}
-		default:
+		}
+	default:
+		for _, d := range s.reach(nil) {
 			next = append(next, d.does(op)...)
 		}
 	}
-	return next
+	return undominated(next)
+}
+
+// undominated leaves out the states that differ from another one only by fewer calls that may still happen: the other may do all that they may.
+func undominated(list []txnState) []txnState {
+	most := map[txnState]int{} // by the state without those calls: its place in out
+	out := list[:0]
+	for _, s := range list {
+		key := s
+		key.inits = 0
+		i, known := most[key]
+		switch {
+		case !known:
+			most[key] = len(out)
+			out = append(out, s)
+		case out[i].inits < s.inits:
+			out[i] = s
+		}
+	}
+	return out
 }
 
 // does gives the states after a call that was taken.

@@ -102,11 +102,11 @@ func tell(o *options, p *plan.Plan, r *outcome) {
 	}
 	fmt.Fprintln(w, "replay:", r.line.Replay)
 	w.Flush()
-	if r.res.Violation == nil {
+	if r.res.Violation == nil && r.line.Verdict != unchecked {
 		return
 	}
 	q := p
-	if o.shrink > 0 {
+	if o.shrink > 0 && r.res.Violation != nil {
 		q = shrink(o, p, r, func(*plan.Plan) (int64, bool) { return 0, true })
 	}
 	q.Mutant = o.mutant

@@ -237,7 +237,7 @@ func (f *filter) control(v records.View) error {
 	case plant.On(plant.S4) && isMarker:
 		return f.sift(v, o, false, f)
 	case !isMarker && v.Count() > 0: // of another kind
-	case gone && (v.Count() == 0 || v.HasDeleteHorizon() && v.DeleteHorizon() <= f.wall) && !f.producers.Holds(v):
+	case gone && (v.Count() == 0 || f.past(v)) && !f.producers.Holds(v):
 		f.touched = true
 		f.drop(v.BaseOffset(), v.LeaderEpoch())
 		return f.out.err
@@ -248,6 +248,11 @@ func (f *filter) control(v records.View) error {
 	}
 	f.keep(append(f.before(v.BaseOffset()), v...))
 	return f.out.err
+}
+
+// past says whether what a batch deletes or ends has been gone for long enough everywhere.
+func (f *filter) past(v records.View) bool {
+	return v.HasDeleteHorizon() && v.DeleteHorizon() <= f.wall && !f.lim.KeepDeletes
 }
 
 // allRecords is a records.Keeper of all.
@@ -296,7 +301,7 @@ func (f *filter) empty(v records.View, o *cleanTxn, held bool) {
 
 // sift takes over the records of a batch that stay. always: it gets a delete horizon, if it has none.
 func (f *filter) sift(v records.View, o *cleanTxn, always bool, k records.Keeper) error {
-	f.expired = v.HasDeleteHorizon() && v.DeleteHorizon() <= f.wall
+	f.expired = f.past(v)
 	horizon := int64(records.NoHorizon)
 	if v.LastOffset() <= f.keys.last { // what is above is not clean yet
 		horizon = f.wall + min(f.cfg.DeleteRetentionMS, maxOffset)

@@ -307,3 +307,52 @@ func TestACleanWaitsForWhatRetentionUnlinks(t *testing.T) {
 		t.Fatal("a segment that a response held is gone: the test is wrong")
 	}
 }
+
+// A replica that is behind must meet tombstones and markers, or it keeps for ever what they delete or end.
+func TestACleanKeepsWhatDeletesWhileAReplicaIsBehind(t *testing.T) {
+	for _, keep := range []bool{true, false} {
+		cfg := smallConfig()
+		cfg.SegmentBytes, cfg.DeleteRetentionMS = 1000, 0
+		m := fixed(t, cfg)
+		m.l.Append(keyed("k", false, records.Options{}), 0, nil)
+		v := keyed("a", true, records.Options{HasProducer: true, ProducerID: 11, Transactional: true})
+		m.l.Producers().Verify(v, false, 0)
+		m.l.Append(v, 0, nil)
+		for _, epoch := range []int16{0, 1} { // the second is what is known of the producer
+			m.l.Append(records.NewMarker(11, epoch, records.Marker{}, 1000), 0, nil)
+		}
+		m.l.Append(keyed("last", true, records.Options{}), 0, nil)
+		m.l.Append(keyed("active", true, records.Options{}), 0, nil)
+		m.w.settle()
+		m.l.SyncNow()
+		m.w.settle()
+		for range 3 {
+			m.l.cleaned = 0
+			m.w.env.Now.Wall += 10
+			m.w.do(func(tk *task.Task) {
+				if _, err := m.l.Clean(tk, CleanLimits{Stable: 5, MapBytes: 1 << 16, Room: 1 << 30, KeepDeletes: keep}); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+		markers := 0
+		m.w.do(func(tk *task.Task) {
+			for _, s := range m.l.segs {
+				if err := m.l.eachBatch(tk, s, func(v records.View) {
+					if _, ok := v.Marker(); ok {
+						markers++
+					}
+				}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		want, left := "last", 1
+		if keep {
+			want, left = "k last", 2
+		}
+		if got := strings.Join(keys(t, m, 5), " "); got != want || markers != left {
+			t.Fatalf("keep %v: %q and %d markers stand, want %q and %d", keep, got, markers, want, left)
+		}
+	}
+}

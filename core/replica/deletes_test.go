@@ -132,3 +132,17 @@ func TestAReplicaJoinsTheISROnceItHasDeletedWhatDeleteRecordsWasAskedToDelete(t 
 		}
 	})
 }
+
+func TestAllIsEverywhereOnlyWhereALeaderHasEveryReplicaInSync(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := inGroup(t, rapid.SampledFrom([]int32{0, 1}).Draw(t, "leader"))
+		isr := []int32{0, 1, 2}[:rapid.IntRange(2, 3).Draw(t, "in sync")]
+		w.p.Apply(State{Leader: w.p.state.Leader, LeaderEpoch: 1, PartitionEpoch: 2, ISR: isr, Replicas: []int32{0, 1, 2}, MinISR: 2,
+			BrokerEpochs: func(int32) (int64, bool) { return 7, true }}, w.e.Now.Mono)
+		w.round()
+		w.drain()
+		if got, want := w.p.Everywhere(), w.p.state.Leader == w.p.state.Me && len(isr) == 3; got != want {
+			t.Fatalf("leader %d, ISR %v: %v", w.p.state.Leader, isr, got)
+		}
+	})
+}

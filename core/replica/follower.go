@@ -54,7 +54,7 @@ func (p *Partition) answers(leaderEpoch int32) kerr.Code {
 func (p *Partition) Received(batches []byte, lease *buf.Lease, leaderHW, leaderStart int64, leaderEpoch int32) kerr.Code {
 	c := p.answers(leaderEpoch)
 	if c == kerr.None {
-		if v, ok := p.straddling(batches); ok {
+		if v, ok := p.straddling(batches, leaderStart); ok {
 			p.beginAt(v, lease)
 			return kerr.None
 		}
@@ -73,16 +73,17 @@ func (p *Partition) Received(batches []byte, lease *buf.Lease, leaderHW, leaderS
 	return kerr.None
 }
 
-// straddling gives the first batch of an answer if it begins below the start of this log, which is empty: DeleteRecords has moved the
-// leader's log start into the midst of a batch (KAFKA-6975).
-func (p *Partition) straddling(batches []byte) (records.View, bool) {
+// straddling gives the first batch of an answer if it begins below the end of this log, and nothing of this log counts any more: it is empty,
+// or the leader has deleted up to its end. DeleteRecords has moved the leader's log start into the midst of a batch (KAFKA-6975). What this log
+// has in the batch's place may be of an earlier epoch: the leader does not know any more that the epoch had ended before.
+func (p *Partition) straddling(batches []byte, leaderStart int64) (records.View, bool) {
 	v, _, ok := records.Split(batches)
 	at := p.Log.End()
-	return v, ok && p.Log.Start() == at && v.Magic() == 2 && 0 <= v.BaseOffset() && v.BaseOffset() < at && v.LastOffset() >= at &&
+	return v, ok && (p.Log.Start() == at || leaderStart >= at) && v.Magic() == 2 && 0 <= v.BaseOffset() && v.BaseOffset() < at && v.LastOffset() >= at &&
 		v.LastOffset() <= maxOffset && v.LeaderEpoch() <= p.state.LeaderEpoch
 }
 
-// beginAt makes the empty log begin where a batch does, and takes the batch. The log start follows the leader's again once the high watermark
+// beginAt makes the log an empty one that begins where a batch does, and takes the batch. The log start follows the leader's again once the high watermark
 // allows it.
 func (p *Partition) beginAt(v records.View, lease *buf.Lease) {
 	if lease != nil {

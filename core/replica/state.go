@@ -141,6 +141,18 @@ func (p *Partition) follow() {
 // IsLeader says whether appends are taken here.
 func (p *Partition) IsLeader() bool { return p.role == alone || p.role == leading }
 
+// Everywhere says that each replica has all that stands below the high watermark: this one leads, and all are in sync. Only a leader knows.
+func (p *Partition) Everywhere() bool {
+	if p.role == leading {
+		for _, r := range p.state.Replicas {
+			if !slices.Contains(p.state.ISR, r) {
+				return false
+			}
+		}
+	}
+	return p.IsLeader()
+}
+
 // Following gives the leader that this replica fetches from, and the epoch; false if it fetches from nobody.
 func (p *Partition) Following() (leader, leaderEpoch int32, ok bool) {
 	return p.state.Leader, p.state.LeaderEpoch, p.role == following && p.state.Leader >= 0

@@ -39,6 +39,8 @@ type Operator struct {
 	away    voter            // the voter that was removed; id 0: none
 	awayOf  int64            // the order's B
 	altered map[int64]string // by an order's B: the topic that it set something of
+	strays  []string         // topics whose policy was to be set, with no answer: that may still come (F:N3), after it has been put back
+	nextTry clock.Time       // when they are put back once more
 }
 
 // OperatorID is its client number: behind those that plans give out, since value and process numbers hang on it.
@@ -86,6 +88,12 @@ func (o *Operator) tick() {
 	if next := o.next; next != nil {
 		o.next = nil
 		next()
+	}
+	if now := o.n.Now(); len(o.strays) > 0 && o.healed && now >= o.nextTry && o.link.open() {
+		o.nextTry = now.Add(3 * clock.Second)
+		for _, topic := range o.strays {
+			o.alterTopic(o.link, topic, "cleanup.policy", func(kerr.Code, error) {})
+		}
 	}
 	o.work()
 }

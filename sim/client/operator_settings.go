@@ -48,5 +48,10 @@ func (o *Operator) set(x *Order, w *world, draw func(*world) string) {
 		name = t.name
 		o.altered[x.B] = name
 	}
-	o.alterTopic(o.link, name, set, func(c kerr.Code, err error) { o.settled(c, err, name+": "+set) })
+	o.alterTopic(o.link, name, set, func(c kerr.Code, err error) {
+		if err != nil && x.Verb == "policy" && !x.Undo {
+			o.strays = append(o.strays, name)
+		}
+		o.settled(c, err, name+": "+set)
+	})
 }

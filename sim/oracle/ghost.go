@@ -20,6 +20,7 @@ type ghosts struct {
 	deleted map[string]bool // topics that somebody asked to delete
 	// retained are topics that retention may shorten at any time.
 	retained map[string]bool
+	nameless bool // the checkpoint that says of which topics log starts are has rotted
 }
 
 // mark is what a partition had shown when an operation began.
@@ -127,6 +128,8 @@ func (g *ghosts) before(e *history.Event) {
 				strings.HasSuffix(o.Meta, "/truncation-checkpoint")) {
 				g.forgetStarts()
 			}
+			// This one is not written anew with each start that is told, so that what is told from now on is in doubt as well.
+			g.nameless = g.nameless || rotten && strings.HasSuffix(o.Meta, "/topic-id-checkpoint")
 		}
 	}
 }
@@ -190,7 +193,7 @@ func (g *ghosts) after(e *history.Event) {
 				c.value, c.known, c.acked = r.Value, true, true
 				h.exposed, h.acked = max(h.exposed, r.Offset+1), max(h.acked, r.Offset+1)
 			}
-		case o.Kind == history.DeleteRecords:
+		case o.Kind == history.DeleteRecords && !g.nameless:
 			h := g.of(o.Key)
 			h.toldStart = max(h.toldStart, o.Offset)
 		case o.Kind == history.ListOffsets && o.Timestamp == -1:
