@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/seedlog/seedlog/sim/mutant"
@@ -17,7 +19,7 @@ func (o *options) observe(s *subject) error {
 	switch {
 	case o.report == "":
 		return nil
-	case s.observe == nil:
+	case !systems[o.system].reports:
 		return fmt.Errorf("-report is of the broker; leave out -system %s", o.system)
 	case filepath.Ext(o.report) != ".html":
 		return fmt.Errorf("-report %q; name a file that ends in .html", o.report)
@@ -55,12 +57,33 @@ func (o *options) writeReport(out *outcome) error {
 	if err := os.MkdirAll(filepath.Dir(o.report), 0o755); err != nil {
 		return fmt.Errorf("make the report's directory: %w", err)
 	}
-	twin := strings.TrimSuffix(o.report, ".html") + ".jsonl"
-	if err := errors.Join(writeFile(o.report, func(w io.Writer) error { return r.WriteHTML(w, against) }), writeFile(twin, r.WriteLines)); err != nil {
+	if err := errors.Join(writeFile(o.report, func(w io.Writer) error { return r.WriteHTML(w, against) }), writeFile(twinOf(o.report), r.WriteLines)); err != nil {
 		return err
 	}
 	out.line.Report = o.report
 	return nil
+}
+
+// twinOf is the file beside a report's page.
+func twinOf(page string) string { return strings.TrimSuffix(page, ".html") + ".jsonl" }
+
+// reportPlan writes a report of a plan that fails, beside the plan's file: it runs once more, in a process of its own. It says where the page is, "" if
+// there is none.
+func (o *options) reportPlan(file string) (page string) {
+	if !systems[o.system].reports {
+		return ""
+	}
+	page = strings.TrimSuffix(file, ".plan.json") + ".report.html"
+	cmd := exec.Command(os.Args[0], "run", "-plan", file, "-report", page, "-outcome", os.DevNull, "-mutant", o.mutant, "-system", o.system, "-limit", strconv.Itoa(o.limit), "-flush", "", "-seed", "")
+	cmd.Env = append(os.Environ(), "PLAN=", "SEED=", "LOGS=", "REPORT=", "AGAINST=")
+	os.Remove(page)
+	if cmd.Run() == nil { // it fails, so a pass is no repetition
+		return ""
+	}
+	if _, err := os.Stat(page); err != nil {
+		return ""
+	}
+	return page
 }
 
 func readTwin(path string) (*report.Run, error) {

@@ -127,6 +127,9 @@ func tell(o *options, p *plan.Plan, r *outcome) {
 		fmt.Fprintf(w, " SYSTEM=%s", o.system)
 	}
 	fmt.Fprintln(w)
+	if page := o.reportPlan(path); page != "" {
+		fmt.Fprintln(w, "report:", page)
+	}
 }
 
 // keepHistory writes what clients asked and were told in the failing run, for sim check and for people.

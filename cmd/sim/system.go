@@ -25,6 +25,8 @@ type system struct {
 	quorum func(p *plan.Plan) bool
 	// workloads gives smaller client programs of a plan; nil if it cannot.
 	workloads func(p *plan.Plan) []json.RawMessage
+	// reports says that there can be a report of a run.
+	reports bool
 }
 
 // subject is one run's system.
@@ -41,7 +43,7 @@ type subject struct {
 const defaultSystem = "broker"
 
 var systems = map[string]system{
-	"broker": {plan: run.Draw, prepare: brokerPrepare, quorum: run.Quorum, workloads: run.Workloads},
+	"broker": {plan: run.Draw, prepare: brokerPrepare, quorum: run.Quorum, workloads: run.Workloads, reports: true},
 	"toy":    {plan: toyPlan, prepare: toyPrepare},
 	"quorum": {plan: func(seed uint64, m plan.Menu) *plan.Plan { return quorumsim.Plan(seed, m.Flush) }, prepare: quorumPrepare, quorum: func(*plan.Plan) bool { return true }},
 }

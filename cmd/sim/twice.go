@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -22,7 +23,7 @@ type twiceLine struct {
 }
 
 // twice runs each seed in two fresh processes, one with one processor and eager garbage collection, one with four processors, every log
-// line written and the machine kept busy: their hashes must be equal. It is the proof that a seed is one history. A plan with a quorum
+// line written, a report made and the machine kept busy: their hashes must be equal. It is the proof that a seed is one history. A plan with a quorum
 // has one processor in either; there the second process collects garbage at other steps.
 func twice(o *options, args []string) int {
 	var seeds []uint64
@@ -74,6 +75,10 @@ func fresh(o *options, command string, seed uint64, loaded bool) freshRun {
 	}
 	if command == "run" {
 		args = append(args, "-seed", strconv.FormatUint(seed, 10))
+		if page, remove := o.reportAside(); loaded && page != "" {
+			args = append(args, "-report", page)
+			defer remove()
+		}
 	} else {
 		args = append(args, strconv.FormatUint(seed, 10))
 	}
@@ -88,6 +93,15 @@ func fresh(o *options, command string, seed uint64, loaded bool) freshRun {
 		r.trace = l.Trace
 	}
 	return r
+}
+
+// reportAside names a file for a report that nobody will read, and gives what removes it and its twin; "": the system has none.
+func (o *options) reportAside() (page string, remove func()) {
+	if !systems[o.system].reports {
+		return "", nil
+	}
+	page = filepath.Join(os.TempDir(), fmt.Sprintf("sim-twice-%d.html", os.Getpid()))
+	return page, func() { os.Remove(page); os.Remove(twinOf(page)) }
 }
 
 // busy keeps as many processors busy as there are, until its result is called.

@@ -60,7 +60,11 @@ func parts(r, o *Run) []string {
 
 // sentence tells of an operation.
 func (o *Op) sentence() string {
-	return fmt.Sprintf("at %s client %d: %s %s (%s), %s after %s ms", Seconds(o.Begin), o.Client, o.F, o.Key, o.Text, o.Type, millis(o.End-o.Begin))
+	how := fmt.Sprintf("%s after %s ms", o.Type, millis(o.End-o.Begin))
+	if o.Type == "open" {
+		how = "never answered"
+	}
+	return fmt.Sprintf("at %s client %d: %s %s (%s), %s", Seconds(o.Begin), o.Client, o.F, o.Key, o.Text, how)
 }
 
 func checked(r *Run) map[string]int64 {

@@ -50,10 +50,10 @@ type groupView struct {
 }
 
 type rowView struct {
-	Name, Means string
-	Checked     int64
-	Unchecked   int64
-	State       string // held, broken, idle, open, counted
+	Name, Means, Note string
+	Checked           int64
+	Unchecked         int64
+	State             string // held, broken, idle, open, counted
 }
 
 // kindView is a kind of operation and how those of it ended.
@@ -122,10 +122,16 @@ func (v *view) guarantees(r *Run) {
 	for _, g := range groups {
 		var rows []rowView
 		for _, p := range g.rows {
-			if c, ok := left[p.name]; ok {
-				rows = append(rows, v.row(r, p, c))
-				delete(left, p.name)
+			c, ok := left[p.name]
+			if !ok && !strings.HasPrefix(p.name, "history:") { // what is never counted, and the checkers of others
+				continue
 			}
+			w := v.row(r, p, c)
+			if reads, ok := left[p.name+" strong reads"]; ok {
+				w.Note = fmt.Sprintf("Of these, reads judged strictly: %s; reads that may lag: %s.", Number(reads.Checked), Number(left[p.name+" weak reads"].Checked))
+			}
+			rows = append(rows, w)
+			delete(left, p.name)
 		}
 		v.add(g.title, rows)
 	}

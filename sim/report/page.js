@@ -36,7 +36,7 @@
       for (const s of list(n.lives)) bar(c, y + 2, 14, s.begin_ns, s.end_ns, i + 1, "", "n" + (i + 1) + ", " + s.text);
     }));
     for (const inner of [false, true]) {
-      const parts = list(run.parts).filter((p) => !!p.internal === inner);
+      const parts = list(run.parts).filter((p) => !!p.internal === inner).sort((a, b) => (b.key === run.key) - (a.key === run.key));
       if (!parts.length || inner && !document.getElementById("internal").checked) continue;
       head(inner ? "Partitions of internal topics" : "Partitions");
       for (const p of parts) partition(p);

@@ -24,7 +24,7 @@ func broken() *Run {
 		Head: Head{Seed: 7, Plan: "sha256:ab", Trace: "cd", Verdict: Fail, Build: "rev", Go: "go1", Nodes: 2, Shards: 1, Clients: 1, Flush: "ack",
 			Replay: "make sim SEED=7", End: 9 * sec, Events: 1234567},
 		Violation: &Violation{Property: "I:I3", At: 9 * sec, Was: "v1.3", Is: "t/0 offset 3: nothing", Key: "t/0", Last: []string{"a line"}},
-		Checks:    []Check{{Name: "I:I3", Checked: 12}, {Name: "I:S2"}, {Name: "history:M1", Checked: 4, Unchecked: 1}, {Name: "history:M1 weak reads"}},
+		Checks:    []Check{{Name: "I:I3", Checked: 12}, {Name: "I:S2"}, {Name: "history:M1", Checked: 4, Unchecked: 1}, {Name: "history:M1 strong reads", Checked: 3}, {Name: "history:M1 weak reads"}},
 		Faults:    []FaultCount{{Class: "F:D1", On: true, Count: 1}, {Class: "F:N8", On: true}},
 		Spans:     []Span{{Begin: 3 * sec, End: 5 * sec, Class: "F:D1", Node: 1, Text: "loses power"}, {Begin: sec, End: 2 * sec, Class: "F:N5", Node: 2, Text: "isolate"}},
 		Lanes:     []NodeLane{{Lives: []Span{{End: 3 * sec, Text: "process 1, lost its power"}, {Begin: 5 * sec, End: 9 * sec, Text: "process 2"}}}, {Lives: []Span{{End: 9 * sec}}}},
@@ -55,7 +55,7 @@ func TestThePageTellsOfTheViolation(t *testing.T) {
 	s := written(t, broken(), nil)
 	for _, want := range []string{
 		"After 9.000 s a promise did not hold on partition t/0", "is still in the log", "make sim SEED=7", "sha256:ab", "v1.3", "t/0 offset 3: nothing", "not exercised", "1,234,567",
-		"Produce v13, 99 B", "answer to Fetch, 140 B", "leads t/0, epoch 4", "process 1, lost its power", "F:N5 isolate", "I:I3 is broken", "m:P1", "a sync is counted too early", "5 operations", "a line",
+		"Produce v13, 99 B", "answer to Fetch, 140 B", "leads t/0, epoch 4", "process 1, lost its power", "F:N5 isolate", "I:I3 is broken", "m:P1", "a sync is counted too early", "5 operations", "a line", "reads judged strictly: 3; reads that may lag: 0", "history:lost-write",
 	} {
 		require.Contains(t, s, want)
 	}
@@ -167,7 +167,7 @@ func TestADifferenceNamesTheFirstOperationThatIsAnother(t *testing.T) {
 	o.Violation, o.Verdict = nil, Pass
 	d := r.Compare(o)
 	require.False(t, d.Same)
-	require.Equal(t, []string{"Here: at 4.000 s client 1: poll t/0 (), open after 5000.0 ms", "There: at 4.000 s client 1: poll t/0 (), ok after 5000.0 ms"}, d.First)
+	require.Equal(t, []string{"Here: at 4.000 s client 1: poll t/0 (), never answered", "There: at 4.000 s client 1: poll t/0 (), ok after 5000.0 ms"}, d.First)
 	require.Equal(t, []Row{{"verdict", Fail, Pass}, {"property", "I:I3", ""}, {"trace", "cd", "ef"}}, d.Heads)
 	require.Equal(t, []Row{{"checks of I:I3", "12", "13"}, {"restarts", "1", "0"}}, d.Rows)
 	require.Contains(t, written(t, r, d), "There: at 4.000 s client 1")

@@ -176,7 +176,8 @@ func told(e *history.Event) string {
 		o := &e.Ops[0]
 		switch o.Kind {
 		case history.Send:
-			b = append(b, fmt.Sprintf("%d records, acks=%d", len(o.Records), o.Acks))
+			acks := strings.Replace(fmt.Sprint(o.Acks), "-1", "all", 1)
+			b = append(b, fmt.Sprintf("%d records, acks=%s", len(o.Records), acks))
 			if e.Type == history.OK && len(o.Records) > 0 {
 				b = append(b, fmt.Sprintf("at offset %d", o.Records[0].Offset))
 			}
