@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -160,16 +159,15 @@ func refused(b []byte, again []int32) ([]int32, error) {
 	if err := resp.ReadFrom(b); err != nil {
 		return nil, err
 	}
-	if len(resp.Topics) != 1 {
-		return nil, fmt.Errorf("a Produce response of %d topics", len(resp.Topics))
-	}
-	for _, p := range resp.Topics[0].Partitions {
-		switch err := kerr.ErrorForCode(p.ErrorCode); {
-		case err == nil:
-		case kerr.IsRetriable(err):
-			again = append(again, p.Partition)
-		default:
-			return nil, err
+	for _, t := range resp.Topics { // Apache Kafka names a topic twice where some of its partitions refuse
+		for _, p := range t.Partitions {
+			switch err := kerr.ErrorForCode(p.ErrorCode); {
+			case err == nil:
+			case kerr.IsRetriable(err):
+				again = append(again, p.Partition)
+			default:
+				return nil, err
+			}
 		}
 	}
 	return again, nil

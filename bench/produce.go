@@ -16,8 +16,9 @@ import (
 // shape is how a load of Produce requests looks. Each connection writes to one partition.
 type shape struct {
 	partitions, conns int
-	inFlight          int // requests on a connection that are not answered
-	records, size     int // of a batch; bytes of a record's value
+	inFlight          int  // requests on a connection that are not answered
+	stamped           int8 // each batch has a producer and a sequence number (1), or its checksum is made anew like theirs (-1)
+	records, size     int  // of a batch; bytes of a record's value
 }
 
 // rawShape has batches of 64 KiB with records of 1 KiB.
@@ -30,6 +31,26 @@ func oneShape(inFlight int) shape {
 
 func rawProduce(ctx context.Context, s *system, scale float64) (*sample, error) {
 	return produceGB(ctx, s, 1.5*scale, rawShape)
+}
+
+// idempotence sends batches of 64 KiB with and without producers, in turns, and sets the one against the other.
+func idempotence(ctx context.Context, s *system, scale float64) (*sample, error) {
+	const turns = 4
+	var with, without sample
+	for turn := range 2 * turns {
+		sh, to := rawShape, &without
+		if sh.stamped = -1; turn%2 == 1 {
+			sh.stamped, to = 1, &with
+		}
+		x, err := produceGB(ctx, s, 1.5*scale/turns, sh)
+		if err != nil {
+			return nil, err
+		}
+		to.seconds, to.cpu, to.records, to.bytes = to.seconds+x.seconds, to.cpu+x.cpu, to.records+x.records, to.bytes+x.bytes
+	}
+	with.more = map[string]float64{"idempotent_rate": (with.records / with.seconds) / (without.records / without.seconds),
+		"idempotent_cpu": (with.cpu / with.bytes) / (without.cpu / without.bytes)}
+	return &with, nil
 }
 
 func produceGB(ctx context.Context, s *system, gb float64, sh shape) (*sample, error) {
@@ -71,6 +92,7 @@ func pump(ctx context.Context, s *system, sh shape, n int64) (*sample, error) {
 			return nil, err
 		}
 		defer lanes[i].c.Close()
+		lanes[i].stamp(batch, sh.stamped, s.producer())
 	}
 	m, err := startMeter(s)
 	if err != nil {
@@ -103,6 +125,34 @@ type lane struct {
 	frame   []byte
 	atError int // where the response has its error code
 	times   []time.Duration
+	batch   []byte // within frame, where each request's is another; nil: all are the same
+	id      int64
+	seq     int32
+	records int32
+}
+
+// stamp has each batch be of a producer, or only as dear to send as if it were.
+func (l *lane) stamp(batch []byte, how int8, id int64) {
+	if how == 0 {
+		return
+	}
+	l.batch, l.records = l.frame[len(l.frame)-len(batch):], int32(binary.BigEndian.Uint32(batch[57:]))
+	if l.id = -1; how > 0 {
+		l.id = id
+	}
+}
+
+// next gives the next request.
+func (l *lane) next() []byte {
+	if l.batch != nil {
+		seq := l.seq
+		if l.id < 0 {
+			seq = -1
+		}
+		stamp(l.batch, l.id, seq)
+		l.seq += l.records
+	}
+	return l.frame
 }
 
 // newLane connects, and waits until the partition takes a batch: what the metadata name as a leader may not be ready to be one.
@@ -166,7 +216,7 @@ func (l *lane) run(inFlight int, left *atomic.Int64) error {
 		for left.Add(-1) >= 0 {
 			began := time.Now()
 			sent <- began
-			if _, err := l.c.Write(l.frame); err != nil {
+			if _, err := l.c.Write(l.next()); err != nil {
 				failed <- err
 				return
 			}
@@ -192,7 +242,7 @@ func (l *lane) run(inFlight int, left *atomic.Int64) error {
 func (l *lane) alternate(left *atomic.Int64) error {
 	for left.Add(-1) >= 0 {
 		began := time.Now()
-		if _, err := l.c.Write(l.frame); err != nil {
+		if _, err := l.c.Write(l.next()); err != nil {
 			return err
 		}
 		if err := l.answer(); err != nil {

@@ -32,6 +32,9 @@ type line struct {
 	CPUPerReq float64 `json:"cpu_us_per_req,omitempty"`
 	Syncs     float64 `json:"syncs,omitempty"`
 	SyncPerGB float64 `json:"syncs_per_gb,omitempty"`
+	SyncsEach float64 `json:"syncs_each,omitempty"`      // of a transaction
+	RateIdem  float64 `json:"idempotent_rate,omitempty"` // of the same load without producer ids
+	CPUIdem   float64 `json:"idempotent_cpu,omitempty"`
 	P50       float64 `json:"p50_ms,omitempty"`
 	P99       float64 `json:"p99_ms,omitempty"`
 	P999      float64 `json:"p999_ms,omitempty"`
@@ -108,7 +111,7 @@ func summary(name string, s *system, samples []*sample) *line {
 		P99:       round(of(func(x *sample) float64 { return x.quantile(.99) })),
 		P999:      round(of(func(x *sample) float64 { return x.quantile(.999) })),
 		RSS:       round(of(func(x *sample) float64 { return x.rss / 1e6 })),
-		ReadyMS:   more("ready_ms"), StartCPU: more("start_cpu_s"), CreateMS: more("created_ms"), AckedMS: more("all_acked_ms"), BytesEach: more("bytes_each"), CPUShare: more("cpu_share"),
+		ReadyMS:   more("ready_ms"), StartCPU: more("start_cpu_s"), CreateMS: more("created_ms"), AckedMS: more("all_acked_ms"), SyncsEach: more("syncs_each"), RateIdem: more("idempotent_rate"), CPUIdem: more("idempotent_cpu"), BytesEach: more("bytes_each"), CPUShare: more("cpu_share"),
 	}
 }
 

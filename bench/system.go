@@ -32,6 +32,7 @@ type system struct {
 	readyMS     float64 // from exec until it serves
 	warmGB      float64
 	topics      int       // made so far: each load has a topic of its own
+	producers   int64     // ids given out
 	dir         string    // of the bare disk, which is no broker
 	nodes       []*system // of a cluster; addr and pid are the first one's
 }

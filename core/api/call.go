@@ -57,7 +57,7 @@ type Item struct {
 	diverges bool  // the reader has what the leader has not: REpoch, ROff say since where (KIP-595)
 	prefer   int32 // the replica to read from instead, -1 none
 	sparse   int64 // gaps below are compaction's; 0: not said
-	lso      int64 // last stable offset
+	lso      int64 // last stable offset; for a follower replica.Partition.Everywhere
 	aborted  []wire.AbortedTxn
 	found    any // what a cold request asked for
 

@@ -49,6 +49,9 @@ func (x *reader) end(p *replica.Partition) int64 {
 // where notes what an answer says of the partition, and where the reader stops.
 func (it *Item) where(x *reader, p *replica.Partition) {
 	it.HW, it.lso, it.Start, it.end, it.log = p.HighWatermark(), p.LastStable(), p.Log.Start(), x.end(p), p.Log
+	if x.follows() { // which has no use for the other
+		it.lso = p.Everywhere()
+	}
 }
 
 // partitionOf finds the partition of a Fetch's item, or leaves the code that says why it is not read here.

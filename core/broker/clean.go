@@ -106,8 +106,8 @@ func (s *Shard) cleanLog(t *task.Task, p *replica.Partition) {
 			c.rate.Take(s.env.Now.Mono, n)
 			return c.rate.Wait(s.env.Now.Mono)
 		},
-		Cancelled:   func() bool { return s.phase != serving || p.Offline() || p.Closed() || !s.node.CleanerEnable },
-		KeepDeletes: !p.Everywhere(),
+		Cancelled: func() bool { return s.phase != serving || p.Offline() || p.Closed() || !s.node.CleanerEnable },
+		Deletes:   p.Everywhere(),
 	})
 	if t.Stopped() {
 		return

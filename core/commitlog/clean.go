@@ -32,9 +32,9 @@ type CleanLimits struct {
 	Room      int64                            // bytes that new segments may take beside the old ones
 	Spend     func(bytes int64) clock.Duration // how long to wait after so many bytes were read or written; nil: not at all
 	Cancelled func() bool                      // the clean is not wanted any more; nil: it is
-	// KeepDeletes keeps tombstones and markers though their time has passed: a replica may not have them yet, and would keep for ever what they
-	// delete or end if it found them gone.
-	KeepDeletes bool
+	// Deletes is where tombstones and markers whose time has passed stay from on: a replica may not have them yet, and would keep for ever what
+	// they delete or end if it found them gone.
+	Deletes int64
 }
 
 // Cleaned says what a clean has done.

@@ -74,7 +74,7 @@ func BenchmarkClean(b *testing.B) {
 				b.StartTimer()
 				before := cpuTime()
 				x.do(func(t *task.Task) {
-					done, err := again.l.Clean(t, CleanLimits{Stable: m.l.End(), MapBytes: 128 << 20, Room: 1 << 40})
+					done, err := again.l.Clean(t, CleanLimits{Stable: m.l.End(), Deletes: m.l.End(), MapBytes: 128 << 20, Room: 1 << 40})
 					if err != nil || done.To != m.l.End() || again.l.Size() > size*4/5 {
 						b.Errorf("%+v %v", done, err)
 					}

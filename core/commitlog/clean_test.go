@@ -121,7 +121,7 @@ func (m *cleanTwin) limits() CleanLimits {
 	if o, ok := m.l.Producers().FirstUnstable(); ok {
 		stable = min(stable, o)
 	}
-	return CleanLimits{Stable: stable, MapBytes: slotBytes * rapid.Int64Range(4, 20).Draw(m.t, "map"), Room: 1 << 30}
+	return CleanLimits{Stable: stable, Deletes: stable, MapBytes: slotBytes * rapid.Int64Range(4, 20).Draw(m.t, "map"), Room: 1 << 30}
 }
 
 // clean runs one whole, or so many steps of it, -1 all.

@@ -252,7 +252,7 @@ func (f *filter) control(v records.View) error {
 
 // past says whether what a batch deletes or ends has been gone for long enough everywhere.
 func (f *filter) past(v records.View) bool {
-	return v.HasDeleteHorizon() && v.DeleteHorizon() <= f.wall && !f.lim.KeepDeletes
+	return v.HasDeleteHorizon() && v.DeleteHorizon() <= f.wall && v.LastOffset() < f.lim.Deletes
 }
 
 // allRecords is a records.Keeper of all.

@@ -189,7 +189,7 @@ func TestADeletionInTheMidstOfACleanLosesNoTombstone(t *testing.T) {
 		m.w.settle()
 		var err error
 		tk := task.Go(m.w.env, func(tk *task.Task) {
-			_, err = m.l.Clean(tk, CleanLimits{Stable: m.l.End(), MapBytes: 1 << 16, Room: 1 << 30})
+			_, err = m.l.Clean(tk, CleanLimits{Stable: m.l.End(), Deletes: m.l.End(), MapBytes: 1 << 16, Room: 1 << 30})
 		})
 		for range steps {
 			m.w.step()
@@ -281,7 +281,9 @@ func TestACleanWaitsForWhatRetentionUnlinks(t *testing.T) {
 	clean := func() *task.Task {
 		m.w.env.Now.Wall += 10
 		m.l.cleaned = 0
-		return task.Go(m.w.env, func(tk *task.Task) { m.l.Clean(tk, CleanLimits{Stable: end, MapBytes: 1 << 16, Room: 1 << 30}) })
+		return task.Go(m.w.env, func(tk *task.Task) {
+			m.l.Clean(tk, CleanLimits{Stable: end, Deletes: end, MapBytes: 1 << 16, Room: 1 << 30})
+		})
 	}
 	s := m.l.segs[0]
 	s.pins++
@@ -310,7 +312,7 @@ func TestACleanWaitsForWhatRetentionUnlinks(t *testing.T) {
 
 // A replica that is behind must meet tombstones and markers, or it keeps for ever what they delete or end.
 func TestACleanKeepsWhatDeletesWhileAReplicaIsBehind(t *testing.T) {
-	for _, keep := range []bool{true, false} {
+	for _, deletes := range []int64{0, 2, 5} {
 		cfg := smallConfig()
 		cfg.SegmentBytes, cfg.DeleteRetentionMS = 1000, 0
 		m := fixed(t, cfg)
@@ -330,7 +332,7 @@ func TestACleanKeepsWhatDeletesWhileAReplicaIsBehind(t *testing.T) {
 			m.l.cleaned = 0
 			m.w.env.Now.Wall += 10
 			m.w.do(func(tk *task.Task) {
-				if _, err := m.l.Clean(tk, CleanLimits{Stable: 5, MapBytes: 1 << 16, Room: 1 << 30, KeepDeletes: keep}); err != nil {
+				if _, err := m.l.Clean(tk, CleanLimits{Stable: 5, Deletes: deletes, MapBytes: 1 << 16, Room: 1 << 30}); err != nil {
 					t.Fatal(err)
 				}
 			})
@@ -347,12 +349,9 @@ func TestACleanKeepsWhatDeletesWhileAReplicaIsBehind(t *testing.T) {
 				}
 			}
 		})
-		want, left := "last", 1
-		if keep {
-			want, left = "k last", 2
-		}
-		if got := strings.Join(keys(t, m, 5), " "); got != want || markers != left {
-			t.Fatalf("keep %v: %q and %d markers stand, want %q and %d", keep, got, markers, want, left)
+		want := map[int64]string{0: "k last, 2 markers", 2: "last, 2 markers", 5: "last, 1 markers"}[deletes]
+		if got := fmt.Sprintf("%s, %d markers", strings.Join(keys(t, m, 5), " "), markers); got != want {
+			t.Fatalf("up to %d: %q stand, want %q", deletes, got, want)
 		}
 	}
 }

@@ -163,11 +163,14 @@ func TestTakingAReassignmentBackIsRefusedIfOnlyWhatItAddedIsInSync(t *testing.T)
 	want(t, "3 in sync", c.alter("a", 1, 3), kerr.None)
 	c.kill(1)
 	c.is("a", 3, []int32{3})
-	code, text := c.reassign("a", nil, 0, false)
-	if code != kerr.InvalidReplicaAssignment || text != "Unable to revert partition assignment for a:0 because it would require an unclean leader election." {
-		t.Fatal(code, text)
+	for _, allowed := range []string{"false", "true"} { // it cannot happen now, and later it may not be allowed any more
+		c.alterConfig(metadata.ResourceTopic, "a", "unclean.leader.election.enable", allowed)
+		code, text := c.reassign("a", nil, 0, false)
+		if code != kerr.InvalidReplicaAssignment || text != "Unable to revert partition assignment for a:0 because it would require an unclean leader election." {
+			t.Fatal(allowed, code, text)
+		}
 	}
-	code, _ = c.reassign("a", []int32{1, 2}, 0, false)
+	code, _ := c.reassign("a", []int32{1, 2}, 0, false)
 	want(t, "to what it was before", code, kerr.None)
 	c.is("a", 3, []int32{3})
 }

@@ -86,7 +86,8 @@ func (c *Context) cancelReassignment(t *metadata.Topic, n int32) (metadata.Recor
 	ch := c.change(t, n)
 	ch.setReplicas(minus(p.Replicas, p.Adding))
 	ch.isr, ch.adding, ch.removing = minus(p.ISR, p.Adding), nil, nil
-	if len(ch.isr) == 0 && len(p.ISR) > 0 && len(common(p.ELR, ch.replicas)) == 0 && ch.elect != electUnclean {
+	// An unclean election must be allowed, and happen now: the setting may be another when one of those replicas is back.
+	if len(ch.isr) == 0 && len(p.ISR) > 0 && len(common(p.ELR, ch.replicas)) == 0 && (ch.elect != electUnclean || !slices.ContainsFunc(ch.replicas, ch.acceptable)) {
 		return nil, refuse(kerr.InvalidReplicaAssignment,
 			"Unable to revert partition assignment for %s:%d because it would require an unclean leader election.", t.Name, n)
 	}

@@ -153,6 +153,7 @@ func (p *part) take(x *wire.FetchedPart, lease *buf.Lease) {
 		p.declined(c)
 		return
 	}
+	p.follower.LeaderKnows(x.LastStableOffset)
 	if len(b) > 0 || !p.asked.refused {
 		p.failures = 0
 	}

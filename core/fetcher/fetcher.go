@@ -23,6 +23,8 @@ type Follower interface {
 	// Received hands over whole batches whose CRC is right, or nil, with what the leader said beside them. The follower retains the lease if it
 	// keeps the batches.
 	Received(batches []byte, lease *buf.Lease, leaderHW, leaderStart int64, leaderEpoch int32) kerr.Code
+	// LeaderKnows: every replica has the log below an offset.
+	LeaderKnows(everywhere int64)
 	// Truncate: the leader's log ends at end in epoch, the largest one not above ours (KIP-595).
 	Truncate(epoch int32, end int64, leaderEpoch int32) kerr.Code
 	// OutOfRange: the leader has nothing at our offset; its log has [leaderStart, leaderEnd).

@@ -120,6 +120,8 @@ func (p *follows) FetchPoint() (int64, int32, int64, bool) {
 
 func (p *follows) Throttled() (bool, bool) { return p.listed, p.listed && !p.inSync }
 
+func (p *follows) LeaderKnows(int64) {}
+
 func (p *follows) Received(b []byte, lease *buf.Lease, hw, start int64, epoch int32) kerr.Code {
 	if p.refuse != kerr.None {
 		return p.refuse

@@ -75,6 +75,7 @@ type Partition struct {
 	rot                      rot
 	epochStart               int64       // leading: the log end at which the epoch began
 	leaderHW, leaderStart    int64       // following: what the leader said last, -1 nothing
+	everywhere               int64       // the greatest Everywhere of which a leader spoke
 	fetchAt                  int64       // following: the log end that FetchPoint gave, -1 if it is not that any more
 	truncating               bool        // a task cuts the log; the role rests until it ends
 	retry                    timer.Timer // following: after a full disk

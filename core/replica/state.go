@@ -141,17 +141,24 @@ func (p *Partition) follow() {
 // IsLeader says whether appends are taken here.
 func (p *Partition) IsLeader() bool { return p.role == alone || p.role == leading }
 
-// Everywhere says that each replica has all that stands below the high watermark: this one leads, and all are in sync. Only a leader knows.
-func (p *Partition) Everywhere() bool {
-	if p.role == leading {
-		for _, r := range p.state.Replicas {
-			if !slices.Contains(p.state.ISR, r) {
-				return false
-			}
-		}
+// Everywhere gives an offset below which every replica has the log, 0 where that is not known: the high watermark of a leader while all are in
+// sync, of which its followers hear with what they fetch.
+func (p *Partition) Everywhere() int64 {
+	switch {
+	case p.role == alone:
+		return p.hw
+	case slices.ContainsFunc(p.state.Replicas, func(r int32) bool { return !slices.Contains(p.state.ISR, r) }):
+		return 0
+	case p.role == leading:
+		return p.hw
+	case p.role == following:
+		return p.everywhere
 	}
-	return p.IsLeader()
+	return 0
 }
+
+// LeaderKnows takes what the leader says of Everywhere.
+func (p *Partition) LeaderKnows(everywhere int64) { p.everywhere = max(p.everywhere, everywhere) }
 
 // Following gives the leader that this replica fetches from, and the epoch; false if it fetches from nobody.
 func (p *Partition) Following() (leader, leaderEpoch int32, ok bool) {

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	txnRecords = 10
+	txnSize    = 100
+	txnWarm    = 2 * time.Second
+	txnSpan    = 10 * time.Second
+)
+
+// transactions has so many clients commit transactions of ten records of 100 bytes, each one after another, through franz-go. A request is one
+// transaction, from its begin until its commit is acknowledged.
+func transactions(clients int) func(context.Context, *system, float64) (*sample, error) {
+	return func(ctx context.Context, s *system, scale float64) (*sample, error) {
+		topic, err := s.newTopic(ctx, 6)
+		if err != nil {
+			return nil, err
+		}
+		list := make([]*transactor, clients)
+		for i := range list {
+			if list[i], err = newTransactor(s, topic, i); err != nil {
+				return nil, err
+			}
+			defer list[i].cl.Close()
+		}
+		if err := each(list, func(t *transactor) error { return t.until(ctx, time.Now().Add(txnWarm)) }); err != nil {
+			return nil, err
+		}
+		for _, t := range list {
+			t.times = nil
+		}
+		m, err := startMeter(s)
+		if err != nil {
+			return nil, err
+		}
+		end := time.Now().Add(time.Duration(scale * float64(txnSpan)))
+		x := &sample{}
+		if err := errors.Join(each(list, func(t *transactor) error { return t.until(ctx, end) }), m.finish(x)); err != nil {
+			return nil, err
+		}
+		for _, t := range list {
+			x.times = append(x.times, t.times...)
+		}
+		x.requests = float64(len(x.times))
+		x.records = x.requests // the rate is that of transactions
+		x.more = map[string]float64{"syncs_each": x.syncs / max(1, x.requests)}
+		return x, s.dropTopic(ctx, topic)
+	}
+}
+
+// each runs f for all of a list at once.
+func each[T any](list []T, f func(T) error) error {
+	errs := make([]error, len(list))
+	var wg sync.WaitGroup
+	for i, x := range list {
+		wg.Go(func() { errs[i] = f(x) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+type transactor struct {
+	cl    *kgo.Client
+	value []byte
+	times []time.Duration
+}
+
+func newTransactor(s *system, topic string, i int) (*transactor, error) {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(s.addr), kgo.DefaultProduceTopic(topic), kgo.TransactionalID(fmt.Sprintf("%s-%d", topic, i)),
+		kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MetadataMinAge(100*time.Millisecond))
+	return &transactor{cl: cl, value: make([]byte, txnSize)}, err
+}
+
+func (t *transactor) until(ctx context.Context, end time.Time) error {
+	for time.Now().Before(end) {
+		began := time.Now()
+		if err := t.one(ctx); err != nil {
+			return err
+		}
+		t.times = append(t.times, time.Since(began))
+	}
+	return nil
+}
+
+func (t *transactor) one(ctx context.Context) error {
+	if err := t.cl.BeginTransaction(); err != nil {
+		return err
+	}
+	errs := make(chan error, txnRecords)
+	for range txnRecords {
+		t.cl.Produce(ctx, &kgo.Record{Value: t.value}, func(_ *kgo.Record, err error) { errs <- err })
+	}
+	for range txnRecords {
+		if err := <-errs; err != nil {
+			return errors.Join(err, t.cl.EndTransaction(ctx, kgo.TryAbort))
+		}
+	}
+	return t.cl.EndTransaction(ctx, kgo.TryCommit)
+}
+
+// producerIDs has 100,000 idempotent producers send one batch each to one partition. The memory of each is that at rest afterwards.
+func producerIDs(ctx context.Context, s *system, _ float64) (*sample, error) {
+	const n = 100_000
+	topic, err := s.newTopic(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
+	l, err := newLane(ctx, s, topic, 0, encodeBatch(1, 5))
+	if err != nil {
+		return nil, err
+	}
+	defer l.c.Close()
+	if err := pause(ctx, settle); err != nil {
+		return nil, err
+	}
+	before, err := rssBytes(s.pid)
+	if err != nil {
+		return nil, err
+	}
+	batch := encodeBatch(1, 5)
+	m, err := startMeter(s)
+	if err != nil {
+		return nil, err
+	}
+	const inFlight = 100
+	for i := range n + inFlight {
+		if i < n {
+			stamp(batch, int64(1_000_000+i), 0)
+			if _, err := l.c.Write(produceFrame(topic, batch, 0)); err != nil {
+				return nil, err
+			}
+		}
+		if i >= inFlight {
+			if err := l.answer(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	x := &sample{requests: n, more: map[string]float64{}}
+	if err := m.finish(x); err != nil {
+		return nil, err
+	}
+	if err := pause(ctx, settle); err != nil {
+		return nil, err
+	}
+	x.rss, err = rssBytes(s.pid)
+	x.more["bytes_each"] = max(0, x.rss-before) / n
+	return x, err
+}
+
+// producer gives an id that nobody else has.
+func (s *system) producer() int64 {
+	s.producers++
+	return 2_000_000 + s.producers
+}
+
+// stamp makes a batch that of an idempotent producer, or of none if id is -1.
+func stamp(b []byte, id int64, seq int32) {
+	binary.BigEndian.PutUint64(b[43:], uint64(id))
+	epoch := uint16(0)
+	if id < 0 {
+		epoch = 0xffff
+	}
+	binary.BigEndian.PutUint16(b[51:], epoch)
+	binary.BigEndian.PutUint32(b[53:], uint32(seq))
+	binary.BigEndian.PutUint32(b[atCRC:], crc32.Checksum(b[atAttributes:], crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// offsetCommits commits one partition's offset for a group without members, request by request with 20 of them under way.
+func offsetCommits(ctx context.Context, s *system, scale float64) (*sample, error) {
+	n := int(200_000 * scale)
+	if s.name == "kafka" {
+		n /= 4
+	}
+	topic, err := s.newTopic(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
+	c, err := dial(ctx, s, 16<<10)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	if err := coordinated(ctx, c); err != nil {
+		return nil, err
+	}
+	m, err := startMeter(s)
+	if err != nil {
+		return nil, err
+	}
+	const inFlight = 20
+	x := &sample{}
+	var sent [inFlight]time.Time
+	for i := range n + inFlight {
+		if i >= inFlight {
+			b, err := c.read()
+			if err != nil {
+				return nil, err
+			}
+			if code := int16(binary.BigEndian.Uint16(b[len(b)-2:])); code != 0 {
+				return nil, kerr.ErrorForCode(code)
+			}
+			x.times = append(x.times, time.Since(sent[i%inFlight]))
+		}
+		if i < n {
+			sent[i%inFlight] = time.Now()
+			if _, err := c.Write(frame(commitRequest(topic, int64(i)))); err != nil {
+				return nil, err
+			}
+		}
+	}
+	x.requests, x.records = float64(n), float64(n)
+	if err := m.finish(x); err != nil {
+		return nil, err
+	}
+	return x, s.dropTopic(ctx, topic)
+}
+
+func commitRequest(topic string, offset int64) kmsg.Request {
+	r := kmsg.NewPtrOffsetCommitRequest()
+	r.Version, r.Group, r.Generation = 7, "bench", -1
+	t := kmsg.NewOffsetCommitRequestTopic()
+	p := kmsg.NewOffsetCommitRequestTopicPartition()
+	t.Topic, p.Offset = topic, offset
+	t.Partitions = append(t.Partitions, p)
+	r.Topics = append(r.Topics, t)
+	return r
+}
+
+// coordinated waits until the group of offsetCommits has a coordinator.
+func coordinated(ctx context.Context, c *conn) error {
+	for ; ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
+		r := kmsg.NewPtrFindCoordinatorRequest()
+		r.Version, r.CoordinatorKey = 2, "bench"
+		resp, err := c.call(r)
+		if err != nil {
+			return err
+		}
+		if resp.(*kmsg.FindCoordinatorResponse).ErrorCode != 0 {
+			continue
+		}
+		o := kmsg.NewPtrOffsetFetchRequest()
+		o.Version, o.Group = 5, "bench"
+		got, err := c.call(o)
+		if err != nil || got.(*kmsg.OffsetFetchResponse).ErrorCode == 0 {
+			return err
+		}
+	}
+	return ctx.Err()
+}
