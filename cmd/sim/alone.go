@@ -16,8 +16,8 @@ import (
 	"github.com/seedlog/seedlog/sim/plan"
 )
 
-// report is what a process that ran one plan for another process writes into the file of -outcome.
-type report struct {
+// handover is what a process that ran one plan for another process writes into the file of -outcome.
+type handover struct {
 	Line   line
 	Result cluster.Result
 	Hits   int64
@@ -29,7 +29,9 @@ func attempt(o *options, p *plan.Plan) (*outcome, error) {
 	if systems[o.system].clustered(p) {
 		return alone(o, p)
 	}
-	return once(o, p, nil)
+	own := *o
+	own.report = ""
+	return once(&own, p, nil)
 }
 
 // alone runs a plan in a fresh process.
@@ -47,11 +49,11 @@ func alone(o *options, p *plan.Plan) (*outcome, error) {
 	}
 	cmd := exec.Command(os.Args[0], "run", "-plan", planFile, "-outcome", file, "-mutant", o.mutant, "-system", o.system,
 		"-limit", strconv.Itoa(o.limit), "-flush", "", "-seed", "")
-	cmd.Env = append(os.Environ(), "PLAN=", "SEED=", "LOGS=")
+	cmd.Env = append(os.Environ(), "PLAN=", "SEED=", "LOGS=", "REPORT=")
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	err = cmd.Run()
-	var r report
+	var r handover
 	if b, missing := os.ReadFile(file); missing != nil || json.Unmarshal(b, &r) != nil {
 		if o := died(p, errs.String()); o != nil {
 			return o, nil
@@ -80,7 +82,7 @@ func tail(b []byte) []byte { return b[max(0, len(b)-4000):] }
 
 // tellParent writes an outcome for the process that asked for it.
 func tellParent(path string, r *outcome) error {
-	b, err := json.Marshal(report{Line: r.line, Result: *r.res, Hits: r.hits})
+	b, err := json.Marshal(handover{Line: r.line, Result: *r.res, Hits: r.hits})
 	if err != nil {
 		return err
 	}

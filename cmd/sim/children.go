@@ -64,7 +64,7 @@ func inChild(o *options, seed uint64) childRun {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "run", "-seed", strconv.FormatUint(seed, 10), "-flush", o.flush, "-mutant", o.mutant,
 		"-out", o.out, "-system", o.system, "-nodes", strconv.Itoa(o.nodes), "-faults", o.faults, "-must", o.must, "-safety", strconv.Itoa(o.safety), "-shrink", strconv.Itoa(o.shrink), "-limit", strconv.Itoa(o.limit), "-plan", "")
-	cmd.Env = append(os.Environ(), "PLAN=", "SEED=", "GOMAXPROCS=1")
+	cmd.Env = append(os.Environ(), "PLAN=", "SEED=", "REPORT=", "GOMAXPROCS=1")
 	var a, b bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &a, &b
 	err := cmd.Run()

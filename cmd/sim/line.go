@@ -121,6 +121,9 @@ func once(o *options, p *plan.Plan, trace io.Writer) (*outcome, error) {
 	if o.logs {
 		s.opt.Log = logLine
 	}
+	if err := o.observe(s); err != nil {
+		return nil, err
+	}
 	before := cpu()
 	dog := watch(o, p)
 	r := cluster.New(p, s.opt).Run()
@@ -136,7 +139,8 @@ func once(o *options, p *plan.Plan, trace io.Writer) (*outcome, error) {
 	case l.Unchecked > 0:
 		l.Verdict = unchecked
 	}
-	return &outcome{line: l, res: r, hits: s.siteHits(), sub: s}, nil
+	out := &outcome{line: l, res: r, hits: s.siteHits(), sub: s}
+	return out, o.writeReport(out)
 }
 
 // patience is how many times the limit a run may take where others have the processors.

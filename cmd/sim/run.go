@@ -35,6 +35,9 @@ func runSeeds(o *options) int {
 		}
 		return single(o, systems[o.system].plan(seed, o.menu()))
 	}
+	if o.report != "" {
+		return fail(fmt.Errorf("-report is of one run; give it a seed or a plan"))
+	}
 	return many(o)
 }
 
@@ -124,6 +127,9 @@ func tell(o *options, p *plan.Plan, r *outcome) {
 		fmt.Fprintf(w, " SYSTEM=%s", o.system)
 	}
 	fmt.Fprintln(w)
+	if page := o.reportPlan(path); page != "" {
+		fmt.Fprintln(w, "report:", page)
+	}
 }
 
 // keepHistory writes what clients asked and were told in the failing run, for sim check and for people.

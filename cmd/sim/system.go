@@ -10,6 +10,7 @@ import (
 	"github.com/seedlog/seedlog/sim/history"
 	"github.com/seedlog/seedlog/sim/plan"
 	"github.com/seedlog/seedlog/sim/quorumsim"
+	"github.com/seedlog/seedlog/sim/report"
 	"github.com/seedlog/seedlog/sim/run"
 	"github.com/seedlog/seedlog/sim/toy"
 )
@@ -24,6 +25,8 @@ type system struct {
 	quorum func(p *plan.Plan) bool
 	// workloads gives smaller client programs of a plan; nil if it cannot.
 	workloads func(p *plan.Plan) []json.RawMessage
+	// reports says that there can be a report of a run.
+	reports bool
 }
 
 // subject is one run's system.
@@ -33,12 +36,14 @@ type subject struct {
 	unchecked func() int64            // what no checker could decide
 	siteHits  func() int64            // how often the mutant's site was reached
 	history   func() []*history.Event // nil if there is none
+	observe   func()                  // keeps what a report needs; nil if there can be none
+	tell      func(*cluster.Result) *report.Run
 }
 
 const defaultSystem = "broker"
 
 var systems = map[string]system{
-	"broker": {plan: run.Draw, prepare: brokerPrepare, quorum: run.Quorum, workloads: run.Workloads},
+	"broker": {plan: run.Draw, prepare: brokerPrepare, quorum: run.Quorum, workloads: run.Workloads, reports: true},
 	"toy":    {plan: toyPlan, prepare: toyPrepare},
 	"quorum": {plan: func(seed uint64, m plan.Menu) *plan.Plan { return quorumsim.Plan(seed, m.Flush) }, prepare: quorumPrepare, quorum: func(*plan.Plan) bool { return true }},
 }
@@ -92,6 +97,8 @@ func brokerPrepare(p *plan.Plan, mutant string) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &subject{opt: r.Options, checked: r.Judge.Checked, unchecked: r.Judge.Unchecked, siteHits: hits,
-		history: func() []*history.Event { return r.Judge.Events }}, nil
+	s := &subject{opt: r.Options, checked: r.Judge.Checked, unchecked: r.Judge.Unchecked, siteHits: hits,
+		history: func() []*history.Event { return r.Judge.Events }, tell: r.Report}
+	s.observe = func() { s.opt.Observer = r.Observe() }
+	return s, nil
 }

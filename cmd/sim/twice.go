@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -22,7 +23,7 @@ type twiceLine struct {
 }
 
 // twice runs each seed in two fresh processes, one with one processor and eager garbage collection, one with four processors, every log
-// line written and the machine kept busy: their hashes must be equal. It is the proof that a seed is one history. A plan with a quorum
+// line written, a report made and the machine kept busy: their hashes must be equal. It is the proof that a seed is one history. A plan with a quorum
 // has one processor in either; there the second process collects garbage at other steps.
 func twice(o *options, args []string) int {
 	var seeds []uint64
@@ -67,13 +68,17 @@ type freshRun struct {
 // fresh runs a command on a seed in a new process.
 func fresh(o *options, command string, seed uint64, loaded bool) freshRun {
 	args := []string{command, "-flush", o.flush, "-mutant", o.mutant, "-system", o.system, "-nodes", strconv.Itoa(o.nodes), "-faults", o.faults, "-shrink", "0", "-out", os.TempDir()}
-	env := append(os.Environ(), "PLAN=", "SEED=", "GOMAXPROCS=1", "GOGC=20", "LOGS=")
+	env := append(os.Environ(), "PLAN=", "SEED=", "REPORT=", "GOMAXPROCS=1", "GOGC=20", "LOGS=")
 	if loaded {
-		env = append(os.Environ(), "PLAN=", "SEED=", "GOMAXPROCS=4", "LOGS=1", "GC_EVERY=700")
+		env = append(os.Environ(), "PLAN=", "SEED=", "REPORT=", "GOMAXPROCS=4", "LOGS=1", "GC_EVERY=700")
 		defer busy()()
 	}
 	if command == "run" {
 		args = append(args, "-seed", strconv.FormatUint(seed, 10))
+		if page, remove := o.reportAside(); loaded && page != "" {
+			args = append(args, "-report", page)
+			defer remove()
+		}
 	} else {
 		args = append(args, strconv.FormatUint(seed, 10))
 	}
@@ -88,6 +93,15 @@ func fresh(o *options, command string, seed uint64, loaded bool) freshRun {
 		r.trace = l.Trace
 	}
 	return r
+}
+
+// reportAside names a file for a report that nobody will read, and gives what removes it and its twin; "": the system has none.
+func (o *options) reportAside() (page string, remove func()) {
+	if !systems[o.system].reports {
+		return "", nil
+	}
+	page = filepath.Join(os.TempDir(), fmt.Sprintf("sim-twice-%d.html", os.Getpid()))
+	return page, func() { os.Remove(page); os.Remove(twinOf(page)) }
 }
 
 // busy keeps as many processors busy as there are, until its result is called.

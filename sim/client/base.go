@@ -45,6 +45,9 @@ const (
 	healedBound = 15 * clock.Second
 )
 
+// ID is the client's number in the history.
+func (b *base) ID() int { return b.id }
+
 // kinds of timer: the high byte of a tag; the rest is a generation, so that a newer At replaces an older one.
 const (
 	timerTick uint64 = iota + 1

@@ -36,6 +36,7 @@ func (h *clientHost) Dial(node int) uint64 {
 
 func (h *clientHost) Send(conn uint64, frame []byte) {
 	if x := h.half(conn); x != nil {
+		h.c.observeFrame(x, frame)
 		h.c.net.SendFrame(x, frame)
 	}
 }
@@ -90,6 +91,7 @@ func (h *clientHost) Readable(x *simnet.Half) {
 		if !ok {
 			break
 		}
+		h.c.observeTaken(x, b)
 		h.cl.Frame(x.Tag, append([]byte(nil), b...))
 		h.c.heard()
 	}

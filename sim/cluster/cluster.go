@@ -84,6 +84,7 @@ type Options struct {
 	Factory   NodeFactory
 	Clients   []client.Client
 	Judge     Judge                           // may be nil
+	Observer  Observer                        // may be nil
 	Begin     func(c *Cluster)                // called before the first event: the judge gets its view
 	Trace     io.Writer                       // nil: no text
 	Log       func(node int, l *step.LogLine) // nil: dropped

@@ -108,6 +108,7 @@ func (s *shard) takeFrame(now clock.Now, id network.Conn) int64 {
 	if !ok {
 		return 0
 	}
+	s.n.c.observeTaken(c.h, b)
 	lease := s.pool.Get(len(b))
 	copy(lease.Bytes, b)
 	s.ev = step.Event{Kind: step.FrameArrived, Frame: network.Frame{Conn: id, Bytes: lease.Bytes[:len(b)], Lease: lease}}
@@ -245,6 +246,7 @@ func (s *shard) sendOut(x *network.Send) {
 	} else if !s.n.disk.Pin(ext.File) {
 		return
 	}
+	s.n.c.observeSent(c.h, s.out.Arena[x.A:x.B], int64(ext.Len))
 	s.n.c.net.SendBytes(c.h, s.out.Arena[x.A:x.B], ext, x.Token)
 }
 

@@ -71,6 +71,9 @@ func (c *Cluster) end(i int) {
 	if u := c.undo[i]; u != nil {
 		c.undo[i] = nil
 		u()
+		if i < len(c.plan.Faults) {
+			c.observeFault(i, &c.plan.Faults[i], false)
+		}
 	}
 }
 
@@ -111,6 +114,7 @@ func (c *Cluster) begin(i int) {
 		}
 	}
 	if c.undo[i] != nil {
+		c.observeFault(i, f, true)
 		c.eng.After(span, c.who, c, kindUndo, int64(i), 0)
 	}
 }

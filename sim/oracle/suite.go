@@ -125,6 +125,19 @@ func (s *Suite) Checked() (checks map[string]int64, unchecked int64) {
 	return checks, unchecked
 }
 
+// Undecided is what could not be checked, by property. A checker of the whole history stands under its own name.
+func (s *Suite) Undecided() map[string]int64 {
+	left := map[string]int64{}
+	for _, o := range s.oracles {
+		if w, ok := o.(*whole); ok {
+			w.undecided(left)
+		} else if u, ok := o.(Unchecked); ok {
+			left[o.Name()] += u.Unchecked()
+		}
+	}
+	return left
+}
+
 // Alive says which oracles made no check although the run gave them reason to: an error of the harness, not of the broker.
 func (s *Suite) Alive() error {
 	var dead []string

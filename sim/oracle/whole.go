@@ -48,6 +48,16 @@ func (w *whole) Unchecked() int64 {
 	return w.results.Unchecked
 }
 
+// undecided gives what each checker could not decide.
+func (w *whole) undecided(left map[string]int64) {
+	if w.results == nil {
+		return
+	}
+	for n, c := range w.results.Checkers {
+		left["history:"+n] += c.Unchecked
+	}
+}
+
 // add gives the checks of each checker.
 func (w *whole) add(checks map[string]int64) {
 	if w.results == nil {

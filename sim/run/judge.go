@@ -39,6 +39,7 @@ type Judge struct {
 	rotten  []bool             // by node: records on its disk are, or may be at any time
 	repairs int64              // of rotten records, by the brokers themselves
 	whole   *metadata.Image    // one that owes nothing
+	account *account           // nil: no report is wanted
 }
 
 func newJudge(p *plan.Plan) *Judge {
@@ -140,6 +141,9 @@ func (j *Judge) Stepped(node, shard int) error {
 	if j.copies != nil && shard < j.plan.Shards {
 		j.copies.stepped(node)
 	}
+	if j.account != nil {
+		j.account.stepped(node, shard)
+	}
 	j.mended(node)
 	err := j.suite.Step(j.view)
 	if shard == j.plan.Shards {
@@ -172,7 +176,12 @@ func (j *Judge) Heard() error {
 }
 
 // Healing notes the end of the safety phase.
-func (j *Judge) Healing() { j.note(history.Op{Kind: history.Phase, Meta: "liveness"}) }
+func (j *Judge) Healing() {
+	j.note(history.Op{Kind: history.Phase, Meta: "liveness"})
+	if j.account != nil {
+		j.account.healed = j.now()
+	}
+}
 
 // Crashing writes into the history what the end of a process excuses: under flush.policy=os, a power loss may take what no sync
 // covered; after a lying or failed sync it may take anything.
@@ -190,6 +199,13 @@ func (j *Judge) Crashing(node int, power bool) {
 		if err := j.suite.Step(j.view); err != nil && j.found == nil {
 			j.found = err
 		}
+	}
+	if j.account != nil {
+		how := "killed"
+		if power {
+			how = "lost its power"
+		}
+		j.account.ended(node, how)
 	}
 	if !j.c.Stopping(node) {
 		j.view.killed[node] = j.c.Incarnation(node)
@@ -220,6 +236,9 @@ func (j *Judge) Crashing(node int, power bool) {
 // Stopped notes the end of a process that was told to stop: one that has served leaves nothing unsynced. One that has registered and did not come
 // to serve may have begun to load, and has ended uncleanly; one that has not registered has touched nothing.
 func (j *Judge) Stopped(node int) {
+	if j.account != nil {
+		j.account.ended(node, "stopped")
+	}
 	switch {
 	case j.copies == nil:
 	case j.rotten[node]: // a start finds what no process has looked at

@@ -33,6 +33,9 @@ var rehearsalSettings = map[string]string{
 // What no recovery can open is not looked at here: the run itself shows it. A crash in the midst may be a loss of power only where
 // there is nothing left to lose, since before its end a recovery promises nothing.
 func (j *Judge) Starting(node int) error {
+	if j.account != nil {
+		j.account.started(node)
+	}
 	if j.beyond || j.plan.Nodes > 1 {
 		return nil // one of several serves only with the others
 	}

@@ -72,6 +72,9 @@ func (h *Half) Peer() End { return h.peer.owner }
 // Num is the half's number in the trace.
 func (h *Half) Num() int64 { return h.num }
 
+// PeerNum is the number of the half at the other side.
+func (h *Half) PeerNum() int64 { return h.peer.num }
+
 // Unsent is how many bytes wait to leave.
 func (h *Half) Unsent() int64 { return h.unsent }
 

@@ -1,0 +1,194 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seedlog/seedlog/models/anomaly"
+	"github.com/seedlog/seedlog/sim/fault"
+	"github.com/seedlog/seedlog/sim/oracle"
+)
+
+const sec = int64(1e9)
+
+// broken is a small run of two brokers whose leader forgot a record.
+func broken() *Run {
+	return &Run{
+		Head: Head{Seed: 7, Plan: "sha256:ab", Trace: "cd", Verdict: Fail, Build: "rev", Go: "go1", Nodes: 2, Shards: 1, Clients: 1, Flush: "ack",
+			Replay: "make sim SEED=7", End: 9 * sec, Events: 1234567},
+		Violation: &Violation{Property: "I:I3", At: 9 * sec, Was: "v1.3", Is: "t/0 offset 3: nothing", Key: "t/0", Last: []string{"a line"}},
+		Checks:    []Check{{Name: "I:I3", Checked: 12}, {Name: "I:S2"}, {Name: "history:M1", Checked: 4, Unchecked: 1}, {Name: "history:M1 strong reads", Checked: 3}, {Name: "history:M1 weak reads"}},
+		Faults:    []FaultCount{{Class: "F:D1", On: true, Count: 1}, {Class: "F:N8", On: true}},
+		Spans:     []Span{{Begin: 3 * sec, End: 5 * sec, Class: "F:D1", Node: 1, Text: "loses power"}, {Begin: sec, End: 2 * sec, Class: "F:N5", Node: 2, Text: "isolate"}},
+		Lanes:     []NodeLane{{Lives: []Span{{End: 3 * sec, Text: "process 1, lost its power"}, {Begin: 5 * sec, End: 9 * sec, Text: "process 2"}}}, {Lives: []Span{{End: 9 * sec}}}},
+		Control:   []Span{{Begin: sec, End: 9 * sec, Node: 2}},
+		Parts: []Part{{Key: "t/0", Leaders: []Lead{{Begin: sec, End: 3 * sec, Node: 1, Epoch: 4}}, States: []State{{At: sec, Leader: 1, Epoch: 4, ISR: []int{1, 2}, Want: 2}},
+			Marks: []Offset{{At: sec, Stable: 1, High: 2, End: 3}}, Step: 1000}},
+		Roles: []Role{{ID: 1, Name: "producer"}},
+		Ops:   []Op{{Client: 1, F: "send", Key: "t/0", Begin: 2 * sec, End: 2*sec + 5e6, Type: "ok", Text: "1 records"}, {Client: 1, F: "poll", Key: "t/0", Begin: 4 * sec, End: 9 * sec, Type: "open"}},
+		Messages: []Message{
+			{Sent: 2 * sec, Taken: 2*sec + 1e6, From: -2, To: 1, What: "Produce v13", Size: 99, About: true},
+			{Sent: 2*sec + 1, Taken: -1, From: 1, To: 2, What: "answer to Fetch", Size: 140, About: true, Idle: true},
+			{Sent: 2*sec + 2, Taken: 3 * sec, From: 1, To: 2, What: "raft", Quiet: true},
+		},
+		Resembles: []Bug{{Mutant: "m:P1", Text: "a sync is counted too early"}},
+		Changes:   map[string]int64{"restarts": 1, "elections": 1},
+		Cut:       map[string]int64{"operations": 5, "faults": 0},
+	}
+}
+
+func written(t *testing.T, r *Run, against *Difference) string {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, r.WriteHTML(&b, against))
+	return b.String()
+}
+
+func TestThePageTellsOfTheViolation(t *testing.T) {
+	s := written(t, broken(), nil)
+	for _, want := range []string{
+		"After 9.000 s a promise did not hold on partition t/0", "is still in the log", "make sim SEED=7", "sha256:ab", "v1.3", "t/0 offset 3: nothing", "not exercised", "1,234,567",
+		"Produce v13, 99 B", "answer to Fetch, 140 B", "leads t/0, epoch 4", "process 1, lost its power", "F:N5 isolate", "I:I3 is broken", "m:P1", "a sync is counted too early", "5 operations", "a line", "reads judged strictly: 3; reads that may lag: 0", "history:lost-write",
+	} {
+		require.Contains(t, s, want)
+	}
+	require.NotContains(t, s, "raft, 0 B")
+	require.NotContains(t, s, "ZgotmplZ", "the template language has refused a value")
+}
+
+func TestThePageAsksForNothingFromOutside(t *testing.T) {
+	s := written(t, broken(), nil)
+	for _, never := range []string{"http:", "https:", "src=", "@import", "url(h", "<link"} {
+		require.NotContains(t, s, never)
+	}
+	require.Contains(t, s, "default-src 'none'")
+}
+
+func TestTheSameRunIsTheSameBytes(t *testing.T) {
+	require.Equal(t, written(t, broken(), nil), written(t, broken(), nil))
+	var a, b bytes.Buffer
+	require.NoError(t, broken().WriteLines(&a))
+	require.NoError(t, broken().WriteLines(&b))
+	require.Equal(t, a.String(), b.String())
+}
+
+// What a run says comes from plans, clients and panics: it is text, wherever it stands.
+func TestWhatARunSaysNeverBecomesMarkup(t *testing.T) {
+	const evil = `</script><img src=x onerror=alert(1)>"'&`
+	r := broken()
+	r.Replay, r.Harness, r.Build, r.Bug, r.Mutant = evil, evil, evil, evil, evil
+	v := r.Violation
+	v.Was, v.Is, v.Key, v.Last, v.Stack = evil, evil, evil, []string{evil}, evil
+	r.Checks[1].Name, r.Faults[0].Class, r.Spans[1].Text, r.Lanes[0].Lives[0].Text = evil, evil, evil, evil
+	r.Parts[0].Key, r.Roles[0].Name, r.Ops[0].Text, r.Ops[0].Key, r.Messages[0].What, r.Resembles[0].Text = evil, evil, evil, evil, evil, evil
+	r.Changes[evil], r.Cut[evil] = 1, 1
+	o := broken()
+	o.Build, o.Ops[0].Text = evil+"2", evil+"2"
+	s := written(t, r, r.Compare(o))
+	require.NotContains(t, s, "<img")
+	require.Equal(t, 2, strings.Count(s, "</script>"), "one for the data, one for the script")
+}
+
+func TestEveryPropertyHasASentence(t *testing.T) {
+	checks, _ := oracle.NewSuite().Checked()
+	for name := range checks {
+		require.True(t, Known(name), "%s has no sentence in guarantees.go", name)
+	}
+	for name := range anomaly.Check(nil).Checkers {
+		require.True(t, Known("history:"+name), "history:%s has no sentence in guarantees.go", name)
+	}
+	for _, name := range []string{"history:M1", "history:M2", "history:M3", "history:M4", "liveness", "assert", "contract", "fatal", "oracle", "repair", "I:I2", "I:I10"} {
+		require.True(t, Known(name), name)
+	}
+	require.False(t, Known("I:none"))
+}
+
+// Names that break and are never counted stand in the oracles' own source.
+func TestEveryPropertyThatAnOracleNamesHasASentence(t *testing.T) {
+	files, err := filepath.Glob("../oracle/*.go")
+	require.NoError(t, err)
+	found := 0
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(`fail\("([^"]+)"`).FindAllStringSubmatch(string(b), -1) {
+			found++
+			require.True(t, Known(m[1]) || m[1] == "history:", "%s has no sentence in guarantees.go", m[1])
+		}
+	}
+	require.Greater(t, found, 10)
+}
+
+func TestEveryClassOfFaultHasASentence(t *testing.T) {
+	for c := fault.None + 1; c < fault.Count; c++ {
+		require.NotEmpty(t, FaultText(c.String()), c.String())
+		require.NotEmpty(t, FaultName(c.String()), c.String())
+	}
+}
+
+func TestNoSentenceIsSaidTwice(t *testing.T) {
+	seen := map[string]bool{}
+	for _, g := range groups {
+		for _, r := range g.rows {
+			require.False(t, seen[r.name], r.name)
+			seen[r.name] = true
+		}
+	}
+}
+
+func TestTheTwinComesBackAsItWasWritten(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, broken().WriteLines(&b))
+	for _, l := range strings.Split(strings.TrimSpace(b.String()), "\n") {
+		var x struct{ Type string }
+		require.NoError(t, json.Unmarshal([]byte(l), &x))
+		require.NotEmpty(t, x.Type)
+	}
+	r, err := ReadLines(&b)
+	require.NoError(t, err)
+	require.Equal(t, broken(), r)
+	for _, bad := range []string{"", "{}", "no json", `{"type":"run"}`} {
+		_, err := ReadLines(strings.NewReader(bad))
+		require.Error(t, err, bad)
+	}
+}
+
+func TestADifferenceNamesTheFirstOperationThatIsAnother(t *testing.T) {
+	r, o := broken(), broken()
+	require.Equal(t, &Difference{Other: o.Head, Same: true}, r.Compare(o))
+	o.Trace, o.Ops[1].Type, o.Checks[0].Checked, o.Changes["restarts"] = "ef", "ok", 13, 0
+	o.Violation, o.Verdict = nil, Pass
+	d := r.Compare(o)
+	require.False(t, d.Same)
+	require.Equal(t, []string{"Here: at 4.000 s client 1: poll t/0 (), never answered", "There: at 4.000 s client 1: poll t/0 (), ok after 5000.0 ms"}, d.First)
+	require.Equal(t, []Row{{"verdict", Fail, Pass}, {"property", "I:I3", ""}, {"trace", "cd", "ef"}}, d.Heads)
+	require.Equal(t, []Row{{"checks of I:I3", "12", "13"}, {"restarts", "1", "0"}}, d.Rows)
+	require.Contains(t, written(t, r, d), "There: at 4.000 s client 1")
+	o.Ops = o.Ops[:1]
+	require.Contains(t, r.Compare(o).First[0], "The other run has no more operations")
+}
+
+func TestVerdictsAreSentences(t *testing.T) {
+	r := broken()
+	r.Violation, r.Verdict, r.Healed = nil, Pass, 6*sec
+	require.Equal(t, "Nothing was broken: a cluster of 2 brokers with 1 client ran for 9.000 s under faults, the last 3.000 s of it healed, and 16 checks found everything as promised.", r.Sentence())
+	r.Verdict = Unchecked
+	require.Contains(t, r.Sentence(), "1 check could not be decided")
+	r.Verdict, r.Harness = Harness, "too many events"
+	require.Contains(t, r.Sentence(), "too many events")
+	require.Nil(t, r.story())
+	require.NotContains(t, written(t, r, nil), "What came before")
+}
+
+func TestNumbersHaveTheirThousandsApart(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1000: "−1,000"} {
+		require.Equal(t, want, Number(n))
+	}
+}
