@@ -345,3 +345,17 @@ func TestAFollowerWhoseEndLiesWithinAFillerOfTheLeaderTakesTheRestOfIt(t *testin
 		}
 	})
 }
+
+func TestALeaderThatHasTakenNothingHoldsNothingOfItsEpoch(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := inGroup(t, 0)
+		if epoch, end := w.p.Held(); epoch != -1 || end != 0 {
+			t.Fatalf("an empty log is said to hold epoch %d to %d", epoch, end)
+		}
+		w.append(AcksAll, 1, -1, -1, nil)
+		w.drain()
+		if epoch, end := w.p.Held(); epoch != 1 || end != 1 {
+			t.Fatalf("a record of epoch 1 is said to be of %d, to %d", epoch, end)
+		}
+	})
+}

@@ -136,8 +136,10 @@ func (p *Partition) ownEnd() int64 {
 // Held says how much of the partition this replica holds, where the protocol counts it: the epoch of the last batch, -1 none, and the end.
 // The log is open.
 func (p *Partition) Held() (epoch int32, end int64) {
-	end = p.ownEnd()
-	if end == p.Log.Start() {
+	switch end = p.ownEnd(); end {
+	case 0:
+		return -1, 0 // it may have led, and holds nothing of that epoch
+	case p.Log.Start():
 		return p.Log.LatestEpoch(), end // of what was deleted
 	}
 	return p.Log.EpochAt(end - 1), end
