@@ -179,62 +179,74 @@ func stamp(b []byte, id int64, seq int32) {
 	binary.BigEndian.PutUint32(b[atCRC:], crc32.Checksum(b[atAttributes:], crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// offsetCommits commits one partition's offset for a group without members, request by request with 20 of them under way.
+// offsetCommits has twenty connections commit one partition's offset each, for a group without members, one request after another.
 func offsetCommits(ctx context.Context, s *system, scale float64) (*sample, error) {
-	n := int(200_000 * scale)
+	const conns = 20
+	n := int(10_000 * scale)
 	if s.name == "kafka" {
 		n /= 4
 	}
-	topic, err := s.newTopic(ctx, 1)
+	topic, err := s.newTopic(ctx, conns)
 	if err != nil {
 		return nil, err
 	}
-	c, err := dial(ctx, s, 16<<10)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	if err := coordinated(ctx, c); err != nil {
-		return nil, err
+	list := make([]*committer, conns)
+	for i := range list {
+		c, err := dial(ctx, s, 4<<10)
+		if err != nil {
+			return nil, err
+		}
+		defer c.Close()
+		if err := coordinated(ctx, c); err != nil {
+			return nil, err
+		}
+		list[i] = &committer{conn: c, partition: int32(i)}
 	}
 	m, err := startMeter(s)
 	if err != nil {
 		return nil, err
 	}
-	const inFlight = 20
-	x := &sample{}
-	var sent [inFlight]time.Time
-	for i := range n + inFlight {
-		if i >= inFlight {
-			b, err := c.read()
-			if err != nil {
-				return nil, err
-			}
-			if code := int16(binary.BigEndian.Uint16(b[len(b)-2:])); code != 0 {
-				return nil, kerr.ErrorForCode(code)
-			}
-			x.times = append(x.times, time.Since(sent[i%inFlight]))
-		}
-		if i < n {
-			sent[i%inFlight] = time.Now()
-			if _, err := c.Write(frame(commitRequest(topic, int64(i)))); err != nil {
-				return nil, err
-			}
-		}
-	}
-	x.requests, x.records = float64(n), float64(n)
-	if err := m.finish(x); err != nil {
+	x := &sample{requests: float64(n * conns), records: float64(n * conns)}
+	if err := errors.Join(each(list, func(c *committer) error { return c.run(topic, n) }), m.finish(x)); err != nil {
 		return nil, err
 	}
+	for _, c := range list {
+		x.times = append(x.times, c.times...)
+	}
+	x.more = map[string]float64{"syncs_each": x.syncs / max(1, x.requests)}
 	return x, s.dropTopic(ctx, topic)
 }
 
-func commitRequest(topic string, offset int64) kmsg.Request {
+type committer struct {
+	*conn
+	partition int32
+	times     []time.Duration
+}
+
+func (c *committer) run(topic string, n int) error {
+	for i := range n {
+		began := time.Now()
+		if _, err := c.Write(frame(commitRequest(topic, c.partition, int64(i)))); err != nil {
+			return err
+		}
+		b, err := c.read()
+		if err != nil {
+			return err
+		}
+		if err := kerr.ErrorForCode(int16(binary.BigEndian.Uint16(b[len(b)-2:]))); err != nil {
+			return err
+		}
+		c.times = append(c.times, time.Since(began))
+	}
+	return nil
+}
+
+func commitRequest(topic string, partition int32, offset int64) kmsg.Request {
 	r := kmsg.NewPtrOffsetCommitRequest()
 	r.Version, r.Group, r.Generation = 7, "bench", -1
 	t := kmsg.NewOffsetCommitRequestTopic()
 	p := kmsg.NewOffsetCommitRequestTopicPartition()
-	t.Topic, p.Offset = topic, offset
+	t.Topic, p.Partition, p.Offset = topic, partition, offset
 	t.Partitions = append(t.Partitions, p)
 	r.Topics = append(r.Topics, t)
 	return r
