@@ -71,6 +71,18 @@ func TestOffsetsDoNotExpireByTheAgeOfTheirCommitWhileTheirGroupLives(t *testing.
 	}
 }
 
+// A static member may come back with another subscription, and the group goes on as it is.
+func TestOffsetsOfWhatAStaticMemberReadsSinceItCameBackDoNotExpire(t *testing.T) {
+	w := patient()
+	for _, line := range []string{"A: join v=5 protocols=range:t2 session=60000 instance=i", "advance 3000", "A: sync v=3 member=i/1 instance=i assign=i/1:a",
+		"C: commit member=i/1 gen=1 instance=i offsets=t1-0:7", "B: join v=5 protocols=range:t1 session=60000 instance=i", "advance 20000"} {
+		w.run(t, line)
+	}
+	if got := w.has("g"); got != 7 {
+		t.Errorf("7 was committed, and the member reads its topic; it is %d", got)
+	}
+}
+
 // A client gives up where an OffsetFetch is answered with REQUEST_TIMED_OUT.
 func TestOffsetsThatCannotBeToldYetAreRefusedWithWhatEveryClientTriesAgainOn(t *testing.T) {
 	w := newWorld()

@@ -48,6 +48,7 @@ func (c *Coordinator) storeReplaced(g *classic.Group, m *classic.Member, j *join
 		j.refuse("", code)
 		return
 	}
+	g.ReadSubscriptions() // it may read other topics than before: their offsets must not expire
 	g.ParkJoin(m, j.w, j.resp)
 	g.Replaced = append(g.Replaced, classic.Replaced{At: last, MemberID: m.ID, Leader: leader})
 }
