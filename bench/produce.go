@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -100,14 +99,8 @@ func pump(ctx context.Context, s *system, sh shape, n int64) (*sample, error) {
 	}
 	var left atomic.Int64
 	left.Store(n)
-	errs := make([]error, len(lanes))
-	var wg sync.WaitGroup
-	for i, l := range lanes {
-		wg.Go(func() { errs[i] = l.run(sh.inFlight, &left) })
-	}
-	wg.Wait()
 	x := &sample{}
-	if err := errors.Join(append(errs, m.finish(x))...); err != nil {
+	if err := errors.Join(each(lanes, func(l *lane) error { return l.run(sh.inFlight, &left) }), m.finish(x)); err != nil {
 		return nil, err
 	}
 	for _, l := range lanes {
@@ -136,7 +129,7 @@ func (l *lane) stamp(batch []byte, how int8, id int64) {
 	if how == 0 {
 		return
 	}
-	l.batch, l.records = l.frame[len(l.frame)-len(batch):], int32(binary.BigEndian.Uint32(batch[57:]))
+	l.batch, l.records = l.frame[len(l.frame)-len(batch):], int32(binary.BigEndian.Uint32(batch[atCount:]))
 	if l.id = -1; how > 0 {
 		l.id = id
 	}

@@ -169,13 +169,13 @@ func (s *system) producer() int64 {
 
 // stamp makes a batch that of an idempotent producer, or of none if id is -1.
 func stamp(b []byte, id int64, seq int32) {
-	binary.BigEndian.PutUint64(b[43:], uint64(id))
+	binary.BigEndian.PutUint64(b[atProducerID:], uint64(id))
 	epoch := uint16(0)
 	if id < 0 {
 		epoch = 0xffff
 	}
-	binary.BigEndian.PutUint16(b[51:], epoch)
-	binary.BigEndian.PutUint32(b[53:], uint32(seq))
+	binary.BigEndian.PutUint16(b[atProducerEpoch:], epoch)
+	binary.BigEndian.PutUint32(b[atSequence:], uint32(seq))
 	binary.BigEndian.PutUint32(b[atCRC:], crc32.Checksum(b[atAttributes:], crc32.MakeTable(crc32.Castagnoli)))
 }
 

@@ -23,8 +23,14 @@ const (
 	atCRC         = 17
 	atAttributes  = 21
 	atLastDelta   = 23
-	headerSize    = 61
-	prefixSize    = 12 // what batchLength does not count
+
+	atProducerID    = 43
+	atProducerEpoch = 51
+	atSequence      = 53
+	atCount         = 57
+
+	headerSize = 61
+	prefixSize = 12 // what batchLength does not count
 )
 
 // encodeBatch makes an uncompressed batch of n records without keys, whose values have size random bytes.
@@ -35,10 +41,10 @@ func encodeBatch(n, size int) []byte {
 	binary.BigEndian.PutUint32(b[atLastDelta:], uint32(n-1))
 	binary.BigEndian.PutUint64(b[27:], now)
 	binary.BigEndian.PutUint64(b[35:], now)
-	for i := 43; i < 57; i++ { // no producer id, epoch and sequence
+	for i := atProducerID; i < atCount; i++ { // no producer id, epoch and sequence
 		b[i] = 0xff
 	}
-	binary.BigEndian.PutUint32(b[57:], uint32(n))
+	binary.BigEndian.PutUint32(b[atCount:], uint32(n))
 	value := make([]byte, size)
 	rng := rand.NewChaCha8([32]byte{})
 	var r []byte
