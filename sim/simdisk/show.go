@@ -75,6 +75,13 @@ func (d *Disk) Requests() (all []Asked) {
 func (d *Disk) Names() (all []string) {
 	dirs := map[*inode]string{}
 	d.folders(d.root, "", dirs)
+	for i := range d.ops { // those that were removed
+		for _, p := range d.ops[i].parts[:d.ops[i].n] {
+			if p.old != nil && p.old.isDir && dirs[p.old] == "" {
+				dirs[p.old] = dirs[p.dir] + p.name + "/"
+			}
+		}
+	}
 	for i := range d.ops {
 		op := &d.ops[i]
 		if op.durable() {
