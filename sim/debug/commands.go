@@ -86,8 +86,12 @@ func (t *text) end() {
 	}
 }
 
-// String gives what was printed.
+// String gives what was printed, no line with blanks at its end.
 func (t *text) String() string {
 	t.end()
-	return t.b.String()
+	var b strings.Builder
+	for line := range strings.Lines(t.b.String()) {
+		b.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	return b.String()
 }

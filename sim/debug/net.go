@@ -96,13 +96,13 @@ func (l *Local) link(t *text, x *simnet.Link) {
 	t.line("halves %d/%d  %s ▶ %s%s: %s", x.From.Num, x.To.Num, l.who(x.From.Owner), l.who(x.To.Owner), port, how)
 }
 
-// who names an endpoint.
+// who names an endpoint: clients by their numbers in the history. (The trace names them by their places in the plan.)
 func (l *Local) who(e simnet.End) string {
 	switch n, kind := l.run.Place(e); {
 	case n > 0:
 		return fmt.Sprintf("n%d", n)
 	case n < 0:
-		return fmt.Sprintf("c%d (%s)", -n, kind)
+		return fmt.Sprintf("c%d (%s)", -1-n, kind)
 	}
 	return "a repeated request"
 }
