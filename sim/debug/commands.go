@@ -79,6 +79,14 @@ func (t *text) row(cells ...string) {
 	fmt.Fprintln(t.rows, strings.Join(cells, "\t"))
 }
 
+// head adds a heading, once.
+func (t *text) head(s *string) {
+	if *s != "" {
+		t.line("%s", *s)
+		*s = ""
+	}
+}
+
 func (t *text) end() {
 	if t.rows != nil {
 		t.rows.Flush() // a strings.Builder takes everything

@@ -1,6 +1,7 @@
 package debug
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/seedlog/seedlog/core/commitlog/producers"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/simdisk"
@@ -58,15 +60,17 @@ func (l *Local) disk(t *text, args []string) error {
 
 // undo prints the names that are not durable, and what is in flight.
 func undo(t *text, d *simdisk.Disk, part string) {
-	t.line("names that a loss of power may undo:")
+	head := "names that a loss of power may undo:"
 	for _, s := range d.Names() {
 		if strings.Contains(s, part) {
+			t.head(&head)
 			t.line("  %s", s)
 		}
 	}
-	t.line("requests in flight:")
+	head = "requests in flight:"
 	for _, a := range d.Requests() {
 		if strings.Contains(a.Path, part) {
+			t.head(&head)
 			t.row(fmt.Sprintf("  slot %d", a.Slot), fmt.Sprintf("shard %d", a.Shard), a.Kind, a.Path, fmt.Sprintf("at %d, %d bytes", a.Off, a.Size))
 		}
 	}
@@ -130,6 +134,14 @@ func file(t *text, d *simdisk.Disk, f *simdisk.FileState) {
 		dump(t, b)
 	case strings.HasSuffix(f.Path, ".log"), strings.Contains(f.Path, ".log."):
 		segment(t, f, b)
+	case strings.HasSuffix(f.Path, ".snapshot"):
+		var all producers.Table
+		if !all.Load(b, 0) {
+			t.line("no snapshot of producers, or a damaged one")
+			dump(t, b)
+			return
+		}
+		known(t, &all)
 	default:
 		dump(t, b)
 	}
@@ -141,9 +153,13 @@ func dump(t *text, b []byte) {
 		if c >= ' ' && c < 0x7f || c == '\n' || c == '\t' {
 			continue
 		}
-		t.line("%s", strings.TrimRight(hex.Dump(b[:min(len(b), maxDump)]), "\n"))
-		if len(b) > maxDump {
-			t.line("… %d bytes more", len(b)-maxDump)
+		full := bytes.TrimRight(b, "\x00")
+		t.line("%s", strings.TrimRight(hex.Dump(full[:min(len(full), maxDump)]), "\n"))
+		if len(full) > maxDump {
+			t.line("… %d bytes more", len(full)-maxDump)
+		}
+		if len(full) < len(b) {
+			t.line("and %d bytes of zeros", len(b)-len(full))
 		}
 		return
 	}
@@ -188,7 +204,7 @@ func batch(f *simdisk.FileState, at int, v records.View) []string {
 	if end := int64(at + v.Size()); end > f.Synced {
 		s = append(s, "not synced")
 	}
-	if sound && v.Codec() == 0 && v.Count() > 0 && !v.IsControl() {
+	if sound && v.Count() > 0 && !v.IsControl() {
 		s = append(s, content(f.Path, v))
 	}
 	return []string{fmt.Sprintf("  %d", at), fmt.Sprintf("%d to %d", v.BaseOffset(), v.LastOffset()), fmt.Sprint(v.LeaderEpoch()), fmt.Sprint(v.Count()), producer, fmt.Sprint(v.Size()), crc, strings.Join(s, ", ")}
@@ -210,7 +226,7 @@ func kind(v records.View) []string {
 // content prints the first and the last record of a batch, or those of a coordinator decoded.
 func content(path string, v records.View) string {
 	var all []string
-	for r := records.NewReader(v, nil); ; {
+	for r := records.NewReader(v, new(records.Scratch)); ; {
 		rec, ok, err := r.Next()
 		if err != nil {
 			return "its records cannot be read: " + err.Error()

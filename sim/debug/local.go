@@ -114,7 +114,7 @@ func verdict(r *cluster.Result) string {
 	return "the run is over, and no property is broken; its trace is " + r.Trace
 }
 
-// finder looks for a text in lines of the trace.
+// finder looks for a text in lines of the trace, where one blank stands for several.
 type finder struct {
 	text []byte
 	s    *Stop
@@ -122,7 +122,7 @@ type finder struct {
 
 // Write takes one line.
 func (f *finder) Write(b []byte) (int, error) {
-	if len(f.s.Found) == 0 && bytes.Contains(b, f.text) {
+	if len(f.s.Found) == 0 && bytes.Contains(bytes.Join(bytes.Fields(b), []byte(" ")), f.text) {
 		f.s.Found = []string{string(bytes.TrimSpace(b))}
 	}
 	return len(b), nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/seedlog/seedlog/core/api"
+	"github.com/seedlog/seedlog/core/commitlog/producers"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/replica"
 	"github.com/seedlog/seedlog/sim/history"
@@ -304,16 +305,21 @@ func (l *Local) producers(t *text, topic string, number int32) {
 			continue
 		}
 		t.line("producers on n%d:", n+1)
-		for _, p := range r.Log.Producers().List() {
-			last, open := "no batch", ""
-			if p.N > 0 {
-				b := p.Batches[p.N-1]
-				last = fmt.Sprintf("last sequence %d at offset %d", b.LastSeq, b.LastOffset)
-			}
-			if p.TxnFirstOffset >= 0 {
-				open = fmt.Sprintf("a transaction is open since offset %d", p.TxnFirstOffset)
-			}
-			t.row(fmt.Sprintf("  id %d", p.ID), fmt.Sprintf("epoch %d", p.Epoch), last, open)
+		known(t, r.Log.Producers())
+	}
+}
+
+// known prints the producers of a table.
+func known(t *text, all *producers.Table) {
+	for _, p := range all.List() {
+		last, open := "no batch", ""
+		if p.N > 0 {
+			b := p.Batches[p.N-1]
+			last = fmt.Sprintf("last sequence %d at offset %d", b.LastSeq, b.LastOffset)
 		}
+		if p.TxnFirstOffset >= 0 {
+			open = fmt.Sprintf("a transaction is open since offset %d", p.TxnFirstOffset)
+		}
+		t.row(fmt.Sprintf("  id %d", p.ID), fmt.Sprintf("epoch %d", p.Epoch), last, open)
 	}
 }

@@ -40,6 +40,9 @@ func (s *Session) Run(in io.Reader) (ok bool, err error) {
 			s.do(strings.Fields(c))
 		}
 	}
+	if s.Prompt && !s.over {
+		fmt.Fprintln(s.Out)
+	}
 	return !s.strayed && !s.failed, lines.Err()
 }
 

@@ -49,7 +49,7 @@ func said(t *testing.T, script string, plans ...*plan.Plan) (text string, ok boo
 // sections gives what each of a script's commands printed.
 func sections(text string) []string { return strings.Split("\n"+text, "\n> ")[1:] }
 
-const looks = "where; trace 50; faults; node 1; partition t1/0; net all; disk 1; disk 1 t1-0/00000000000000000000.log; history 30\n"
+const looks = "where; trace 50; faults; node 1; partition t1/0; net all; disk 1; disk 1 checkpoint; disk 1 t1-0/00000000000000000000.log; history 30\n"
 
 func TestATimeIsTheSameWhenASessionComesBackToIt(t *testing.T) {
 	text, ok := said(t, "to 12s\n"+looks+"next 100; back 1500; next 20ms; back 1s; violation; to 12s\n"+looks, kept(t, "m-P1"))
@@ -60,7 +60,7 @@ func TestATimeIsTheSameWhenASessionComesBackToIt(t *testing.T) {
 	for i := range n {
 		require.Equal(t, strings.TrimSpace(all[1+i]), strings.TrimSpace(all[len(all)-n+i]))
 	}
-	for i, want := range []string{"n1: process 1, serves", "mono=", "F:D1", "t1/0", "leads", "c2 (producer)", "synced to", "producer", "send"} {
+	for i, want := range []string{"n1: process 1, serves", "mono=", "F:D1", "t1/0", "leads", "c2 (producer)", "synced to", "leader-epoch-checkpoint", "producer", "send"} {
 		require.Contains(t, all[1+i], want)
 	}
 	require.NotContains(t, text, "NOT THE SAME RUN")

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/seedlog/seedlog/core/kerr"
 )
 
 // Bounds of what value prints.
@@ -77,6 +79,10 @@ func appendStruct(b *strings.Builder, v reflect.Value, depth int) {
 		}
 		first = false
 		b.WriteString(name + ":")
+		if name == "ErrorCode" && f.CanInt() {
+			b.WriteString(kerr.Code(f.Int()).String())
+			continue
+		}
 		appendValue(b, f, depth+1)
 	}
 	b.WriteByte('}')
