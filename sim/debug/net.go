@@ -160,11 +160,8 @@ func whereabouts(pos, end int64, s *simnet.Side) string {
 
 // decoded prints the content of a whole frame, without its length.
 func decoded(b []byte, m *run.Message) string {
-	if m.Version < 0 || kmsg.NameForKey(m.Key) == "Unknown" || kmsg.RequestForKey(m.Key) == nil {
-		return value(b)
-	}
 	req := kmsg.RequestForKey(m.Key)
-	if m.Version > req.MaxVersion() {
+	if m.Version < 0 || req == nil || m.Version > req.MaxVersion() { // raft's, or of our own brokers among themselves
 		return value(b)
 	}
 	req.SetVersion(m.Version)

@@ -8,10 +8,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seedlog/seedlog/sim/cluster"
 	"github.com/seedlog/seedlog/sim/plan"
 	"github.com/seedlog/seedlog/sim/run"
+	"github.com/seedlog/seedlog/sim/simnet"
 )
 
 func kept(t *testing.T, name string) *plan.Plan {
@@ -168,6 +170,39 @@ func TestWhatIsUnderWayIsWhereItsBytesAre(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.True(t, seen["answer to Produce"] && seen["answer to Fetch"], "%v", seen)
+}
+
+// What a whole message of any API says can be read, of clients and between brokers, asked and answered.
+func TestEveryWholeMessageIsDecoded(t *testing.T) {
+	seen := map[string]bool{}
+	for _, name := range []string{"m-P1", "cluster-request-forwarded-twice"} {
+		l := open(t, kept(t, name))
+		for stop := (&Stop{}); stop.Over == "" && stop.Event < 8000; {
+			for _, x := range l.c.Links() {
+				for _, s := range []*simnet.Side{&x.From, &x.To} {
+					at := int64(0)
+					for _, m := range l.run.UnderWay(s.Num) {
+						begin := at + frameLength
+						if at = begin + m.Size; at > int64(len(s.Stream)) {
+							break
+						}
+						text := decoded(s.Stream[begin:at], &m)
+						require.NotContains(t, text, "cannot be decoded", m.What)
+						if m.Version >= 0 && kmsg.RequestForKey(m.Key) != nil {
+							require.Contains(t, text, "{", m.What)
+							seen[m.What] = true
+						}
+					}
+				}
+			}
+			var err error
+			stop, err = l.Go(Target{Until: Event, Event: stop.Event + 5})
+			require.NoError(t, err)
+		}
+	}
+	for _, want := range []string{"Fetch v18", "answer to Fetch", "answer to Produce", "answer to Metadata", "answer to BrokerHeartbeat", "answer to ApiVersions"} {
+		require.True(t, seen[want], "%s is not among %v", want, seen)
+	}
 }
 
 func TestAMessageIsDecoded(t *testing.T) {
