@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test overlay lint sim plans trace check twice mutants canary bench race fuzz gen fmt clean FORCE
+.PHONY: help build test overlay lint sim plans trace debug check twice mutants canary bench race fuzz gen fmt clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,7 @@ test: ## all tests; needs Go and make only
 
 overlay: build/overlay/overlay.json ## the tests of what repeats only with the overlay
 	go test -count=1 $(OVERLAY) -tags overlay ./sim/bubble/... ./sim/quorumsim/...
+	go test -count=1 $(OVERLAY) -tags overlay -run Session ./cmd/sim
 
 lint: build/lint ## the core is pure, imports point down, files and functions are small
 	@exec build/lint .
@@ -53,6 +54,9 @@ plans: build/sim ## every plan that is kept: all pass
 
 trace: build/sim ## SEED=n, one line an event
 	@exec build/sim trace $(SEED)
+
+debug: $(if $(MUTANT),build/sim-mutants,build/sim) ## SEED=n or PLAN=f, a session that steps the run forward and back and shows what stands there; NODES= FLUSH= MUTANT= as of sim
+	@exec $< debug
 
 check: build/sim ## HISTORY=f.jsonl, what the models say of a history
 	@exec build/sim check $(HISTORY)

@@ -38,6 +38,7 @@ type subject struct {
 	history   func() []*history.Event // nil if there is none
 	observe   func()                  // keeps what a report needs; nil if there can be none
 	tell      func(*cluster.Result) *report.Run
+	run       *run.Run // nil: not of the broker
 }
 
 const defaultSystem = "broker"
@@ -98,7 +99,7 @@ func brokerPrepare(p *plan.Plan, mutant string) (*subject, error) {
 		return nil, err
 	}
 	s := &subject{opt: r.Options, checked: r.Judge.Checked, unchecked: r.Judge.Unchecked, siteHits: hits,
-		history: func() []*history.Event { return r.Judge.Events }, tell: r.Report}
+		history: func() []*history.Event { return r.Judge.Events }, tell: r.Report, run: r}
 	s.observe = func() { s.opt.Observer = r.Observe() }
 	return s, nil
 }

@@ -117,7 +117,8 @@ type Cluster struct {
 	old       bool          // the plan brings old disks back
 	held      int           // clogs and partitions in force
 	healed    clock.Time
-	harness   string
+	harness   string // what the judge said of the run itself
+	stuck     string // why the run could not go on
 	ended     bool
 	names     []string // of network endpoints
 	shardWho  []engine.Entity

@@ -20,6 +20,7 @@ type piece struct {
 	from *Half
 	b    []byte
 	fin  bool
+	at   clock.Time // when it arrives
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -201,9 +202,9 @@ func (n *Net) leave(h *Half, b []byte, fin bool, late clock.Duration) {
 	if k := len(n.free); k > 0 {
 		i = n.free[k-1]
 		n.free = n.free[:k-1]
-		n.pieces[i] = piece{h, b, fin}
+		n.pieces[i] = piece{h, b, fin, h.last}
 	} else {
-		n.pieces = append(n.pieces, piece{h, b, fin})
+		n.pieces = append(n.pieces, piece{h, b, fin, h.last})
 	}
 	h.flying += int64(len(b))
 	h.pieces++
