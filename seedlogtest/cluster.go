@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,9 +49,15 @@ type Cluster struct {
 	nodes    []*Node
 	machines []*Machine
 	first    *Machine
-	splits   map[[2]int]int // by index: how often a link is cut by Partition
-	lines    []string       // the last lines of the brokers
-	dropped  int            // lines before those
+	reserve  int64 // disk.reserve.bytes
+	bubble   bool  // its time is that of a bubble
+
+	// The world guards what follows.
+	split   cuts // of Partition
+	oneWay  cuts // of CutLink
+	slow    map[wire]bool
+	lines   []string // the last lines of the brokers
+	dropped int      // lines before those
 }
 
 // The lines that are kept, and how long New waits for a cluster: virtual time, of which a sound one needs a fraction.
@@ -64,7 +71,7 @@ const (
 // that does not come up, fail the test.
 func New(t testing.TB, opts ...Option) *Cluster {
 	t.Helper()
-	c := &Cluster{t: t, opt: options{nodes: 3, shards: 2, seed: 1, settings: map[string]string{}}, splits: map[[2]int]int{}}
+	c := &Cluster{t: t, opt: options{nodes: 3, shards: 2, seed: 1, settings: map[string]string{}}, bubble: inBubble(), slow: map[wire]bool{}}
 	for _, o := range opts {
 		o(&c.opt)
 	}
@@ -73,9 +80,12 @@ func New(t testing.TB, opts ...Option) *Cluster {
 	}
 	p := &plan.Plan{Version: plan.Version, Seed: c.opt.seed, Nodes: c.opt.nodes, Shards: c.opt.shards, Flush: c.opt.settings["flush.policy"], MaxRound: 64}
 	c.w = newWorld(cluster.New(p, cluster.Options{Quorum: p.Nodes > 1, Factory: c.boot, Log: c.log, Died: c.died}), c.broken)
-	if _, err := c.settings(1); err != nil {
+	c.split, c.oneWay = cuts{c.w, map[wire]bool{}}, cuts{c.w, map[wire]bool{}}
+	node, err := c.settings(1)
+	if err != nil {
 		t.Fatalf("seedlogtest: %v", err)
 	}
+	c.reserve = node.DiskReserveBytes
 	for i := range p.Nodes {
 		c.nodes = append(c.nodes, &Node{c: c, index: i})
 		c.w.sim.Disk(i).Faults.Forgets = true
@@ -89,6 +99,25 @@ func New(t testing.TB, opts ...Option) *Cluster {
 		t.Fatalf("seedlogtest: the cluster does not serve after %v", startTime)
 	}
 	return c
+}
+
+// inBubble says whether time stands while a goroutine runs.
+func inBubble() bool {
+	for now, i := time.Now(), 0; i < 50_000; i++ {
+		if !time.Now().Equal(now) {
+			return false
+		}
+	}
+	return true
+}
+
+// do calls f in the world, unless that has ended.
+func (c *Cluster) do(f func()) {
+	c.w.enter()
+	defer c.w.leave()
+	if !c.w.over {
+		f()
+	}
 }
 
 // serves says whether every node serves, and all say so of each other.
@@ -129,7 +158,7 @@ func (c *Cluster) close() {
 	c.w.mu.Unlock()
 	close(c.w.quit)
 	<-c.w.ended
-	if c.opt.nodes > 1 {
+	if c.opt.nodes > 1 && c.bubble {
 		time.Sleep(endTime)
 	}
 	if c.t.Failed() && !c.opt.verbose {
@@ -197,16 +226,79 @@ func (c *Cluster) Node(id int) *Node {
 func (c *Cluster) Leader(topic string, partition int32) *Node {
 	c.t.Helper()
 	var found *Node
-	c.await(time.Minute, func() bool {
+	led := c.await(time.Minute, func() bool {
 		if p := c.partition(topic, partition); p != nil && p.Leader >= 1 {
 			found = c.nodes[p.Leader-1]
 		}
 		return found != nil && found.up()
 	})
-	if found == nil {
+	if !led {
 		c.t.Fatalf("seedlogtest: %s/%d has no leader", topic, partition)
 	}
 	return found
+}
+
+// Controller gives the broker that leads the metadata quorum, by what brokers themselves say; a broker alone is its own. The test fails if
+// there is none after a minute.
+func (c *Cluster) Controller() *Node {
+	c.t.Helper()
+	var found *Node
+	c.await(time.Minute, func() bool {
+		term := int64(-1)
+		for i, n := range c.nodes {
+			l, ok := c.w.sim.Stepper(i, c.opt.shards).(lane)
+			if !ok && len(c.nodes) == 1 && n.up() {
+				found = n
+			}
+			if ok && l.node.Inspect().Leader && l.node.Inspect().Term > term {
+				found, term = n, l.node.Inspect().Term
+			}
+		}
+		return found != nil
+	})
+	if found == nil {
+		c.t.Fatal("seedlogtest: there is no controller")
+	}
+	return found
+}
+
+// Settle lets time pass until the cluster is whole: every broker that is up serves, and each partition has all replicas in sync that are up. The
+// test fails if it is not after two minutes. Whoever wants all replicas back restarts, resumes and heals before.
+func (c *Cluster) Settle() {
+	c.t.Helper()
+	if !c.await(startTime, c.whole) {
+		c.t.Fatalf("seedlogtest: the cluster is not whole after %v", startTime)
+	}
+}
+
+// whole is what Settle waits for.
+func (c *Cluster) whole() bool {
+	img := c.newest()
+	if img == nil {
+		return false
+	}
+	up := func(id int32) bool { return c.nodes[id-1].up() }
+	for _, n := range c.nodes {
+		if m := c.image(n.index); n.up() && (!c.w.sim.Ready(n.index) || m == nil || m.Index() < img.Index()) {
+			return false
+		}
+	}
+	for _, b := range img.Brokers() {
+		if b.Fenced == up(b.ID) {
+			return false
+		}
+	}
+	for _, t := range img.Topics() {
+		for i := range t.Partitions {
+			p := &t.Partitions[i]
+			for _, id := range p.Replicas {
+				if slices.Contains(p.ISR, id) != up(id) {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 // Replicas gives the node.ids of the replicas of a partition and of those in sync, by the newest metadata that any running broker has; nothing

@@ -20,12 +20,12 @@ type Machine struct {
 	end     simnet.End
 	conns   map[uint64]*conn // by tag; guarded by the world
 	last    uint64
-	cut     map[int]bool // by index of a node
+	cuts    cuts
 }
 
 // Machine makes a machine for clients. The name is for logs, of brokers too; make each once.
 func (c *Cluster) Machine(name string) *Machine {
-	m := &Machine{c: c, w: c.w, conns: map[uint64]*conn{}, cut: map[int]bool{}}
+	m := &Machine{c: c, w: c.w, conns: map[uint64]*conn{}, cuts: cuts{c.w, map[wire]bool{}}}
 	c.w.enter()
 	defer c.w.leave()
 	m.address = fmt.Sprintf("%s:%d", name, 50000+len(c.machines))

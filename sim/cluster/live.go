@@ -67,6 +67,11 @@ func (c *Cluster) Resume(node int) {
 	}
 }
 
+// Skew moves the wall clock of a node.
+func (c *Cluster) Skew(node int, d clock.Duration) {
+	c.nodes[node].clock.Skew(c.eng.Now(), d)
+}
+
 // Post gives mail from Outside to a lane of a node, if the process with that incarnation still runs.
 func (c *Cluster) Post(node, incarnation int, m step.Mail) {
 	if n := c.nodes[node]; n.up && n.life == incarnation {
