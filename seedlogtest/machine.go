@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/seedlog/seedlog/io/disk"
@@ -72,8 +73,9 @@ func (m *Machine) connect(c *conn, address string) error {
 	}
 	m.last++
 	m.conns[m.last] = c
-	c.half = m.w.sim.Dial(m.end, address, m.last)
-	if c.half == nil {
+	if slices.Contains(m.w.sim.Addrs(), address) {
+		c.half = m.w.sim.Dial(m.end, address, m.last)
+	} else {
 		delete(m.conns, m.last)
 		return &net.DNSError{Err: "no such host; the cluster's are " + fmt.Sprint(m.w.sim.Addrs()), Name: address, IsNotFound: true}
 	}

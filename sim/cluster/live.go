@@ -57,13 +57,30 @@ func (c *Cluster) Kill(node int, power bool) {
 // Stop asks the process of a node to end in good order. It stays down until Start.
 func (c *Cluster) Stop(node int) { c.nodes[node].halt(never) }
 
-// Pause lets no thread of a node run until Resume; its clock goes on.
-func (c *Cluster) Pause(node int) { c.nodes[node].pause(-1, never, false) }
+// Pause lets no thread of a node run until Resume; its clock goes on. What peers send fills their windows.
+func (c *Cluster) Pause(node int) {
+	if n := c.nodes[node]; n.up && !n.paused {
+		n.pause(-1, never, false)
+		n.read(false)
+	}
+}
 
 // Resume undoes Pause.
 func (c *Cluster) Resume(node int) {
-	if n := c.nodes[node]; n.paused {
+	if n := c.nodes[node]; n.up && n.paused {
 		n.resume(-1, int64(n.life))
+		n.read(true)
+	}
+}
+
+// read says whether the node's machine takes what comes; a connection that its shard does not want to read stays as it is.
+func (n *Node) read(on bool) {
+	for _, s := range n.shards {
+		for i := range s.conns {
+			if x := &s.conns[i]; x.h != nil && !x.held && !x.choked {
+				n.c.net.Read(x.h, on)
+			}
+		}
 	}
 }
 
