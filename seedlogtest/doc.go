@@ -29,11 +29,20 @@
 // Processing takes no time: only the network (30 to 250 µs a hop), the disk (a sync 0.2 to 3 ms, one in a hundred 10 to 40 ms) and
 // timers do. So nothing here is a measurement of speed.
 //
+// Outside of a bubble a cluster works too, and its time is the machine's.
+//
 // # What repeats and what does not
 //
 // Latencies and what a crash tears come from Seed. But goroutines of the bubble, the client's and raft's among them, are run by Go's
 // scheduler in an order of its own, so two runs of one test are alike and not equal. A test must not depend on more than it would against any
 // cluster. (The project's own simulator repeats to the bit; it needs a patched runtime and clients of its own.)
+//
+// # What a client must not do in a bubble
+//
+// The runtime ends the process where a goroutine of one bubble, or of none, uses another bubble's channel. So a client lives and ends in one
+// bubble, and keeps nothing of it for later. franz-go 1.22 keeps one thing: whoever has read records that were compressed with zstd has a
+// decoder whose finalizer closes a channel of the bubble after its end. Its default, snappy, and the other codecs are fine; for zstd give it
+// a decoder of your own by kgo.WithDecompressor.
 //
 // # Differences from a cluster that was set up by hand
 //
@@ -43,6 +52,11 @@
 // they reach neither its disk nor its network.
 //
 // Brokers, clients and raft share one process: a broker's failed assertion fails the test, and its stack is told.
+//
+// # Read next
+//
+// survive_test.go has what a program's tests look like: a consumer that survives a leader's crash, a full disk, a partition, a lost fsync;
+// faults_test.go and network_test.go show what each fault does.
 //
 // # Who owns what
 //

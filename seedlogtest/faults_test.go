@@ -235,6 +235,18 @@ func TestABrokerWithAnEmptyDiskFetchesItsReplicasAgain(t *testing.T) {
 	})
 }
 
+func TestABrokerAloneThatIsGivenAnEmptyDiskHasNoRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := seedlogtest.New(t, seedlogtest.Nodes(1))
+		cl := connect(t, c)
+		write(t, cl, 0, 10)
+		c.Node(1).Kill()
+		c.Node(1).WipeDisk()
+		c.Node(1).Restart()
+		require.Zero(t, end(t, cl))
+	})
+}
+
 func TestASkewedClockStampsRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := seedlogtest.New(t, seedlogtest.Nodes(1), seedlogtest.Config("log.message.timestamp.type", "LogAppendTime"))

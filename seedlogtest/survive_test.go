@@ -13,19 +13,33 @@ import (
 	"github.com/seedlog/seedlog/seedlogtest"
 )
 
-// These are the examples that the package's documentation names: what a program's own tests look like.
+// These are the examples that the package's documentation names: what a program's own tests look like. The first one is README's, whole; the
+// others leave to client_test.go what it shows.
 
 func TestAConsumerSurvivesALeaderCrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := seedlogtest.New(t, seedlogtest.Nodes(3), seedlogtest.Config("min.insync.replicas", "2"))
-		cl := connect(t, c, kgo.ConsumeTopics(topic))
-		write(t, cl, 0, 10)
-		read(t, cl, 0, 5)
-
-		c.Leader(topic, 0).Kill()
-
-		write(t, cl, 10, 20)
-		read(t, cl, 5, 15)
+		cl, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs()...), kgo.Dialer(c.Dialer()),
+			kgo.AllowAutoTopicCreation(), kgo.DefaultProduceTopic("orders"), kgo.ConsumeTopics("orders"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cl.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // of virtual time
+		defer cancel()
+		for i := range 10 {
+			if err := cl.ProduceSync(ctx, kgo.StringRecord(fmt.Sprint(i))).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+			if i == 5 {
+				c.Leader("orders", 0).Kill()
+			}
+		}
+		for i := range 10 {
+			if r := cl.PollRecords(ctx, 1).Records(); len(r) != 1 || string(r[0].Value) != fmt.Sprint(i) {
+				t.Fatalf("order %d: got %v", i, r)
+			}
+		}
 	})
 }
 
