@@ -42,6 +42,10 @@ func (l lane) Step(now clock.Now, ev *step.Event, out *step.Effects) { l.node.St
 // Crash ends the actor's goroutines.
 func (l lane) Crash() { l.node.Crash() }
 
+// own are the settings that say who the nodes are, where, and how they find each other.
+var own = []string{"node.id", "broker.id", "shards", "listeners", "advertised.listeners", "controller.listener.names", "process.roles",
+	"controller.quorum.bootstrap.servers", "controller.quorum.voters", "log.dir", "log.dirs", "metadata.log.dir"}
+
 // settings gives a node's settings as production reads them: by name.
 func (c *Cluster) settings(id int) (*config.Node, error) {
 	set := []string{

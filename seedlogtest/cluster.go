@@ -32,7 +32,7 @@ type options struct {
 func Nodes(n int) Option { return func(o *options) { o.nodes = n } }
 
 // Config sets a broker setting by Kafka's name, on every node: Config("min.insync.replicas", "2"). flush.policy is "ack" (what is
-// acknowledged is synced) unless it is set to "os".
+// acknowledged is synced) unless it is set to "os". Who the nodes are, and where, is not to be set.
 func Config(name, value string) Option { return func(o *options) { o.settings[name] = value } }
 
 // Seed is what latencies come from, and what a loss of power leaves of what was not synced. It is 1 unless it is set.
@@ -81,6 +81,11 @@ func New(t testing.TB, opts ...Option) *Cluster {
 	p := &plan.Plan{Version: plan.Version, Seed: c.opt.seed, Nodes: c.opt.nodes, Shards: c.opt.shards, Flush: c.opt.settings["flush.policy"], MaxRound: 64}
 	c.w = newWorld(cluster.New(p, cluster.Options{Quorum: p.Nodes > 1, Factory: c.boot, Log: c.log, Died: c.died}), c.broken)
 	c.split, c.oneWay = cuts{c.w, map[wire]bool{}}, cuts{c.w, map[wire]bool{}}
+	for _, name := range own {
+		if _, ok := c.opt.settings[name]; ok {
+			t.Fatalf("seedlogtest: %s is the cluster's to set", name)
+		}
+	}
 	node, err := c.settings(1)
 	if err != nil {
 		t.Fatalf("seedlogtest: %v", err)
@@ -238,21 +243,20 @@ func (c *Cluster) Leader(topic string, partition int32) *Node {
 	return found
 }
 
-// Controller gives the broker that leads the metadata quorum, by what brokers themselves say; a broker alone is its own. The test fails if
-// there is none after a minute.
+// Controller gives the broker that is the active controller by the word of most brokers that are up; a broker alone is its own. The test fails
+// if there is none after a minute.
 func (c *Cluster) Controller() *Node {
 	c.t.Helper()
 	var found *Node
 	c.await(time.Minute, func() bool {
-		term := int64(-1)
-		for i, n := range c.nodes {
-			l, ok := c.w.sim.Stepper(i, c.opt.shards).(lane)
-			if !ok && len(c.nodes) == 1 && n.up() {
-				found = n
+		votes := make([]int, len(c.nodes)+1)
+		for i := range c.nodes {
+			if st := c.state(i); st != nil && st.ControllerID >= 1 && c.nodes[st.ControllerID-1].up() {
+				votes[st.ControllerID]++
 			}
-			if ok && l.node.Inspect().Leader && l.node.Inspect().Term > term {
-				found, term = n, l.node.Inspect().Term
-			}
+		}
+		if most := slices.Max(votes); most > 0 {
+			found = c.nodes[slices.Index(votes, most)-1]
 		}
 		return found != nil
 	})
@@ -345,8 +349,14 @@ func (c *Cluster) newest() (img *metadata.Image) {
 
 // image gives the image that shard 0 of a node goes by, or nil. The world is entered.
 func (c *Cluster) image(node int) *metadata.Image {
-	if s, ok := c.w.sim.Inspect(node, 0).(*api.State); ok {
+	if s := c.state(node); s != nil {
 		return s.Image
 	}
 	return nil
+}
+
+// state gives what shard 0 of a node shows, or nil if it is down. The world is entered.
+func (c *Cluster) state(node int) *api.State {
+	s, _ := c.w.sim.Inspect(node, 0).(*api.State) // nil of a node that is down
+	return s
 }

@@ -45,6 +45,8 @@ func TestASettingThatIsNotPossibleStopsTheTest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		told := stopped(t, func(t testing.TB) { seedlogtest.New(t, seedlogtest.Config("num.partition", "3")) })
 		require.Contains(t, told, "the nearest known name is num.partitions")
+		told = stopped(t, func(t testing.TB) { seedlogtest.New(t, seedlogtest.Config("log.dirs", "a,b")) })
+		require.Contains(t, told, "log.dirs is the cluster's to set")
 		told = stopped(t, func(t testing.TB) { seedlogtest.New(t, seedlogtest.Nodes(0)) })
 		require.Contains(t, told, "0 nodes")
 	})

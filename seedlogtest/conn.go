@@ -105,11 +105,10 @@ func (c *conn) widen() {
 	w := c.m.w
 	w.enter()
 	defer w.leave()
-	if w.over || c.half.Broken() {
-		return
+	if !w.over {
+		w.sim.Net().Read(c.half, true)
+		c.arrive()
 	}
-	w.sim.Net().Read(c.half, true)
-	c.arrive()
 }
 
 // arrive takes what has come. The world is entered.
@@ -141,12 +140,10 @@ func (c *conn) arrive() {
 
 // Write implements net.Conn. It returns when the bytes are queued; who is far ahead of the network waits.
 func (c *conn) Write(p []byte) (n int, err error) {
-	select {
-	case c.gate <- struct{}{}:
-		defer func() { <-c.gate }()
-	case <-c.closed:
-	case <-c.writing.wait():
+	if err := c.enter(); err != nil {
+		return 0, c.wrap("write", err)
 	}
+	defer func() { <-c.gate }()
 	for n < len(p) {
 		if err := c.usable(c.writing); err != nil {
 			return n, c.wrap("write", err)
@@ -166,6 +163,21 @@ func (c *conn) Write(p []byte) (n int, err error) {
 		}
 	}
 	return n, nil
+}
+
+// enter waits until no other Write is under way.
+func (c *conn) enter() error {
+	for {
+		select {
+		case c.gate <- struct{}{}:
+			return nil
+		case <-c.closed:
+		case <-c.writing.wait():
+		}
+		if err := c.usable(c.writing); err != nil {
+			return err
+		}
+	}
 }
 
 // offer queues p whole, or nothing while there is no room.

@@ -1,6 +1,7 @@
 package seedlogtest_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -33,17 +35,14 @@ func open(t *testing.T) (*seedlogtest.Cluster, net.Conn) {
 	return c, conn
 }
 
-// answer reads one response, a byte at a time.
+// answer reads one response.
 func answer(t *testing.T, conn net.Conn) []byte {
 	t.Helper()
 	b := make([]byte, 4)
-	for i := range b {
-		n, err := conn.Read(b[i : i+1])
-		require.NoError(t, err)
-		require.Equal(t, 1, n)
-	}
+	_, err := io.ReadFull(iotest.OneByteReader(conn), b)
+	require.NoError(t, err)
 	b = make([]byte, binary.BigEndian.Uint32(b))
-	_, err := io.ReadFull(conn, b)
+	_, err = io.ReadFull(conn, b)
 	require.NoError(t, err)
 	require.EqualValues(t, 7, binary.BigEndian.Uint32(b))
 	return b
@@ -110,9 +109,43 @@ func TestAWriteWaitsForABrokerThatDoesNotRead(t *testing.T) {
 		c, conn := open(t)
 		require.NoError(t, conn.SetWriteDeadline(time.Now().Add(time.Minute)))
 		c.Node(1).Pause()
-		n, err := conn.Write(make([]byte, 64<<20))
+		n, err := conn.Write(make([]byte, 16<<20))
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 		require.Less(t, n, 8<<20)
+	})
+}
+
+func TestWhoDoesNotReadHoldsUpTheBrokerAndThenReadsEverything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, conn := open(t)
+		const asked = 10_000 // the answers are some 5 MiB
+		go func() {
+			if _, err := conn.Write(bytes.Repeat(versions(), asked)); err != nil {
+				t.Error(err)
+			}
+		}()
+		time.Sleep(time.Minute)
+		require.Less(t, seedlogtest.Unread(conn), 2<<20)
+		for range asked {
+			answer(t, conn)
+		}
+		c.Node(1).Kill()
+		_, err := conn.Read(make([]byte, 1))
+		require.ErrorIs(t, err, syscall.ECONNRESET)
+	})
+}
+
+func TestAResetIsReadBehindWhatHasCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, conn := open(t)
+		go func() {
+			_, _ = conn.Write(bytes.Repeat(versions(), 20_000)) // what the broker takes of it is not of interest
+		}()
+		time.Sleep(time.Minute)
+		c.Node(1).Kill()
+		n, err := io.Copy(io.Discard, conn)
+		require.ErrorIs(t, err, syscall.ECONNRESET)
+		require.Greater(t, n, int64(1<<20))
 	})
 }
 
@@ -126,7 +159,7 @@ func TestCloseEndsAReadAndAWriteThatWait(t *testing.T) {
 			ended <- err
 		}()
 		go func() {
-			_, err := conn.Write(make([]byte, 64<<20))
+			_, err := conn.Write(make([]byte, 16<<20))
 			ended <- err
 		}()
 		synctest.Wait()

@@ -208,7 +208,7 @@ func TestABrokerWithoutAnyRoomForItsMetadataEnds(t *testing.T) {
 		full := others(c, c.Controller())[0]
 		full.LimitDisk(0)
 		other := connect(t, c, kgo.DefaultProduceTopic("more")) // a new topic is metadata
-		write(t, other, 0, 1)
+		other.Produce(within(t, time.Minute), kgo.StringRecord("0"), nil)
 		time.Sleep(10 * time.Second)
 		require.False(t, full.Up())
 		full.FreeDisk()

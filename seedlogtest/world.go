@@ -68,11 +68,10 @@ func (w *world) wake(who waker) {
 	w.stir()
 }
 
-// advance lets happen what is due, and gives how long nothing is. w.mu is held.
-func (w *world) advance() time.Duration {
-	const idle = time.Hour
+// advance lets happen what is due, and gives how long nothing is; false: nothing will be by itself. w.mu is held.
+func (w *world) advance() (wait time.Duration, ok bool) {
 	if w.over {
-		return idle
+		return 0, false
 	}
 	w.wakeMu.Lock()
 	wakes := w.wakes
@@ -88,13 +87,10 @@ func (w *world) advance() time.Duration {
 		w.end()
 		w.fail(v.Property, "was "+v.Was+"; is "+v.Is+"\n"+w.sim.Stack)
 	}
-	if next == 0 {
-		return idle
-	}
-	return time.Duration(next.Sub(now))
+	return time.Duration(next.Sub(now)), next != 0
 }
 
-// drive is the driver: it sleeps until something is due.
+// drive is the driver: it sleeps until something is due. Where nothing is, it has no timer, so that the bubble sees a test that waits in vain.
 func (w *world) drive() {
 	defer close(w.ended)
 	timer := time.NewTimer(0)
@@ -107,8 +103,12 @@ func (w *world) drive() {
 			return
 		}
 		w.mu.Lock()
-		timer.Reset(w.advance())
+		wait, ok := w.advance()
 		w.mu.Unlock()
+		timer.Stop()
+		if ok {
+			timer.Reset(wait)
+		}
 	}
 }
 
