@@ -46,10 +46,10 @@
 //
 // # Differences from a cluster that was set up by hand
 //
-// Settings are the brokers' own defaults but for these, each of which Config overrides: default.replication.factor is 3, or 1 with one
-// node; __consumer_offsets and __transaction_state have 4 partitions instead of 50; a node has 2 shards. Disks have no end until FillDisk. A lying
-// disk (LoseSyncs) never lies about a broker's copy of the metadata. A paused node's threads stand; the goroutines of its raft do not, but
-// they reach neither its disk nor its network.
+// Settings are the brokers' own defaults but for these, which Config overrides: default.replication.factor is 3, or as many as there are
+// brokers, and __consumer_offsets and __transaction_state have 4 partitions instead of 50. A broker has 2 shards. Clients speak plaintext, to
+// one listener. Disks have no end until FillDisk. A lying disk (LoseSyncs) never lies about a broker's copy of the metadata. A paused
+// broker's threads stand; the goroutines of its raft do not, but they reach neither its disk nor its network.
 //
 // Brokers, clients and raft share one process: a broker's failed assertion fails the test, and its stack is told.
 //
