@@ -78,7 +78,7 @@ bench: build/bench ## what a request costs; ONLY=… PEER=dir puts Apache Kafka 
 	@exec build/bench
 
 race: ## the tests of what has threads, under the race detector; needs a C compiler
-	go test -race ./realnet/... ./realdisk/... ./cmd/...
+	go test -race ./realnet/... ./realdisk/... ./seedlogtest/... ./cmd/...
 
 fuzz: ## every fuzz target for SECS=n each, 10 unless told
 	@go list -f '{{.Dir}}' ./... | while read -r dir; do \

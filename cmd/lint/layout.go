@@ -25,6 +25,7 @@ var layers = []struct {
 	{"realnet", []string{"io", "core/step", "realnet"}},
 	{"realdisk", []string{"io", "core/step", "realdisk"}},
 	{"sim", []string{"io", "core", "models", "sim"}},
+	{"seedlogtest", []string{"io", "core", "sim", "seedlogtest"}},
 	{"models", []string{"models", "sim/history", "io/clock"}}, // the form of a history and the unit of its times, not what made it
 	{"cmd", []string{"", "!cmd"}},
 	{"jepsen", []string{"", "!cmd"}},

@@ -89,6 +89,8 @@ type Options struct {
 	Trace     io.Writer                       // nil: no text
 	Log       func(node int, l *step.LogLine) // nil: dropped
 	MaxEvents int64                           // 0: DefaultMaxEvents
+	// Died is called when a process ends itself because it cannot go on; it stays down until Start. nil: only a disk's fault may explain it.
+	Died func(node int, text string, code int)
 	// Quorum says that each node has a lane more than its shards, the last: the quorum's actor. It gets no connections.
 	Quorum bool
 }

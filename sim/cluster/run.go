@@ -193,6 +193,11 @@ func (c *Cluster) waiting() string {
 func (n *Node) fatal(text string, code int) {
 	c := n.c
 	c.eng.Note(n.who, kindNode, fmt.Sprintf("fatal, code %d: %s", code, text))
+	if c.opt.Died != nil {
+		n.crash(false, fault.P1, never)
+		c.opt.Died(n.index, text, code)
+		return
+	}
 	if !c.ledger.Any(n.index, fault.D2, fault.D3, fault.D4, fault.D5, fault.D7, fault.D8) {
 		c.eng.Fail("fatal", "a node goes on while its disk is sound", fmt.Sprintf("node %d: %s", n.index+1, text))
 		return
