@@ -23,10 +23,10 @@ build/overlay/overlay.json: FORCE
 	@go run ./sim/overlay -out build/overlay
 
 build/sim: build/overlay/overlay.json FORCE
-	@go build $(OVERLAY) -tags overlay -o $@ ./cmd/sim
+	@go build $(OVERLAY) -tags overlay,marks -o $@ ./cmd/sim
 
 build/sim-mutants: build/overlay/overlay.json FORCE
-	@go build $(OVERLAY) -tags overlay,mutants -o $@ ./cmd/sim
+	@go build $(OVERLAY) -tags overlay,mutants,marks -o $@ ./cmd/sim
 
 build/sim-plain: FORCE
 	@go build -o $@ ./cmd/sim

@@ -6,6 +6,7 @@
 //	sim plans [PLAN.json…]  the plans that are kept: all must pass
 //	sim trace SEED       one line an event
 //	sim check HISTORY.jsonl
+//	sim coverage LINES.jsonl…   what the runs whose lines these files hold have reached together, for people
 //	sim twice [SEED…]    each seed in two fresh processes: the traces' hashes must be equal
 //	sim mutants [-only P1,P2] [-nodes 3] [-seed n] [-keep] [-page]
 //
@@ -86,6 +87,8 @@ func dispatch(cmd string, args []string) int {
 			return fail(fmt.Errorf("check takes one file"))
 		}
 		return check(rest[0])
+	case "coverage":
+		return showCoverage(rest)
 	case "twice":
 		return twice(o, rest)
 	case "plans":
@@ -93,7 +96,7 @@ func dispatch(cmd string, args []string) int {
 	case "mutants":
 		return mutants(o)
 	}
-	return fail(fmt.Errorf("unknown command %q; use run, twice, trace, check, plans or mutants", cmd))
+	return fail(fmt.Errorf("unknown command %q; use run, twice, trace, check, coverage, plans or mutants", cmd))
 }
 
 func parse(cmd string, args []string) (*options, []string, error) {

@@ -138,6 +138,9 @@ func (l *Log) RollDue() {
 	}
 }
 
+// Cleaning says whether a clean is under way.
+func (l *Log) Cleaning() bool { return l.cleaning }
+
 // Clean cleans the log up to where Dirt says. It runs in a task and lets the shard go on every few ten KiB. ErrCleanEnded: something else has come
 // first. A disk.ErrNoSpace leaves the log as it was, any other error of a write fails it. An *Uncleanable is for people.
 func (l *Log) Clean(t *task.Task, lim CleanLimits) (done Cleaned, err error) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/io/clock"
 )
 
@@ -149,6 +150,7 @@ func (p *Partition) Altered(code kerr.Code, s *State) {
 			p.isrChanged(now)
 		}
 	case kerr.IneligibleReplica, kerr.OperationNotAttempted:
+		sometimes.Hit("replica: a change of the ISR is refused as ineligible")
 		p.isr.pending = nil
 		p.maybeAdvance(now)
 	case kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InvalidRequest, kerr.NewLeaderElected, kerr.FencedLeaderEpoch, kerr.InvalidUpdateVersion:
