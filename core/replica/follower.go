@@ -44,6 +44,7 @@ func (p *Partition) answers(leaderEpoch int32) kerr.Code {
 	case p.failed:
 		return kerr.KafkaStorageError
 	case (p.fetchAt != p.Log.End() || leaderEpoch != p.state.LeaderEpoch) && !plant.On(plant.R14):
+		sometimes.Hit("replica: a leader's answer comes too late for its follower")
 		return kerr.FencedLeaderEpoch
 	}
 	return kerr.None
@@ -156,6 +157,7 @@ func (p *Partition) Truncate(epoch int32, end int64, leaderEpoch int32) kerr.Cod
 		to = min(to, own)
 	default:
 		to = min(to, own, end)
+		sometimes.Hit("replica: a follower cuts what its leader does not have")
 	}
 	p.truncate(to, false)
 	return kerr.None

@@ -58,12 +58,14 @@ func (p *Partition) maybeExpand(f *follower) {
 	if f.end < p.hw || f.end < p.epochStart && !plant.On(plant.R5) || f.start < p.promised {
 		return
 	}
+	sometimes.Hit("replica: a follower is proposed for the ISR")
 	p.propose(append(slices.Clone(p.state.ISR), f.node))
 }
 
 // maybeExpel proposes to take a member of the ISR out that has less than what is committed: its disk has lost it.
 func (p *Partition) maybeExpel(f *follower) {
 	if f.end < p.hw && slices.Contains(p.state.ISR, f.node) && p.isr.pending == nil && !p.isr.asked {
+		sometimes.Hit("replica: a member of the ISR has less than what is committed")
 		p.propose(slices.DeleteFunc(slices.Clone(p.state.ISR), func(n int32) bool { return n == f.node }))
 	}
 }
@@ -83,6 +85,7 @@ func (p *Partition) CheckLag(now clock.Time) {
 			}
 		}
 		if len(kept) < len(p.state.ISR) {
+			sometimes.Hit("replica: a follower that lags is to leave the ISR")
 			p.propose(kept)
 		}
 	}
@@ -155,6 +158,7 @@ func (p *Partition) Altered(code kerr.Code, s *State) {
 		p.maybeAdvance(now)
 	case kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InvalidRequest, kerr.NewLeaderElected, kerr.FencedLeaderEpoch, kerr.InvalidUpdateVersion:
 	default:
+		sometimes.Hit("replica: nobody knows what became of a change of the ISR")
 		p.isr.again = true
 	}
 }
@@ -162,6 +166,7 @@ func (p *Partition) Altered(code kerr.Code, s *State) {
 // isrChanged follows a change of the committed ISR.
 func (p *Partition) isrChanged(now clock.Time) {
 	if p.underMinISR() {
+		sometimes.Hit("replica: the high watermark stands still, for the ISR is too small")
 		refuse(p.all.take(nil, -1), kerr.NotEnoughReplicasAfterAppend)
 	}
 	p.maybeAdvance(now)

@@ -50,6 +50,8 @@ func (p *Partition) Apply(s State, now clock.Time) {
 	p.stir(false)
 	first := p.role == alone
 	newEpoch := first || s.LeaderEpoch > p.state.LeaderEpoch
+	sometimes.If(!first && s.LeaderEpoch > p.state.LeaderEpoch+1, "replica: a leader epoch has passed that this broker never saw")
+	sometimes.If(newEpoch && p.isr.pending != nil, "replica: an election overtakes a change of the ISR")
 	p.state, p.LeaderEpoch = s, s.LeaderEpoch
 	sometimes.If(len(s.ISR) == 1 && len(s.Replicas) > 1, "replica: the ISR is one of several replicas")
 	p.isr.pending = nil // decided, or refused because of the partition epoch that is old now

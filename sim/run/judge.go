@@ -190,6 +190,7 @@ func (j *Judge) Healing() {
 // covered; after a lying or failed sync it may take anything.
 func (j *Judge) Crashing(node int, power bool) {
 	j.faults()
+	j.phases.crashing(node)
 	// What a lying sync promised and a loss of power took leaves holes anywhere below the recovery point. Without a second replica only a
 	// crash of the broker's own making is still wrong; with one, the copy is in the ledger (verification.md, "What a run may excuse").
 	j.beyond = j.beyond || power && j.lied[node] && j.c.Nodes() == 1

@@ -2,6 +2,7 @@ package run
 
 import (
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/sim/coverage"
 	"github.com/seedlog/seedlog/sim/fault"
 	"github.com/seedlog/seedlog/sim/history"
@@ -163,6 +164,24 @@ func ofImage(img *metadata.Image) (s phaseSet) {
 		}
 	}
 	return s
+}
+
+// crashing marks what a process is in the midst of as it ends.
+func (x *phases) crashing(node int) {
+	s := phaseSet(0)
+	for i := range x.shards[node] {
+		s |= x.ofShard(node, i)
+	}
+	in := func(p coverage.Phase) bool { return s&(1<<p) != 0 }
+	sometimes.If(x.served && !x.j.c.Ready(node), "crash: in the midst of a recovery")
+	sometimes.If(x.j.c.Stopping(node), "crash: in the midst of a clean stop")
+	sometimes.If(in(coverage.Clean), "crash: while a log is being cleaned")
+	sometimes.If(in(coverage.Truncation), "crash: while a log is being cut")
+	sometimes.If(in(coverage.Lagging), "crash: of a leader whose high watermark has not reached its epoch")
+	sometimes.If(x.decided&(1<<coverage.Reassignment) != 0, "crash: while replicas are being moved")
+	sometimes.If(x.waited[coverage.TransactionEnd] > 0, "crash: while somebody waits for the end of a transaction")
+	sometimes.If(x.waited[coverage.Rebalance] > 0, "crash: while somebody waits to join a group")
+	sometimes.If(x.j.c.Nodes() > 1 && x.j.Controller() == node, "crash: of the controller")
 }
 
 // Coverage gives what the run has reached, but for the marks of the core.
