@@ -181,7 +181,7 @@ func (r *recovery) loadState() error {
 		}
 		sometimes.Hit("log: a snapshot of producers cannot be used")
 	}
-	sometimes.If(len(r.snapshots.list) == 0 && r.segs[0].size > 0, "log: producers are rebuilt from the log alone")
+	sometimes.If(sometimes.On && len(r.snapshots.list) == 0 && r.segs[0].size > 0, "log: producers are rebuilt from the log alone")
 	r.epochText = string(b)
 	r.epochs.cutEnd(r.from)
 	return r.recallEpochs()

@@ -19,7 +19,7 @@ func (ch *partitionChange) eligible() {
 		ch.isr, ch.elr = nil, []int32{ch.lost} // the last one standing stays eligible
 		return
 	}
-	sometimes.If(len(ch.isr) == 0 && len(ch.p.ISR) > 0, "controller: nobody is left in an ISR")
+	sometimes.If(sometimes.On && len(ch.isr) == 0 && len(ch.p.ISR) > 0, "controller: nobody is left in an ISR")
 	was := union(ch.elr, ch.p.ISR)
 	ch.elr = minus(was, ch.isr, []int32{ch.lost})
 	if ch.lost != nobody {
@@ -42,5 +42,5 @@ func (ch *partitionChange) settle() {
 	}
 	ch.elr = minus(common(ch.elr, ch.replicas), ch.isr)
 	ch.lastKnown = minus(common(ch.lastKnown, ch.replicas), ch.isr, ch.elr)
-	sometimes.If(len(ch.elr) > 0 && len(ch.p.ELR) == 0, "controller: a replica goes into the ELR")
+	sometimes.If(sometimes.On && len(ch.elr) > 0 && len(ch.p.ELR) == 0, "controller: a replica goes into the ELR")
 }
