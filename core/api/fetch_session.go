@@ -114,7 +114,6 @@ func (ss *sessions) resume(s *State, r *Request) fetchContext {
 		sometimes.Hit("fetch: a session is not there any more")
 		return fetchContext{code: kerr.FetchSessionIDNotFound}
 	case x.epoch != q.SessionEpoch:
-		sometimes.Hit("fetch: a session's epoch is not the next")
 		return fetchContext{code: kerr.InvalidFetchSessionEpoch}
 	case x.byID != (r.Version >= 13):
 		return fetchContext{code: kerr.FetchSessionTopicIDError}

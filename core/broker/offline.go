@@ -8,7 +8,6 @@ import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/replica"
-	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/step"
 )
 
@@ -29,7 +28,6 @@ func (s *Shard) offline(dir int, what string) {
 		return
 	}
 	d.Offline = true
-	sometimes.Hit("broker: a log directory goes offline")
 	s.env.Errorf("log directory %s is offline: %s", d.Path, what)
 	for _, p := range s.state.Parts {
 		if p.Dir == dir {

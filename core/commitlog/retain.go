@@ -92,7 +92,6 @@ func (l *Log) removeBelowStart() {
 	if n == 0 {
 		return
 	}
-	sometimes.Hit("log: retention takes segments away")
 	gone := append([]*segment(nil), l.segs[:n]...)
 	l.segs = append([]*segment(nil), l.segs[n:]...)
 	for _, s := range gone {

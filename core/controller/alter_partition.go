@@ -74,7 +74,6 @@ func (c *Context) alterPartition(req *kmsg.AlterPartitionRequest, t *metadata.To
 	ch := c.change(t, rp.Partition)
 	ch.isr = members(isr)
 	if damaged(rp) {
-		sometimes.Hit("controller: a leader's log is damaged")
 		ch.lost = req.BrokerID
 	}
 	ch.recovering = rp.LeaderRecoveryState == recoveryRecovering

@@ -171,7 +171,6 @@ func FenceBroker(c *Context, id int32) []metadata.Record {
 	if b == nil || b.Fenced {
 		return nil
 	}
-	sometimes.Hit("controller: a broker is fenced")
 	yes := true
 	r := &metadata.BrokerChangeRecord{NodeID: id, Epoch: b.Epoch, Fenced: &yes}
 	if b.InShutdown {

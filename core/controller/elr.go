@@ -19,7 +19,6 @@ func (ch *partitionChange) eligible() {
 		ch.isr, ch.elr = nil, []int32{ch.lost} // the last one standing stays eligible
 		return
 	}
-	sometimes.If(sometimes.On && len(ch.isr) == 0 && len(ch.p.ISR) > 0, "controller: nobody is left in an ISR")
 	was := union(ch.elr, ch.p.ISR)
 	ch.elr = minus(was, ch.isr, []int32{ch.lost})
 	if ch.lost != nobody {

@@ -43,7 +43,6 @@ func (f *Fetcher) Answered(body []byte, lease *buf.Lease, ok bool, why peer.Reas
 func (f *Fetcher) advanceSession() {
 	switch {
 	case f.resp.SessionID == 0:
-		sometimes.Hit("fetcher: the leader has no room for a session")
 		f.sessions = f.sessions && !f.beginning
 		f.session, f.full = 0, true
 	case f.beginning:

@@ -117,7 +117,6 @@ func (c *Coordinator) SessionExpired(g *classic.Group, m *classic.Member) {
 	if m.SatisfiesHeartbeat() {
 		return // the end of what it waits for starts its session anew
 	}
-	sometimes.Hit("group: a member's session expires")
 	c.remove(g, m)
 	switch g.State {
 	case classic.Stable, classic.CompletingRebalance:

@@ -157,7 +157,6 @@ func (p *Partition) Truncate(epoch int32, end int64, leaderEpoch int32) kerr.Cod
 		to = min(to, own)
 	default:
 		to = min(to, own, end)
-		sometimes.Hit("replica: a follower cuts what its leader does not have")
 	}
 	p.truncate(to, false)
 	return kerr.None

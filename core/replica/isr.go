@@ -58,7 +58,6 @@ func (p *Partition) maybeExpand(f *follower) {
 	if f.end < p.hw || f.end < p.epochStart && !plant.On(plant.R5) || f.start < p.promised {
 		return
 	}
-	sometimes.Hit("replica: a follower is proposed for the ISR")
 	p.propose(append(slices.Clone(p.state.ISR), f.node))
 }
 
