@@ -79,6 +79,9 @@ func (c *Cluster) end(i int) {
 
 // Acting gives the classes of the faults that are in force, a bit each.
 func (c *Cluster) Acting() (classes uint64) {
+	if c.plan.Swarm.On(fault.C2) { // all through the run
+		classes |= 1 << fault.C2
+	}
 	for i, u := range c.undo {
 		if u != nil && i < len(c.plan.Faults) {
 			classes |= 1 << c.plan.Faults[i].Class

@@ -19,11 +19,11 @@ func run(marks, cells, work []string) *Run {
 }
 
 func TestAnEnsembleKnowsWhatNoRunHasHit(t *testing.T) {
-	e := NewEnsemble([]string{"a", "b", "c"})
+	e := NewEnsemble([]string{"a", "c", "log: b", "log: d", "txn: e"})
 	e.Add(run([]string{"a"}, []string{Cell("F:D1", "recovery")}, []string{"acks all"}))
 	e.Add(run([]string{"a", "a", "c"}, nil, []string{"acks all", "acks 1"}))
 	s := e.Summary()
-	require.Equal(t, []string{"b"}, s.Never)
+	require.Equal(t, []string{"log: b", "log: d", "txn: e"}, s.Never)
 	require.Equal(t, &Reach{Runs: 2, Times: 3, First: 1}, s.Marks["a"])
 	require.Equal(t, 1, s.Matrix["F:D1/recovery"].Runs)
 	require.Equal(t, 2, s.Workload["acks all"].Runs)
@@ -33,7 +33,7 @@ func TestAnEnsembleKnowsWhatNoRunHasHit(t *testing.T) {
 	require.Equal(t, 2, s.LastMark)
 	var out bytes.Buffer
 	s.Full(&out, []string{"F:D1"})
-	require.Contains(t, out.String(), "never hit: b\n")
+	require.Contains(t, out.String(), "never hit, log: b; d\nnever hit, txn: e\n")
 	require.Contains(t, out.String(), "14 of 15 cells never seen")
 }
 

@@ -15,8 +15,21 @@ func (s *Summary) Brief(w io.Writer) {
 		return // a build without marks
 	}
 	fmt.Fprintf(w, "coverage: %d of %d marks hit in %d runs, %d behaviours; %s\n", len(s.Marks), all, s.Runs, len(s.behaviours), s.verdict())
-	for _, name := range s.Never {
-		fmt.Fprintf(w, "never hit: %s\n", name)
+	area := ""
+	for i, name := range s.Never { // sorted, so each area stands together
+		of, what, _ := strings.Cut(name, ": ")
+		switch {
+		case of == area:
+			fmt.Fprintf(w, "; %s", what)
+		case i > 0:
+			fmt.Fprintf(w, "\nnever hit, %s: %s", of, what)
+		default:
+			fmt.Fprintf(w, "never hit, %s: %s", of, what)
+		}
+		area = of
+	}
+	if len(s.Never) > 0 {
+		fmt.Fprintln(w)
 	}
 }
 
