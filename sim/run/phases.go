@@ -1,6 +1,8 @@
 package run
 
 import (
+	"math/bits"
+
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/sim/coverage"
@@ -93,17 +95,10 @@ func (x *phases) count() {
 			acting |= 1 << c
 		}
 	}
-	if acting == 0 {
-		return
-	}
-	for c := range x.cells {
-		if acting&(1<<c) == 0 {
-			continue
-		}
-		for p := range x.cells[c] {
-			if x.now&(1<<p) != 0 {
-				x.cells[c][p]++
-			}
+	for ; acting != 0; acting &= acting - 1 {
+		cells := &x.cells[bits.TrailingZeros64(acting)]
+		for now := x.now; now != 0; now &= now - 1 {
+			cells[bits.TrailingZeros32(uint32(now))]++
 		}
 	}
 }
