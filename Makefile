@@ -23,10 +23,10 @@ build/overlay/overlay.json: FORCE
 	@go run ./sim/overlay -out build/overlay
 
 build/sim: build/overlay/overlay.json FORCE
-	@go build $(OVERLAY) -tags overlay -o $@ ./cmd/sim
+	@go build $(OVERLAY) -tags overlay,marks -o $@ ./cmd/sim
 
 build/sim-mutants: build/overlay/overlay.json FORCE
-	@go build $(OVERLAY) -tags overlay,mutants -o $@ ./cmd/sim
+	@go build $(OVERLAY) -tags overlay,mutants,marks -o $@ ./cmd/sim
 
 build/sim-plain: FORCE
 	@go build -o $@ ./cmd/sim
@@ -36,7 +36,7 @@ build/bench: FORCE
 
 test: ## all tests; needs Go and make only
 	go vet ./...
-	go test -tags invariants ./core/...
+	go test -tags invariants,marks ./core/...
 	go test ./...
 
 overlay: build/overlay/overlay.json ## the tests of what repeats only with the overlay

@@ -7,6 +7,7 @@
 //	sim trace SEED       one line an event
 //	sim debug SEED       steps a run to an event, a time, its violation, and back, and shows nodes, messages and disks there; help lists its commands
 //	sim check HISTORY.jsonl
+//	sim coverage LINES.jsonl…   what the runs whose lines these files hold have reached together, for people
 //	sim twice [SEED…]    each seed in two fresh processes: the traces' hashes must be equal
 //	sim mutants [-only P1,P2] [-nodes 3] [-seed n] [-keep] [-page]
 //
@@ -90,6 +91,8 @@ func dispatch(cmd string, args []string) int {
 			return fail(fmt.Errorf("check takes one file"))
 		}
 		return check(rest[0])
+	case "coverage":
+		return showCoverage(rest)
 	case "twice":
 		return twice(o, rest)
 	case "plans":
@@ -97,7 +100,7 @@ func dispatch(cmd string, args []string) int {
 	case "mutants":
 		return mutants(o)
 	}
-	return fail(fmt.Errorf("unknown command %q; use run, twice, trace, debug, check, plans or mutants", cmd))
+	return fail(fmt.Errorf("unknown command %q; use run, twice, trace, debug, check, coverage, plans or mutants", cmd))
 }
 
 func parse(cmd string, args []string) (*options, []string, error) {

@@ -29,7 +29,7 @@ const lastLines = 40
 
 // Run executes the plan: safety, healing, liveness, the end.
 func (c *Cluster) Run() *Result {
-	c.Start()
+	c.Begin()
 	for c.Next() {
 	}
 	r := c.Conclude()
@@ -39,9 +39,9 @@ func (c *Cluster) Run() *Result {
 	return r
 }
 
-// Start makes the run ready for its first event. Run is Start, Next until it says no, and Conclude; who looks at what stands between two
+// Begin makes the run ready for its first event. Run is Begin, Next until it says no, and Conclude; who looks at what stands between two
 // events calls them himself.
-func (c *Cluster) Start() {
+func (c *Cluster) Begin() {
 	if c.opt.Begin != nil {
 		c.opt.Begin(c)
 	}

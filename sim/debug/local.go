@@ -24,7 +24,7 @@ var _ World = (*Local)(nil)
 // NewLocal starts a plan. r, if not nil, is the broker's run that the options are of; its Observe was called.
 func NewLocal(p *plan.Plan, opt cluster.Options, r *run.Run) *Local {
 	l := &Local{c: cluster.New(p, opt), run: r, plan: p}
-	l.c.Start()
+	l.c.Begin()
 	return l
 }
 
