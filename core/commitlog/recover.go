@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -125,7 +126,8 @@ func (r *recovery) openSegments() error {
 	return nil
 }
 
-// loadMetadata reads the topic id; a file that is torn was never needed, since it is synced before the first record is.
+// loadMetadata reads the topic id. It is synced before the first record is, so of a log whose file never became whole nothing was ever synced; what
+// survives of such a log may be of an earlier topic of that name. It becomes empty.
 func (r *recovery) loadMetadata() error {
 	b, c := readFile(r.t, r.env, r.dir+"/"+nameMetadata)
 	if c.Err != disk.OK && c.Err != disk.ErrNotExist {
@@ -135,7 +137,16 @@ func (r *recovery) loadMetadata() error {
 		r.topicID = id
 		return nil
 	}
+	if base := r.segs[0].base; unborn(b) && r.topicID != ([16]byte{}) && r.opt.RecoveryPoint <= base && !r.opt.Clean && !r.limited {
+		sometimes.If(r.segs[0].size > 0, "log: records without a topic id are dropped")
+		r.limited, r.limit = true, base
+	}
 	return r.writeMetadata(r.t)
+}
+
+// unborn says whether partition.metadata is what a loss of power may leave of a file that was not synced: nothing, a part, or zeros. Rot leaves other bytes.
+func unborn(b []byte) bool {
+	return len(b) < len("version: 0\ntopic_id: ")+22 || len(bytes.Trim(b, "\x00")) == 0
 }
 
 // parseMetadata gives the topic id in partition.metadata, if the file is whole: with the sum that ours have, or without any, as Kafka's.

@@ -101,6 +101,7 @@ var Names = [...]string{
 	"log: batches contradict leader-epoch-checkpoint",
 	"log: producers are loaded from a snapshot",
 	"log: producers are rebuilt from the log alone",
+	"log: records without a topic id are dropped",
 	"log: retention waits for a response that holds a segment",
 	"log: retention waits until what goes is synced",
 	"log: the indexes of a segment are made again",
