@@ -1,0 +1,3 @@
+package corruption
+
+var groupOperators []Operator

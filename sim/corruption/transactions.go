@@ -1,0 +1,5 @@
+package corruption
+
+var transactionOperators []Operator
+
+func (s *Story) transactions() {}
