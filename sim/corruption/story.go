@@ -11,19 +11,21 @@ import (
 
 // Story is the history of a run that passed, and what is certain of it.
 type Story struct {
-	Name   string
-	Events []*history.Event
-	facts  anomaly.Facts
-	weak   *models.Windows
-	calls  []call
-	logs   map[string]*log
-	keys   []string // of logs, in the order in which they were first heard of
-	txns   []*txn
-	of     map[string]*txn // by value
-	spoilt []int           // places of excuses
-	doubt  map[string]bool // keys and topics of which something may be gone, or was deleted, or is compacted; "" is all
-	healed clock.Time
-	rotten bool
+	Name    string
+	Events  []*history.Event
+	facts   anomaly.Facts
+	weak    *models.Windows
+	calls   []call
+	logs    map[string]*log
+	keys    []string // of logs, in the order in which they were first heard of
+	txns    []*txn
+	of      map[string]*txn // by value
+	seens   []*seen
+	spoilt  []int           // places of excuses
+	doubt   map[string]bool // keys and topics of which something may be gone, or was deleted, or is compacted; "" is all
+	deleted map[string]bool
+	healed  clock.Time
+	rotten  bool
 }
 
 // call is one micro-operation: where it was invoked, and where it ended. done is -1 if it never did.
@@ -69,7 +71,7 @@ type txn struct {
 
 // Read makes a story of the history of a run that passed.
 func Read(name string, events []*history.Event) *Story {
-	s := &Story{Name: name, Events: events, weak: models.WeakWindows(events), logs: map[string]*log{}, of: map[string]*txn{}, doubt: map[string]bool{}}
+	s := &Story{Name: name, Events: events, weak: models.WeakWindows(events), logs: map[string]*log{}, of: map[string]*txn{}, doubt: map[string]bool{}, deleted: map[string]bool{}}
 	open := map[int32]int{}
 	for i, e := range events {
 		for k := range e.Ops {
@@ -108,7 +110,7 @@ func (s *Story) note(i int, e *history.Event, o *history.Op) {
 			s.healed = e.Time
 		}
 	case history.DeleteTopic:
-		s.doubt[o.Key] = true
+		s.doubt[o.Key], s.deleted[o.Key] = true, true
 	case history.CreateTopic, history.Alter:
 		s.doubt[o.Key] = s.doubt[o.Key] || strings.Contains(o.Meta, "retention.bytes") || strings.Contains(o.Meta, "retention.ms") || strings.Contains(o.Meta, "compact")
 	case history.CaughtUp:
