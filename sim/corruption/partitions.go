@@ -1,6 +1,8 @@
 package corruption
 
 import (
+	"slices"
+
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/history"
 )
@@ -9,6 +11,10 @@ var partitionOperators = []Operator{
 	{"two reads in a row swapped", swappedPolls},
 	{"a read that brings something swapped with one before that brings nothing", swappedInTime},
 	{"two values of a read swapped", swappedValues},
+	{"a read in the opposite order", reversedRead},
+	{"a record left out of one read", skippedInRead},
+	{"a read that begins one record late", beginsLate},
+	{"a read that begins with the end of the one before", beginsEarly},
 	{"an acknowledged record missing from all reads", missingRecord},
 	{"an acknowledged record refused after all", refusedRecord},
 	{"a record once more at the end", duplicateRecord},
@@ -27,6 +33,8 @@ var partitionOperators = []Operator{
 	{"a reader that never comes to the end", neverAtEnd},
 	{"another error than the right one", otherError},
 	{"silence", silence},
+	{"a client that has no success any more", starved},
+	{"an operation that reads what it sends itself", readsItsOwn},
 }
 
 // polls calls f for polls of clean logs that brought something from where they asked, and that no excuse spans.
@@ -51,6 +59,78 @@ func swappedPolls(s *Story) (edits []*Edit) {
 		e := s.edit([]string{"dense-offsets"}, "%s: events %d and %d", l.key, was.done, c.done)
 		a, b := e.answer(was), e.answer(c)
 		a.Records, b.Records = b.Records, a.Records
+		edits = append(edits, e)
+	})
+	return edits
+}
+
+// witnessed says that an offset is known without one read.
+func (l *log) witnessed(offset int64, but *call) bool {
+	for _, w := range l.at[offset] {
+		if w.call != but {
+			return true
+		}
+	}
+	return false
+}
+
+func reversedRead(s *Story) (edits []*Edit) {
+	s.polls(func(l *log, c *call) {
+		if len(c.Records) > 1 {
+			e := s.edit([]string{"dense-offsets", "history:int-nonmonotonic-poll"}, "%s: event %d", l.key, c.done)
+			slices.Reverse(e.answer(c).Records)
+			edits = append(edits, e)
+		}
+	})
+	return edits
+}
+
+func skippedInRead(s *Story) (edits []*Edit) {
+	s.polls(func(l *log, c *call) {
+		if len(c.Records) > 2 && !s.rotten && l.witnessed(c.Records[1].Offset, c) {
+			e := s.edit([]string{"dense-offsets", "history:int-poll-skip"}, "%s: event %d", l.key, c.done)
+			o := e.answer(c)
+			o.Records = slices.Delete(o.Records, 1, 2)
+			edits = append(edits, e)
+		}
+	})
+	return edits
+}
+
+// followed calls f for two polls of a client's process of which the second goes on where the first ended.
+func (s *Story) followed(f func(l *log, a, b *call)) {
+	last := map[string]*call{}
+	s.polls(func(l *log, c *call) {
+		was := last[l.key]
+		if last[l.key] = c; was == nil || was.process != c.process || was.done >= c.inv || was.From+int64(len(was.Records)) != c.From {
+			return
+		}
+		for _, ev := range s.Events[was.done:c.done] { // whoever is told where to read begins anew
+			if history.ClientOf(ev.Process) == history.ClientOf(c.process) && ev.F != "poll" {
+				return
+			}
+		}
+		f(l, was, c)
+	})
+}
+
+func beginsLate(s *Story) (edits []*Edit) {
+	s.followed(func(l *log, _, c *call) {
+		if len(c.Records) > 1 && !s.rotten && l.witnessed(c.From, c) && c.From >= l.removed {
+			e := s.edit([]string{"dense-offsets", "history:poll-skip"}, "%s: event %d", l.key, c.done)
+			o := e.answer(c)
+			o.Records = o.Records[1:]
+			edits = append(edits, e)
+		}
+	})
+	return edits
+}
+
+func beginsEarly(s *Story) (edits []*Edit) {
+	s.followed(func(l *log, a, c *call) {
+		e := s.edit([]string{"dense-offsets", "history:nonmonotonic-poll"}, "%s: event %d", l.key, c.done)
+		o := e.answer(c)
+		o.Records = slices.Insert(o.Records, 0, a.Records[len(a.Records)-1])
 		edits = append(edits, e)
 	})
 	return edits
@@ -371,4 +451,33 @@ func silence(s *Story) (edits []*Edit) {
 	}
 	e := s.edit([]string{"every-request-answered", "history:unanswered"}, "at the end")
 	return append(edits, e.add(history.Info, history.Op{Kind: history.Unheard, Meta: "Fetch", Offset: int64(s.healed) + 1, Timestamp: int64(s.healed.Add(10 * clock.Second))}))
+}
+
+// starved: somebody asks again and again in a healed cluster, longer than any client has patience, and nothing comes of it.
+func starved(s *Story) (edits []*Edit) {
+	if s.healed == 0 {
+		return nil
+	}
+	e := s.edit([]string{"history:stuck"}, "at the end")
+	for n := range 20 {
+		o := history.Op{Kind: history.Send, Key: "t0/0", Acks: -1, PID: -1, Records: []history.Record{{Offset: history.NoOffset, Value: history.MakeValue(stranger, int64(n))}}}
+		e.add(history.Invoke, o).add(history.Info, o)
+		for _, ev := range e.tail[2*n:] {
+			ev.Time = ev.Time.Add(clock.Duration(n) * 2 * clock.Second)
+		}
+	}
+	return append(edits, e)
+}
+
+// readsItsOwn: one operation sends two records, the second to a lower offset, and reads that one itself.
+func readsItsOwn(s *Story) (edits []*Edit) {
+	for _, l := range s.cleanLogs() {
+		send := func(offset, n int64) history.Op {
+			return history.Op{Kind: history.Send, Key: l.key, Acks: -1, PID: -1, Records: []history.Record{{Offset: offset, Value: history.MakeValue(stranger, n)}}}
+		}
+		read := history.Op{Kind: history.Poll, Key: l.key, From: l.next, HW: -1, Start: -1, Records: []history.Record{{Offset: l.next, Value: history.MakeValue(stranger, 2)}}}
+		e := s.edit([]string{"history:precommitted-read", "history:int-nonmonotonic-send"}, "%s: at the end", l.key)
+		edits = append(edits, e.add(history.Invoke, send(history.NoOffset, 1), send(history.NoOffset, 2)).add(history.OK, send(l.next+1, 1), send(l.next, 2), read))
+	}
+	return edits
 }
