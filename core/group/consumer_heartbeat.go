@@ -143,7 +143,8 @@ func (c *Coordinator) consumerHeartbeat(req *kmsg.ConsumerGroupHeartbeatRequest,
 	resp.MemberID, resp.MemberEpoch = &m.ID, m.Epoch
 	resp.HeartbeatIntervalMillis = c.cfg.Consumer.Of(req.Group).HeartbeatIntervalMS
 	full := req.RebalanceTimeoutMillis != -1 && (req.SubscribedTopicNames != nil || req.SubscribedTopicRegex != nil) && said
-	if join || full || !old.Assigned.Equal(m.Assigned) {
+	missed := req.MemberEpoch != old.Epoch // the answer with its epoch was lost, and what was assigned with it; Kafka does not say it again
+	if join || full || missed || !old.Assigned.Equal(m.Assigned) {
 		resp.Assignment = assignmentOf(m.Assigned)
 	}
 	return kerr.None, ch.Resolve
