@@ -56,6 +56,7 @@ type instance struct {
 type content struct {
 	at    map[int64]history.Value
 	insts []instance // by base
+	limit int64      // no answer may tell of an end above it: nothing that was sent can stand there
 }
 
 // CheckLog checks one partition as a log (M1; M1w where opt.Weak says so). ex cuts the history: what stood above an excuse may be gone.
@@ -69,6 +70,10 @@ func CheckLog(key string, calls []Call, ex []excuse, opt Options) Result {
 		}
 		seg := clip(calls, start, end)
 		c, why := fold(seg, kept, licence{opt.Copies, opt.ProducersExpire})
+		c.limit = Never
+		if len(ex) == 0 {
+			c.limit = c.highest(calls, licence{opt.Copies, opt.ProducersExpire})
+		}
 		if why == "" {
 			r.Verdict, why = c.check(seg, opt, &r)
 		} else {
@@ -238,6 +243,28 @@ func (c *content) instance(k *Call, base int64, index int) (instance, string) {
 	return inst, ""
 }
 
+// highest bounds where the log can end: behind what is known of it stands at most what was sent and nobody has seen, and what may stand there once more.
+func (c *content) highest(calls []Call, copies licence) int64 {
+	end, seen := int64(0), map[history.Value]bool{}
+	for o, v := range c.at {
+		end, seen[v] = max(end, o+1), true
+	}
+	for i := range calls {
+		k := &calls[i]
+		n := int64(len(k.Op.Records))
+		switch {
+		case k.Op.Kind != history.Send || n == 0 || k.Type == history.Fail && !k.mayRepeat():
+		case copies.allows(k):
+			return Never
+		case k.mayRepeat():
+			end += n * int64(max(1, k.Op.Attempts))
+		case !seen[k.Op.Records[0].Value]:
+			end += n
+		}
+	}
+	return end
+}
+
 // find gives the index of the first instance that ends after offset.
 func (c *content) find(offset int64) int {
 	return sort.Search(len(c.insts), func(i int) bool { return c.insts[i].end > offset })
@@ -319,6 +346,9 @@ func (c *content) observe(k *Call, opt Options, r *Result) (*logOp, string) {
 		op.kind, op.n, op.what = logEmpty, c.find(o.From), fmt.Sprintf("read from %d: nothing", o.From)
 	case o.Kind == history.ListOffsets && o.Timestamp == -1 && o.Offset >= 0:
 		op.kind, op.n, op.what = logLatest, c.find(o.Offset), fmt.Sprintf("latest offset %d", o.Offset)
+		if o.Offset > c.limit {
+			return nil, fmt.Sprintf("latest offset %d (event %d): nothing that was sent can stand above %d", o.Offset, k.Return, c.limit)
+		}
 		if n := op.n; n < len(c.insts) && c.insts[n].base < o.Offset {
 			return nil, fmt.Sprintf("latest offset %d lies inside the batch [%d,%d)", o.Offset, c.insts[n].base, c.insts[n].end)
 		}

@@ -288,6 +288,21 @@ func TestAWeakReadMayLagAndAStrongOneMayNot(t *testing.T) {
 	}
 }
 
+func TestALatestOffsetAboveAllThatWasSentIsRejected(t *testing.T) {
+	latest := func(offset int64, acks int16) []*history.Event {
+		h := send(nil, 1, history.OK, -1, history.Record{Offset: 0, Value: 1})
+		h = send(h, 1, history.Info, acks, history.Record{Offset: history.NoOffset, Value: 2})
+		op := history.Op{Kind: history.ListOffsets, Key: key, Timestamp: -1, Offset: offset}
+		for _, ty := range []history.Type{history.Invoke, history.OK} {
+			h = append(h, &history.Event{I: int64(len(h)), Process: 2, Type: ty, F: "list-offsets", Ops: []history.Op{op}})
+		}
+		return h
+	}
+	require.Equal(t, OK, Check(latest(2, -1), Options{})[0].Verdict, "the second may be there, and nobody has read it")
+	require.Equal(t, Illegal, Check(latest(3, -1), Options{})[0].Verdict)
+	require.Equal(t, OK, Check(latest(3, -1), Options{Copies: true})[0].Verdict, "or twice, where requests are repeated")
+}
+
 func TestAnUnknownIsUncheckedAndNeverAPass(t *testing.T) {
 	r := Check(generate(1, 8, 4000), Options{Timeout: time.Nanosecond})
 	bad, found := worst(r)

@@ -262,6 +262,11 @@ func FuzzCheck(f *testing.F) {
 	for _, codec := range everyCodec {
 		f.Add([]byte(sample(Options{Codec: codec}, 3)), true)
 		f.Add([]byte(sample(Options{Codec: codec, HasProducer: true, ProducerID: 1}, 40)), false)
+		for magic := range byte(4) { // those before 2 have other places for everything but the length and this byte
+			v := sample(Options{Codec: codec}, 2)
+			v[posMagic] = magic
+			f.Add([]byte(v), true)
+		}
 	}
 	s := new(Scratch)
 	f.Fuzz(func(t *testing.T, b []byte, mend bool) {

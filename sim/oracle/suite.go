@@ -77,17 +77,42 @@ func NewSuite() *Suite {
 
 // Event hands an event to all oracles.
 func (s *Suite) Event(h *history.Event) error {
+	var first error
+	s.hear(h, func(err error) {
+		if first == nil {
+			first = err
+		}
+	})
+	return first
+}
+
+// hear hands an event to all oracles, and gives each failure.
+func (s *Suite) hear(h *history.Event, found func(error)) {
 	s.events++
 	s.ghosts.before(h)
-	var first error
 	for _, o := range s.oracles {
-		if err := o.Event(h); err != nil && first == nil {
-			first = err
+		if err := o.Event(h); err != nil {
+			found(err)
 		}
 	}
 	s.exercised.event(h)
 	s.ghosts.after(h)
-	return first
+}
+
+// Judge hears a whole history, and gives all that any oracle finds in it, not the first failure alone. The view is that of its end.
+func (s *Suite) Judge(events []*history.Event, v View) (all []error) {
+	found := func(err error) { all = append(all, err) }
+	for _, e := range events {
+		s.hear(e, found)
+	}
+	for _, o := range s.oracles {
+		if w, ok := o.(*whole); ok {
+			w.judge(found)
+		} else if err := o.End(v); err != nil {
+			found(err)
+		}
+	}
+	return all
 }
 
 // Step hands a look into the nodes to all oracles.

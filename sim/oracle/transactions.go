@@ -20,7 +20,7 @@ type transactions struct {
 	of     map[string]*written // by value
 	all    []*written
 	byID   map[string][]*written  // by transactional id, in the order in which they began
-	open   map[int32]*written     // by process
+	open   map[int]*written       // by client
 	seen   map[string]bool        // values that some reader took
 	lasts  map[int32]*lastReading // by reader
 	topics map[string]bool        // of transactions
@@ -44,6 +44,8 @@ type written struct {
 	keys    []string
 	values  map[string][]string // by key, in the order in which they were sent
 	outcome history.Type        // Invoke: not known yet
+	told    bool                // its client tells of its calls, which are of the second version of the protocol
+	asked   bool                // it has asked for the commit
 	ended   clock.Time          // when the outcome was known
 }
 
@@ -95,7 +97,7 @@ func (x *transactions) lastReadings() (all []*lastReading) {
 
 func (x *transactions) init() {
 	if x.of == nil {
-		x.of, x.open, x.seen = map[string]*written{}, map[int32]*written{}, map[string]bool{}
+		x.of, x.open, x.seen = map[string]*written{}, map[int]*written{}, map[string]bool{}
 		x.lasts = map[int32]*lastReading{}
 		x.byID = map[string][]*written{}
 		x.topics, x.loose, x.gone = map[string]bool{}, map[string]bool{}, map[string]bool{}
@@ -120,6 +122,10 @@ func (x *transactions) Event(e *history.Event) error {
 			}
 		case history.DeleteTopic:
 			x.gone[o.Key] = true
+		case history.TxnCall:
+			if w := x.open[history.ClientOf(e.Process)]; w != nil && e.Type == history.Invoke {
+				w.told, w.asked = w.told || o.Meta == "write" && o.Member != "old", w.asked || o.Meta == "commit"
+			}
 		case history.Seen:
 			if err := x.read(e, o); err != nil {
 				return err
@@ -130,6 +136,7 @@ func (x *transactions) Event(e *history.Event) error {
 }
 
 func (x *transactions) transaction(e *history.Event) error {
+	client := history.ClientOf(e.Process)
 	if e.Type == history.Invoke {
 		id := e.Ops[0].Member
 		w := &written{id: fmt.Sprintf("%s/%d", id, e.I), txn: id, n: len(x.byID[id]), values: map[string][]string{}, outcome: history.Invoke}
@@ -143,14 +150,14 @@ func (x *transactions) transaction(e *history.Event) error {
 				x.of[v] = w
 			}
 		}
-		x.all, x.byID[id], x.open[e.Process] = append(x.all, w), append(x.byID[id], w), w
+		x.all, x.byID[id], x.open[client] = append(x.all, w), append(x.byID[id], w), w
 		return nil
 	}
-	w := x.open[e.Process]
+	w := x.open[client]
 	if w == nil {
 		return nil
 	}
-	delete(x.open, e.Process)
+	delete(x.open, client)
 	w.ended = e.Time
 	if w.outcome = e.Type; e.Type != history.Fail {
 		return nil
@@ -186,6 +193,8 @@ func (x *transactions) read(e *history.Event, o *history.Op) error {
 		case x.excused(o.Key):
 		case w.outcome == history.Fail:
 			return fail("txn:aborted-read", "transaction "+w.id+" in "+o.Key, e.I, "aborted", v+" is read")
+		case w.told && !w.asked: // in the first version a request of the transaction before may come late, and commit this one
+			return fail("txn:dirty-read", "transaction "+w.id+" in "+o.Key, e.I, "nobody has asked for its commit", v+" is read")
 		case last != nil && last[v] > 0:
 			return fail("txn:duplicate", "transaction "+w.id+" in "+o.Key, e.I, "each value once", v+" is read again")
 		}

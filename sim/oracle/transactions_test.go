@@ -42,6 +42,9 @@ func transactionStories() map[string]func(*testing.T) *stage {
 		"txn:aborted-read before": func(t *testing.T) *stage {
 			return newStage(t).transact(16, "v1", history.Invoke).sees("x/1", "v1.3").add(16, history.Fail, "txn", "", txnOps("v1")...)
 		},
+		"txn:dirty-read": func(t *testing.T) *stage {
+			return newStage(t).transact(16, "v1", history.Invoke).calls("write", "").sees("x/0", "v1.1")
+		},
 		"txn:duplicate": func(t *testing.T) *stage {
 			return newStage(t).transact(16, "v1", history.OK).last("x/0", "v1.1 v1.2 v1.1", "")
 		},
@@ -53,6 +56,18 @@ func transactionStories() map[string]func(*testing.T) *stage {
 			return newStage(t).transact(16, "v1", history.OK).last("x/0", "v1.1", "open")
 		},
 	}
+}
+
+// calls is a request of the producer about its transaction.
+func (st *stage) calls(what, protocol string) *stage {
+	return st.add(17, history.Invoke, "txn-call", "", history.Op{Kind: history.TxnCall, Key: "id", Meta: what, Member: protocol, Offset: history.NoOffset})
+}
+
+func TestWhatIsReadOnceTheCommitIsAskedForIsNoDirtyRead(t *testing.T) {
+	asked := newStage(t).transact(16, "v1", history.Invoke).calls("write", "").calls("commit", "").sees("x/0", "v1.1")
+	require.NoError(t, asked.e)
+	old := newStage(t).transact(16, "v1", history.Invoke).calls("write", "old").sees("x/0", "v1.1")
+	require.NoError(t, old.e, "a late request of the first version may commit it")
 }
 
 // takes is an answer to a fetch that was begun at an event, with the reader's position behind it, the last stable offset and the high watermark.

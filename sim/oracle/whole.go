@@ -8,7 +8,7 @@ import (
 	"github.com/seedlog/seedlog/sim/history"
 )
 
-// whole keeps the history and judges it at the end: porcupine's models M1 to M3, and the anomalies of package anomaly.
+// whole keeps the history and judges it at the end: porcupine's models M1 to M4, and the anomalies of package anomaly.
 type whole struct {
 	quiet
 	events  []*history.Event
@@ -23,7 +23,17 @@ func (w *whole) Event(e *history.Event) error {
 	return nil
 }
 
-func (w *whole) End(View) error {
+func (w *whole) End(View) (first error) {
+	w.judge(func(err error) {
+		if first == nil {
+			first = err
+		}
+	})
+	return first
+}
+
+// judge gives what each checker finds, by name.
+func (w *whole) judge(found func(error)) {
 	w.results = anomaly.Check(w.events)
 	names := make([]string, 0, len(w.results.Checkers))
 	for n := range w.results.Checkers {
@@ -34,10 +44,9 @@ func (w *whole) End(View) error {
 		c := w.results.Checkers[n]
 		w.checks += c.Checked
 		if !c.Valid {
-			return fail("history:"+n, fmt.Sprintf("%d found", c.Found), -1, "none", c.Errors[0])
+			found(fail("history:"+n, fmt.Sprintf("%d found", c.Found), -1, "none", c.Errors[0]))
 		}
 	}
-	return nil
 }
 
 // Unchecked implements Unchecked.

@@ -55,6 +55,7 @@ var groups = []group{
 		{"history:G1c-ww", "Counted, not judged: circles of reads and writes together, as legal as the one before."},
 		{"txn:torn", "A transaction is read as a whole or not at all."},
 		{"txn:aborted-read", "Nothing of an aborted transaction is read."},
+		{"txn:dirty-read", "Nothing of a transaction is read before its producer has asked for the commit."},
 		{"txn:duplicate", "Each value of a transaction is read once."},
 		{"txn:order", "What a transaction sent to a partition is read in the order in which it was sent."},
 		{"txn:phantom", "A reader of committed data reads only what was sent."},
