@@ -92,7 +92,31 @@ func (l *Log) open(t *task.Task, opt Options) error {
 	case !opt.Create:
 		return fmt.Errorf("open %s: %w", l.dir, disk.ErrNotExist)
 	}
+	if err := l.dropOrphans(t, names); err != nil {
+		return err
+	}
 	return l.create(t, opt.StartOffset)
+}
+
+// dropOrphans removes what a log that is gone knew of producers, before there is one that would take it for its own.
+func (l *Log) dropOrphans(t *task.Task, names []string) error {
+	dropped := false
+	for _, n := range names {
+		if _, suffix, ok := parseName(n); !ok || suffix != suffixSnapshot {
+			continue
+		}
+		if c := t.Disk(disk.Request{Kind: disk.Remove, Path: l.dir + "/" + n}); c.Err != disk.OK && c.Err != disk.ErrNotExist {
+			return wrap("remove "+l.dir+"/"+n, &c)
+		}
+		dropped = true
+	}
+	if !dropped {
+		return nil
+	}
+	if c := t.Disk(disk.Request{Kind: disk.SyncDir, Path: l.dir}); c.Err != disk.OK {
+		return wrap("sync directory "+l.dir, &c)
+	}
+	return nil
 }
 
 // create makes an empty log. Nothing is synced: an empty log that is lost is made again.

@@ -70,6 +70,7 @@ func (c *Coordinator) Loaded() {
 		}
 	}
 	for _, id := range sortedKeys(c.consumers) {
+		c.consumers[id].Mend()
 		c.reviveConsumer(c.consumers[id])
 	}
 	c.offsets.Transactions(func(_ int64, pending *offsets.Store) { c.reviveSimple(pending.Groups()) })

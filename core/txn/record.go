@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seedlog/seedlog/core/coordinator"
+	"github.com/seedlog/seedlog/core/wire"
 )
 
 var (
@@ -54,24 +55,64 @@ func readKey(b []byte) (id string, known bool, err error) {
 	return k.TransactionalID, true, nil
 }
 
-// readValue decodes a value of version 0 or 1. Whatever order its partitions are in, and however often one stands there, the set is one.
+// readValue decodes a value of version 0 or 1. Whatever order its partitions are in, and however often one stands there, the set is one. What follows the
+// known fields is passed over, as Kafka's readers do. kmsg would count to whatever number of tagged fields is announced.
 func readValue(b []byte) (m Metadata, err error) {
 	if len(b) < 2 || binary.BigEndian.Uint16(b) > 1 {
 		return m, errValue
 	}
-	var v kmsg.TxnMetadataValue
-	if v.ReadFrom(b) != nil || v.State < 0 || State(v.State) > CompleteAbort || v.ProducerID < 0 || v.ProducerEpoch < 0 {
+	r, flexible := wire.Reader{B: b[2:]}, b[1] == 1
+	m = Metadata{PreviousID: -1, NextID: -1, lastEpoch: noEpoch}
+	m.ProducerID, m.Epoch, m.TimeoutMS, m.State = r.Int64(), r.Int16(), r.Int32(), State(r.Int8())
+	if m.State < 0 || m.State > CompleteAbort || m.ProducerID < 0 || m.Epoch < 0 {
 		return m, errValue
 	}
-	m = Metadata{
-		ProducerID: v.ProducerID, PreviousID: v.PreviousProducerID, NextID: v.NextProducerID, Epoch: v.ProducerEpoch,
-		TimeoutMS: v.TimeoutMillis, State: State(v.State), StartMS: v.StartTimestamp, UpdatedMS: v.LastUpdateTimestamp,
-		ClientVer: v.ClientTransactionVersion, lastEpoch: noEpoch,
-	}
-	for _, t := range v.Topics {
-		if len(t.Partitions) > 0 && !m.State.Idle() {
-			m.Partitions = m.Partitions.With(t.Topic, t.Partitions)
+	for n := r.NullableArray(flexible); n > 0 && r.OK(); n-- {
+		topic, numbers := string(r.String(flexible)), readInt32s(&r, flexible)
+		r.SkipTags(flexible)
+		if len(numbers) > 0 && !m.State.Idle() {
+			m.Partitions = m.Partitions.With(topic, numbers)
 		}
 	}
+	m.UpdatedMS, m.StartMS = r.Int64(), r.Int64()
+	for n := valueTags(&r, flexible); n > 0 && r.OK(); n-- {
+		m.readTag(&r)
+	}
+	if !r.OK() {
+		return m, errValue
+	}
 	return m, nil
+}
+
+func readInt32s(r *wire.Reader, flexible bool) []int32 {
+	list := make([]int32, max(0, r.Array(flexible)))
+	for i := range list {
+		list[i] = r.Int32()
+	}
+	return list
+}
+
+func valueTags(r *wire.Reader, flexible bool) int {
+	if !flexible {
+		return 0
+	}
+	return r.Tags()
+}
+
+// readTag reads one of the tagged fields of version 1. A field of another length than it has makes the value unreadable.
+func (m *Metadata) readTag(r *wire.Reader) {
+	tag, f := r.Tag()
+	switch tag {
+	case 0:
+		m.PreviousID = f.Int64()
+	case 1:
+		m.NextID = f.Int64()
+	case 2:
+		m.ClientVer = f.Int16()
+	default:
+		return
+	}
+	if !f.OK() || len(f.B) > 0 {
+		r.Fail()
+	}
 }

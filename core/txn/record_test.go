@@ -105,3 +105,10 @@ func FuzzAValueIsReadOrRefused(f *testing.F) {
 		}
 	})
 }
+
+// A value announces four thousand million tagged fields behind itself.
+func TestAValueThatAnnouncesMoreTaggedFieldsThanItHasIsRefused(t *testing.T) {
+	if _, err := readValue([]byte("\x00\x01\x00\x00\x01\x1f\xce\x01\xe5\xcf\x00\a\x00\x00\xea`\x02\x02\x02t\x00\xff\xff\xff\xff\x0f\x01\x00\x80\x00")); err == nil {
+		t.Fatal("it is taken")
+	}
+}

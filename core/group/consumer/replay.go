@@ -101,3 +101,11 @@ func (g *Group) Records() []coordinator.Record {
 	}
 	return out
 }
+
+// Mend ends a load: records that no broker writes may have left the group behind its target, or the target behind a member.
+func (g *Group) Mend() {
+	for _, m := range g.order {
+		g.TargetEpoch = max(g.TargetEpoch, m.Epoch)
+	}
+	g.Epoch = max(g.Epoch, g.TargetEpoch)
+}
