@@ -464,3 +464,23 @@ func TestStopAnswersPollsAtOnce(t *testing.T) {
 		t.Fatal("the node does not stop")
 	}
 }
+
+// What a new leader has of the epoch before was committed by its predecessor as far as that one showed it, though its own high watermark lags: a
+// consumer that asks where the epoch ended (KIP-320) and is told less takes what it has read for lost, and goes back (Kafka answers the log's end).
+func TestALeaderWhoseHighWatermarkLagsTellsConsumersWhereTheEpochBeforeEnds(t *testing.T) {
+	n := bootNode(t, newMemDisk(), 1)
+	c := n.connect(0)
+	n.mustCreate(c, "t", 1)
+	before := led(n, 1, 2, 3).LeaderEpoch
+	c.send(produceTo("t", 0, -1, batchOf(3, 100)))
+	n.run()
+	if p := led(n, 1, 2, 3); p.HighWatermark() != 0 || p.Log.End() != 3 || !p.Lags() {
+		t.Fatalf("the high watermark is %d of %d: the test is wrong", p.HighWatermark(), p.Log.End())
+	}
+	q := kmsg.NewPtrOffsetForLeaderEpochRequest()
+	q.Version, q.ReplicaID = 4, -1
+	q.Topics = []kmsg.OffsetForLeaderEpochRequestTopic{{Topic: "t", Partitions: []kmsg.OffsetForLeaderEpochRequestTopicPartition{{CurrentLeaderEpoch: -1, LeaderEpoch: before}}}}
+	if p := c.ask(q).(*kmsg.OffsetForLeaderEpochResponse).Topics[0].Partitions[0]; p.ErrorCode != 0 || p.LeaderEpoch != before || p.EndOffset != 3 {
+		t.Fatalf("epoch %d: want its end at 3, got %+v", before, p)
+	}
+}
