@@ -38,7 +38,8 @@ func offsetForLeaderEpoch(r *Request, req kmsg.Request) {
 	r.scatter(opEpochEnd, nil)
 }
 
-// epochEnd answers a call's items on their owner. A consumer is told of nothing above the high watermark.
+// epochEnd answers a call's items on their owner. As in Kafka the high watermark is no limit: a new leader's may lag behind what a consumer has read
+// from the one before, which would take less for a loss and go back.
 func (s *State) epochEnd(c *call) {
 	for _, i := range c.idx {
 		it := &c.items[i]
@@ -47,9 +48,6 @@ func (s *State) epochEnd(c *call) {
 			continue
 		}
 		it.REpoch, it.ROff = p.EpochEnd(int32(it.Arg))
-		if it.ROff > p.HighWatermark() {
-			it.ROff = p.HighWatermark()
-		}
 		if it.REpoch < 0 {
 			it.ROff = -1
 		}
