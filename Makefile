@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test overlay lint sim plans trace check twice mutants canary bench race fuzz gen fmt clean FORCE
+.PHONY: help build test overlay lint sim plans trace check twice mutants canary bench race fuzz jepsen gen fmt clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -12,7 +12,7 @@ help: ## this list
 build: build/broker build/sim build/lint ## all programs into build/
 
 # The go command knows what is up to date.
-build/broker build/lint: build/%: FORCE
+build/broker build/lint build/jepsen: build/%: FORCE
 	@go build -o $@ ./cmd/$*
 
 # The simulator is built with an overlay of the Go runtime, so that goroutines repeat: sim/overlay. The first build compiles the standard
@@ -72,6 +72,9 @@ canary: build/sim-mutants build/sim-plain ## the checks can fail: a planted bug 
 
 bench: build/bench ## what a request costs; ONLY=… PEER=dir puts Apache Kafka beside it
 	@exec build/bench
+
+jepsen: build/broker build/jepsen ## real brokers under a nemesis for SECS=n; NODES=3 SEED=n WORKLOAD=log|txn|offsets NEMESIS=kill,pause,… FLUSH=ack|os OUT=dir; SYSTEM=kafka PEER=dir
+	@exec build/jepsen
 
 race: ## the tests of what has threads, under the race detector; needs a C compiler
 	go test -race ./realnet/... ./realdisk/... ./cmd/...

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/seedlog/seedlog/sim/history"
 )
@@ -20,15 +22,20 @@ type reader struct {
 	cl    *kgo.Client
 }
 
-func (w *world) newReader(role, topic string, parts int) (*reader, error) {
+func (w *world) newReader(role, topic string, parts int, more ...kgo.Opt) (*reader, error) {
 	r := &reader{w: w, id: w.client(role), topic: topic, at: make([]int64, parts)}
 	from := map[int32]kgo.Offset{}
 	for p := range parts {
 		from[int32(p)] = kgo.NewOffset().At(0)
 	}
+	opts := []kgo.Opt{kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}), kgo.FetchMaxWait(200 * time.Millisecond), kgo.ConsumeResetOffset(kgo.NoResetOffset())}
+	if w.c.cfg.Trusting {
+		v := kversion.Stable()
+		v.SetMaxKeyVersion(int16(kmsg.Metadata), 6) // the last without leader epochs
+		opts = append(opts, kgo.MaxVersions(v))
+	}
 	var err error
-	r.cl, err = w.c.client(kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}), kgo.FetchMaxWait(200*time.Millisecond), kgo.ConsumeResetOffset(kgo.NoResetOffset()))
-	if err == nil {
+	if r.cl, err = w.c.client(append(opts, more...)...); err == nil {
 		w.atEnd(r.cl.Close)
 	}
 	return r, err
@@ -71,7 +78,7 @@ func (r *reader) failed(key string, err error) {
 	case errors.As(err, &loss):
 		r.w.caught(r.id, key, "what was read is gone from the log", fmt.Sprintf("read to %d, the log goes back to %d", loss.ConsumedTo, loss.ResetTo))
 	default:
-		r.w.caught(r.id, key, history.BadBatch, text(err))
+		r.w.caught(r.id, key, "a fetch fails for good", text(err))
 	}
 }
 

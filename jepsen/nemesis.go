@@ -79,10 +79,10 @@ func newNemesis(c *Cluster, keys []string) *Nemesis {
 	return x
 }
 
-// run goes on until the time is over. An error means that the cluster did not become whole again, or that the harness failed.
+// run goes on until the time is over and each kind has had its turn. An error means that the cluster did not become whole again, or that the harness failed.
 func (x *Nemesis) run(ctx context.Context, until time.Time) error {
-	for time.Now().Before(until) && len(x.kinds) > 0 {
-		if err := pause(ctx, x.between(time.Second, 3*time.Second)); err != nil {
+	for turn := 0; len(x.kinds) > 0 && (turn < len(x.kinds) || time.Now().Before(until)); turn++ {
+		if err := pause(ctx, x.between(500*time.Millisecond, 2*time.Second)); err != nil {
 			return err
 		}
 		if err := x.one(ctx, x.next()); err != nil {
@@ -120,7 +120,7 @@ func (x *Nemesis) one(ctx context.Context, f *fault) error {
 		x.c.cfg.Say("%6.1f s  %s: %s", float64(s.Begin)/1e9, f.kind, what)
 		lasts := f.lasts
 		if lasts == 0 {
-			lasts = x.between(2*time.Second, 8*time.Second)
+			lasts = x.between(time.Second, max(2*time.Second, min(x.c.cfg.Time/6, 10*time.Second)))
 		}
 		err = pause(ctx, lasts)
 	}

@@ -118,7 +118,7 @@ func (r *Run) Verdict() *Verdict {
 	}
 	for _, f := range r.nemesis.kinds {
 		if v.Nemesis[f.kind] == 0 {
-			v.unknown("nemesis " + f.kind + " had no turn: give it more SECS")
+			v.unknown("nemesis " + f.kind + " had no turn")
 		}
 	}
 	return v

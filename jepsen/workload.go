@@ -32,7 +32,7 @@ type world struct {
 	c    *Cluster
 	rec  *Recorder
 	seed uint64
-	stop chan struct{} // closed: begin nothing more
+	stop chan struct{}   // closed: begin nothing more
 	give context.Context // done: give up what is under way
 	quit context.CancelFunc
 	done sync.WaitGroup

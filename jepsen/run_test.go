@@ -1,0 +1,45 @@
+package jepsen
+
+import (
+	"bytes"
+	"context"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seedlog/seedlog/sim/history"
+	"github.com/seedlog/seedlog/sim/oracle"
+)
+
+// short runs a workload for some seconds on loopback, where every machine can.
+func short(t *testing.T, workload string, kinds ...string) *Run {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("three processes")
+	}
+	broker := filepath.Join(t.TempDir(), "broker")
+	out, err := exec.Command("go", "build", "-o", broker, "../cmd/broker").CombinedOutput()
+	require.NoError(t, err, string(out))
+	r, err := Start(context.Background(), &Config{System: Seedlog, Broker: broker, Nodes: 3, Time: 4 * time.Second, Seed: 1, Workload: workload, Nemesis: kinds, Flush: "ack",
+		Loopback: true, Trusting: true, Out: t.TempDir(), Say: t.Logf})
+	require.NoError(t, err)
+	return r
+}
+
+func TestWhatClientsSawOfKilledAndPausedBrokersIsFineAndOnceFalsifiedIsNot(t *testing.T) {
+	r := short(t, "log", "kill", "pause")
+	v := r.Verdict()
+	require.Equal(t, true, v.Valid, "%v %s", v.Violations, v.Harness)
+	require.Positive(t, v.Nemesis["kill"])
+	require.Positive(t, v.Nemesis["pause"])
+	require.NoError(t, r.Save(v))
+	var b bytes.Buffer
+	require.NoError(t, r.rec.Write(&b))
+	again, err := history.ReadAll(&b)
+	require.NoError(t, err)
+	require.Equal(t, v.Checkers["M1"].Checked, oracle.CheckHistory(again).Checkers["M1"].Checked, "the file says the same")
+	rejected(t, r.rec.Events(), r.work.must(), logCorruptions)
+}
