@@ -20,12 +20,13 @@ import (
 
 // Cluster is the nodes under test. Only the nemesis touches it once it runs.
 type Cluster struct {
-	cfg   *Config
-	sys   system
-	rec   *Recorder
-	net   *netns.Network // nil: all are on loopback
-	alone string         // why
-	nodes []*Node
+	cfg    *Config
+	sys    system
+	rec    *Recorder
+	net    *netns.Network // nil: all are on loopback
+	alone  string         // why
+	noDisk string         // why nodes have no file systems of their own
+	nodes  []*Node
 
 	mu    sync.Mutex
 	lives []life
@@ -59,6 +60,9 @@ func newCluster(cfg *Config, rec *Recorder) (_ *Cluster, err error) {
 		if err := c.add(i, filepath.Join(data, nodeName(i)), filepath.Join(logs, nodeName(i)+".log")); err != nil {
 			return nil, err
 		}
+	}
+	if cfg.wants(diskFault.kind) {
+		c.noDisk = text(c.ownDisks())
 	}
 	for _, n := range c.nodes {
 		if err := c.sys.prepare(c, n); err != nil {

@@ -56,6 +56,11 @@ func (c *Config) Validate() error {
 	return nil
 }
 
+// wants says whether a kind of fault is asked for.
+func (c *Config) wants(kind string) bool {
+	return len(c.Nemesis) == 0 || slices.Contains(c.Nemesis, kind)
+}
+
 func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {

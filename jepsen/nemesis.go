@@ -26,7 +26,7 @@ type fault struct {
 }
 
 // faults are all kinds, in the order of the report.
-var faults = []*fault{killFault, pauseFault, restartFault}
+var faults = []*fault{killFault, pauseFault, restartFault, partitionFault, slowFault, diskFault, memberFault, clockFault}
 
 // Kinds are the names of all kinds.
 func Kinds() (all []string) {
@@ -38,16 +38,18 @@ func Kinds() (all []string) {
 
 // Nemesis harms the cluster, one fault after the other, and lets it become whole in between.
 type Nemesis struct {
-	c     *Cluster
-	rec   *Recorder
-	rnd   *rand.Rand
-	keys  []string // of which reads may lag
-	kinds []*fault
-	bag   []*fault
-	Spans []Span
-	Count map[string]int
-	Skip  map[string]string // kinds that cannot be done here, and why
-	Wrong []string          // what the cluster itself did and may not
+	c      *Cluster
+	rec    *Recorder
+	rnd    *rand.Rand
+	keys   []string // of which reads may lag
+	kinds  []*fault
+	bag    []*fault
+	shapes []int // of partitions, that have not had their turn
+	netem  bool  // the kernel has it
+	Spans  []Span
+	Count  map[string]int
+	Skip   map[string]string // kinds that cannot be done here, and why
+	Wrong  []string          // what the cluster itself did and may not
 }
 
 // Span is one fault, in ns of the run.
@@ -76,6 +78,7 @@ func newNemesis(c *Cluster, keys []string) *Nemesis {
 		x.kinds = append(x.kinds, f)
 		x.Count[f.kind] = 0
 	}
+	x.netem = c.net != nil && hasQdisc(c, "netem", "delay", "10ms")
 	return x
 }
 

@@ -83,9 +83,9 @@ func (w *Network) rule(verb string, from, to int) error {
 // Both cuts two leaves from each other.
 func (w *Network) Both(a, b int) error { return errors.Join(w.Cut(a, b), w.Cut(b, a)) }
 
-// Slow makes what a leaf sends slow, as netem's words say: "delay", "200ms", "50ms", "loss", "2%".
-func (w *Network) Slow(leaf int, netem ...string) error {
-	if err := w.Leaves[leaf].Run(append([]string{"tc", "qdisc", "add", "dev", upName(leaf), "root", "netem"}, netem...)...); err != nil {
+// Slow makes what a leaf sends slow, in tc's words for a queueing discipline: "netem", "delay", "200ms", "loss", "2%".
+func (w *Network) Slow(leaf int, qdisc ...string) error {
+	if err := w.Leaves[leaf].Run(append([]string{"tc", "qdisc", "add", "dev", upName(leaf), "root"}, qdisc...)...); err != nil {
 		return err
 	}
 	w.slow = append(w.slow, leaf)
