@@ -167,7 +167,7 @@ func (c *Cluster) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	return c.settled(ctx, patience)
+	return c.settled(ctx, c.cfg.patience())
 }
 
 // lived notes that a node's process began or ended.

@@ -55,7 +55,7 @@ func (r *reader) poll(ctx context.Context) {
 		if len(p.Records) == 0 {
 			return
 		}
-		op := history.Op{Kind: history.Poll, Key: key, PID: -1, Offset: history.NoOffset, From: r.at[p.Partition], HW: p.HighWatermark, Start: p.LogStartOffset, Batches: 1}
+		op := history.Op{Kind: history.Poll, Key: key, PID: -1, Offset: history.NoOffset, From: r.from(&p), HW: p.HighWatermark, Start: p.LogStartOffset, Batches: 1}
 		for _, rec := range p.Records {
 			v, ok := history.ParseValue(rec.Value)
 			if !ok {
@@ -69,6 +69,9 @@ func (r *reader) poll(ctx context.Context) {
 	})
 	r.w.rec.Event(process, history.OK, "poll", "", ops...)
 }
+
+// from is where what a poll brings of a partition begins: where the last one ended, unless the client went back.
+func (r *reader) from(p *kgo.FetchTopicPartition) int64 { return min(r.at[p.Partition], p.Records[0].Offset) }
 
 // failed judges an error that the client shows instead of trying again.
 func (r *reader) failed(key string, err error) {

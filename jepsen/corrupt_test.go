@@ -2,6 +2,7 @@ package jepsen
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -143,4 +144,79 @@ func rejected(t *testing.T, h []*history.Event, must []string, corruptions []cor
 		require.Equal(t, false, v.Valid, c.name)
 		t.Logf("%s: %.150s", c.name, v.Violations[0])
 	}
+}
+
+// moved is a committed transaction of several partitions, about the middle of the run.
+func moved(h []*history.Event) *history.Event {
+	for _, e := range h[len(h)/2:] {
+		if e.Type == history.OK && e.F == "txn" && len(e.Ops) > 1 {
+			return e
+		}
+	}
+	return nil
+}
+
+// without takes a value out of what readers took, and says how often it was there.
+func without(h []*history.Event, value string) (n int) {
+	for _, o := range some(h, history.Seen) {
+		f := strings.Fields(o.Meta)
+		was := len(f)
+		f = slices.DeleteFunc(f, func(v string) bool { return v == value })
+		n += was - len(f)
+		o.Meta = strings.Join(f, " ")
+	}
+	return n
+}
+
+var txnCorruptions = []corruption{
+	{"a transaction is torn", func(h []*history.Event) bool {
+		return without(h, strings.Fields(moved(h).Ops[0].Meta)[0]) > 0
+	}},
+	{"a committed transaction is lost", func(h []*history.Event) bool {
+		n := 0
+		for _, o := range moved(h).Ops {
+			for _, v := range strings.Fields(o.Meta) {
+				n += without(h, v)
+			}
+		}
+		return n > 0
+	}},
+	{"an aborted transaction is read", func(h []*history.Event) bool {
+		e := moved(h)
+		e.Type, e.Err = history.Fail, "aborted"
+		return true
+	}},
+	{"a value is read twice", func(h []*history.Event) bool {
+		for _, o := range some(h, history.Seen) {
+			if o.Member == "final" && o.Meta != "" {
+				o.Meta += " " + strings.Fields(o.Meta)[0]
+				return true
+			}
+		}
+		return false
+	}},
+	{"two values that were read are exchanged", func(h []*history.Event) bool {
+		for _, o := range some(h, history.Seen) {
+			if f := strings.Fields(o.Meta); len(f) > 1 && o.Member == "" {
+				f[0], f[1] = f[1], f[0]
+				o.Meta = strings.Join(f, " ")
+				return true
+			}
+		}
+		return false
+	}},
+	{"a value is read that nobody sent", func(h []*history.Event) bool {
+		o := some(h, history.Seen)[0]
+		o.Meta += " v9.9"
+		return true
+	}},
+	{"a transaction hangs", func(h []*history.Event) bool {
+		for _, o := range some(h, history.Seen) {
+			if o.Want == "end" {
+				o.Got = "open"
+				return true
+			}
+		}
+		return false
+	}},
 }

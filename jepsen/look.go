@@ -14,8 +14,13 @@ import (
 	"github.com/seedlog/seedlog/sim/history"
 )
 
-// patience is how long a cluster may take until it is whole again, on a machine that does much else.
-const patience = 2 * time.Minute
+// patience is how long a cluster may take until it is whole again, on a machine that does much else; three JVMs take longer.
+func (cfg *Config) patience() time.Duration {
+	if cfg.System == Kafka {
+		return 6 * time.Minute
+	}
+	return 2 * time.Minute
+}
 
 // glance is what one node knows.
 type glance struct {
@@ -122,7 +127,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // createTopic makes one with three replicas. It is asked for again until it is there.
 func (c *Cluster) createTopic(ctx context.Context, cl *kgo.Client, name string, partitions int) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.patience())
 	defer cancel()
 	for {
 		q := kmsg.NewPtrCreateTopicsRequest()

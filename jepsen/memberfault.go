@@ -48,7 +48,7 @@ func (c *Cluster) replace(n *Node) (err error) {
 		err = n.start(c)
 	}
 	if err == nil {
-		err = c.settled(context.Background(), patience)
+		err = c.settled(context.Background(), c.cfg.patience())
 	}
 	return err
 }

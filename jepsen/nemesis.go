@@ -135,7 +135,7 @@ func (x *Nemesis) one(ctx context.Context, f *fault) error {
 	x.Count[f.kind]++
 	if err == nil {
 		x.revive()
-		err = x.c.settled(ctx, patience)
+		err = x.c.settled(ctx, x.c.cfg.patience())
 	}
 	s.Healed = int64(x.rec.Now())
 	x.Spans = append(x.Spans, s)

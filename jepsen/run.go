@@ -65,7 +65,7 @@ func (r *Run) open(ctx context.Context) (*world, error) {
 			return nil, err
 		}
 	}
-	if err := r.c.settled(ctx, patience); err != nil {
+	if err := r.c.settled(ctx, r.cfg.patience()); err != nil {
 		return nil, err
 	}
 	w := &world{c: r.c, rec: r.rec, seed: r.cfg.Seed, stop: make(chan struct{})}
@@ -92,7 +92,7 @@ func (r *Run) live(ctx context.Context, w *world) {
 	late.Stop()
 	w.quit()
 	if err == nil && ctx.Err() == nil {
-		last, cancel := context.WithTimeout(ctx, patience)
+		last, cancel := context.WithTimeout(ctx, r.cfg.patience())
 		err = r.work.finish(last, w)
 		cancel()
 	}

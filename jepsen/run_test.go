@@ -3,6 +3,8 @@ package jepsen
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -14,16 +16,33 @@ import (
 	"github.com/seedlog/seedlog/sim/oracle"
 )
 
+// program is the broker under test, built once.
+var program string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "seedlog-jepsen-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	program = filepath.Join(dir, "broker")
+	if out, err := exec.Command("go", "build", "-o", program, "../cmd/broker").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		os.Exit(2)
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
 // short runs a workload for some seconds on loopback, where every machine can.
 func short(t *testing.T, workload string, kinds ...string) *Run {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("three processes")
 	}
-	broker := filepath.Join(t.TempDir(), "broker")
-	out, err := exec.Command("go", "build", "-o", broker, "../cmd/broker").CombinedOutput()
-	require.NoError(t, err, string(out))
-	r, err := Start(context.Background(), &Config{System: Seedlog, Broker: broker, Nodes: 3, Time: 4 * time.Second, Seed: 1, Workload: workload, Nemesis: kinds, Flush: "ack",
+	t.Parallel()
+	r, err := Start(context.Background(), &Config{System: Seedlog, Broker: program, Nodes: 3, Time: 4 * time.Second, Seed: 1, Workload: workload, Nemesis: kinds, Flush: "ack",
 		Loopback: true, Trusting: true, Out: t.TempDir(), Say: t.Logf})
 	require.NoError(t, err)
 	return r
@@ -42,4 +61,11 @@ func TestWhatClientsSawOfKilledAndPausedBrokersIsFineAndOnceFalsifiedIsNot(t *te
 	require.NoError(t, err)
 	require.Equal(t, v.Checkers["M1"].Checked, oracle.CheckHistory(again).Checkers["M1"].Checked, "the file says the same")
 	rejected(t, r.rec.Events(), r.work.must(), logCorruptions)
+}
+
+func TestWhatReadersSawOfTransactionsIsFineAndOnceFalsifiedIsNot(t *testing.T) {
+	r := short(t, "txn", "kill", "pause")
+	v := r.Verdict()
+	require.Equal(t, true, v.Valid, "%v %s", v.Violations, v.Harness)
+	rejected(t, r.rec.Events(), r.work.must(), txnCorruptions)
 }

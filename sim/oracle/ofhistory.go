@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/seedlog/seedlog/models/anomaly"
 	"github.com/seedlog/seedlog/sim/history"
@@ -39,7 +40,7 @@ func CheckHistory(events []*history.Event) *anomaly.Results {
 			r = &anomaly.Result{Judged: true, Checked: 1}
 			res.Checkers[f.Property] = r
 		}
-		r.Valid, r.Found, r.Errors = false, r.Found+1, append(r.Errors, f.Error())
+		r.Valid, r.Found, r.Errors = false, r.Found+1, append(r.Errors, strings.TrimPrefix(f.Error(), f.Property+": "))
 		res.Valid = false
 	}
 	return res
