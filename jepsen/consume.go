@@ -71,7 +71,9 @@ func (r *reader) poll(ctx context.Context) {
 }
 
 // from is where what a poll brings of a partition begins: where the last one ended, unless the client went back.
-func (r *reader) from(p *kgo.FetchTopicPartition) int64 { return min(r.at[p.Partition], p.Records[0].Offset) }
+func (r *reader) from(p *kgo.FetchTopicPartition) int64 {
+	return min(r.at[p.Partition], p.Records[0].Offset)
+}
 
 // failed judges an error that the client shows instead of trying again.
 func (r *reader) failed(key string, err error) {

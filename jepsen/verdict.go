@@ -36,6 +36,8 @@ type Verdict struct {
 	Violations []string                   `json:"violations,omitempty"`
 	Harness    string                     `json:"harness,omitempty"`
 	Replay     string                     `json:"replay,omitempty"`
+	Report     string                     `json:"report,omitempty"`
+	Build      string                     `json:"build"`
 }
 
 // Exit codes, as the simulator's.
@@ -111,7 +113,7 @@ func (r *Run) Verdict() *Verdict {
 	if r.cfg.System == Seedlog {
 		v.Flush = r.cfg.Flush
 	}
-	v.TimeMS = int64(r.rec.Now()) / 1e6
+	v.TimeMS, v.Build, v.Report = int64(r.rec.Now())/1e6, revision(), filepath.Join(r.cfg.Out, "report.html")
 	v.Nemesis, v.Skipped = r.nemesis.Count, r.nemesis.Skip
 	for _, w := range r.wrong {
 		v.broken(w)
@@ -126,7 +128,10 @@ func (r *Run) Verdict() *Verdict {
 
 // Save writes what a run leaves into its folder.
 func (r *Run) Save(v *Verdict) error {
+	page := r.Report(v)
 	return errors.Join(save(filepath.Join(r.cfg.Out, "history.jsonl"), r.rec.Write),
+		save(filepath.Join(r.cfg.Out, "report.html"), func(w io.Writer) error { return page.WriteHTML(w, nil) }),
+		save(filepath.Join(r.cfg.Out, "report.jsonl"), page.WriteLines),
 		save(filepath.Join(r.cfg.Out, "results.json"), func(w io.Writer) error {
 			e := json.NewEncoder(w)
 			e.SetIndent("", "  ")
