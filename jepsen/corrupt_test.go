@@ -220,3 +220,50 @@ var txnCorruptions = []corruption{
 		return false
 	}},
 }
+
+// told is an offset that a group was told, about the middle of the run.
+func told(h []*history.Event) *history.Op {
+	for _, o := range some(h[len(h)/2:], history.FetchOffsets) {
+		if o.Offset > 5 {
+			return o
+		}
+	}
+	return nil
+}
+
+var offsetsCorruptions = []corruption{
+	{"a committed offset goes back", func(h []*history.Event) bool {
+		o := told(h)
+		for _, c := range some(h, history.Commit) {
+			if c.Key == o.Key && c.Offset < o.Offset-3 {
+				o.Offset, o.Meta = c.Offset, c.Meta
+			}
+		}
+		return true
+	}},
+	{"a committed offset is forgotten", func(h []*history.Event) bool {
+		o := told(h)
+		o.Offset, o.Meta = -1, ""
+		return true
+	}},
+	{"an offset is told that nobody committed", func(h []*history.Event) bool {
+		told(h).Offset++
+		return true
+	}},
+	{"a commit comes into force late", func(h []*history.Event) bool {
+		all := some(h, history.FetchOffsets)
+		for i := len(all) - 1; i > 0; i-- {
+			for j := i - 1; j > 0; j-- {
+				if all[i].Key == all[j].Key && all[i].Offset > all[j].Offset+3 && all[j].Offset > 0 {
+					all[i].Offset, all[i].Meta = all[j].Offset, all[j].Meta
+					return true
+				}
+			}
+		}
+		return false
+	}},
+	{"another's metadata is told", func(h []*history.Event) bool {
+		told(h).Meta = "c0.999999"
+		return true
+	}},
+}

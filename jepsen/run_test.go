@@ -69,3 +69,10 @@ func TestWhatReadersSawOfTransactionsIsFineAndOnceFalsifiedIsNot(t *testing.T) {
 	require.Equal(t, true, v.Valid, "%v %s", v.Violations, v.Harness)
 	rejected(t, r.rec.Events(), r.work.must(), txnCorruptions)
 }
+
+func TestWhatGroupsWereToldOfTheirOffsetsIsFineAndOnceFalsifiedIsNot(t *testing.T) {
+	r := short(t, "offsets", "kill")
+	v := r.Verdict()
+	require.Equal(t, true, v.Valid, "%v %s", v.Violations, v.Harness)
+	rejected(t, r.rec.Events(), r.work.must(), offsetsCorruptions)
+}

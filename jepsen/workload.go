@@ -24,8 +24,9 @@ type workload interface {
 
 // workloads are all of them, by name.
 var workloads = map[string]func() workload{
-	"log": func() workload { return &logWorkload{} },
-	"txn": func() workload { return &txnWorkload{} },
+	"log":     func() workload { return &logWorkload{} },
+	"offsets": func() workload { return &offsetsWorkload{} },
+	"txn":     func() workload { return &txnWorkload{} },
 }
 
 // world is what clients of a workload work with.
