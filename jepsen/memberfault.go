@@ -23,32 +23,32 @@ const memberBound = time.Minute
 // anything, as a machine that replaces it: it fetches all it had from the others.
 var memberFault = &fault{kind: "member", begin: func(x *Nemesis) (string, func() error, error) {
 	n := x.some(1)[0]
-	if err := x.c.removeVoter(n); err != nil {
+	if err := x.c.removeVoter(x.ctx, n); err != nil {
 		return n.name() + " leaves the quorum", nil, err
 	}
 	if x.rnd.IntN(2) == 0 {
-		return n.name() + " leaves the quorum", func() error { return x.c.addVoter(n) }, nil
+		return n.name() + " leaves the quorum", func() error { return x.c.addVoter(x.ctx, n) }, nil
 	}
 	what := n.name() + " leaves the quorum and is replaced by an empty one"
 	if err := n.term(x.c, stopBound); err != nil {
 		return what, nil, err
 	}
 	return what, func() error {
-		if err := x.c.replace(n); err != nil {
+		if err := x.c.replace(x.ctx, n); err != nil {
 			return err
 		}
-		return x.c.addVoter(n)
+		return x.c.addVoter(x.ctx, n)
 	}, nil
 }}
 
 // replace starts a node that has stopped with nothing.
-func (c *Cluster) replace(n *Node) (err error) {
+func (c *Cluster) replace(ctx context.Context, n *Node) (err error) {
 	n.thread.Do(func() { err = os.RemoveAll(n.dir) })
 	if err == nil {
 		err = n.start(c)
 	}
 	if err == nil {
-		err = c.settled(context.Background(), c.cfg.patience())
+		err = c.settled(ctx, c.cfg.patience())
 	}
 	return err
 }
@@ -72,17 +72,17 @@ func (n *Node) directoryID() (id [16]byte, err error) {
 	return id, fmt.Errorf("%s has no directory.id", n.name())
 }
 
-func (c *Cluster) removeVoter(n *Node) error {
+func (c *Cluster) removeVoter(ctx context.Context, n *Node) error {
 	id, err := n.directoryID()
 	if err != nil {
 		return err
 	}
 	q := kmsg.NewPtrRemoveRaftVoterRequest()
 	q.VoterID, q.VoterDirectoryID = int32(n.id+1), id
-	return c.change(q, kerr.VoterNotFound, func(r kmsg.Response) int16 { return r.(*kmsg.RemoveRaftVoterResponse).ErrorCode })
+	return c.change(ctx, q, kerr.VoterNotFound, func(r kmsg.Response) int16 { return r.(*kmsg.RemoveRaftVoterResponse).ErrorCode })
 }
 
-func (c *Cluster) addVoter(n *Node) error {
+func (c *Cluster) addVoter(ctx context.Context, n *Node) error {
 	id, err := n.directoryID()
 	if err != nil {
 		return err
@@ -100,12 +100,12 @@ func (c *Cluster) addVoter(n *Node) error {
 	l := kmsg.NewAddRaftVoterRequestListener()
 	l.Name, l.Host, l.Port = "CONTROLLER", host, uint16(number)
 	q.Listeners = append(q.Listeners, l)
-	return c.change(q, kerr.DuplicateVoter, func(r kmsg.Response) int16 { return r.(*kmsg.AddRaftVoterResponse).ErrorCode })
+	return c.change(ctx, q, kerr.DuplicateVoter, func(r kmsg.Response) int16 { return r.(*kmsg.AddRaftVoterResponse).ErrorCode })
 }
 
 // change asks for a change of the quorum until it is done, which a repetition may find.
-func (c *Cluster) change(q kmsg.Request, already error, code func(kmsg.Response) int16) error {
-	ctx, cancel := context.WithTimeout(context.Background(), memberBound)
+func (c *Cluster) change(ctx context.Context, q kmsg.Request, already error, code func(kmsg.Response) int16) error {
+	ctx, cancel := context.WithTimeout(ctx, memberBound)
 	defer cancel()
 	cl, err := c.client()
 	if err != nil {

@@ -38,6 +38,7 @@ func Kinds() (all []string) {
 
 // Nemesis harms the cluster, one fault after the other, and lets it become whole in between.
 type Nemesis struct {
+	ctx    context.Context // of the run
 	c      *Cluster
 	rec    *Recorder
 	rnd    *rand.Rand
@@ -84,6 +85,7 @@ func newNemesis(c *Cluster, keys []string) *Nemesis {
 
 // run goes on until the time is over and each kind has had its turn. An error means that the cluster did not become whole again, or that the harness failed.
 func (x *Nemesis) run(ctx context.Context, until time.Time) error {
+	x.ctx = ctx
 	for turn := 0; len(x.kinds) > 0 && (turn < len(x.kinds) || time.Now().Before(until)); turn++ {
 		if err := pause(ctx, x.between(500*time.Millisecond, 2*time.Second)); err != nil {
 			return err
@@ -161,13 +163,21 @@ func (x *Nemesis) weak(edge string) {
 	x.rec.Event(history.Nemesis, history.Info, "", "", ops...)
 }
 
-// revive starts nodes that ended by themselves again, and holds it against those that may not.
-func (x *Nemesis) revive() {
-	for _, n := range x.c.fallen() {
+// fallen gives the nodes that ended by themselves, and holds it against those that may not.
+func (x *Nemesis) fallen() []*Node {
+	all := x.c.fallen()
+	for _, n := range all {
 		if !x.c.sys.endsByItself() {
 			x.Wrong = append(x.Wrong, fmt.Sprintf("%s ended by itself with code %d: see %s", n.name(), n.p.Code(), n.log))
 		}
 		x.c.lived(n, false)
+	}
+	return all
+}
+
+// revive starts them again.
+func (x *Nemesis) revive() {
+	for _, n := range x.fallen() {
 		if err := n.start(x.c); err != nil {
 			x.Wrong = append(x.Wrong, err.Error())
 		}

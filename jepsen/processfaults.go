@@ -1,7 +1,6 @@
 package jepsen
 
 import (
-	"context"
 	"errors"
 	"syscall"
 	"time"
@@ -57,7 +56,7 @@ var restartFault = &fault{kind: "restart", lasts: time.Millisecond, begin: func(
 		if err := n.start(x.c); err != nil {
 			return names(x.c.nodes[:i+1]), nil, err
 		}
-		if err := x.c.settled(context.Background(), x.c.cfg.patience()); err != nil {
+		if err := x.c.settled(x.ctx, x.c.cfg.patience()); err != nil {
 			return names(x.c.nodes[:i+1]), nil, err
 		}
 	}

@@ -18,7 +18,7 @@ type Run struct {
 	roles   []string
 	healed  int64
 	wrong   []string // what broke beside the history: the cluster did not become whole, a node ended by itself
-	harness error    // what the harness itself could not do
+	cut     bool     // the run was ended before its time
 }
 
 // calm is how long a healed cluster is still used.
@@ -47,8 +47,8 @@ func Start(ctx context.Context, cfg *Config) (*Run, error) {
 		return nil, err
 	}
 	r.live(ctx, w)
-	r.roles = w.role
-	return r, ctx.Err()
+	r.roles, r.cut = w.role, ctx.Err() != nil
+	return r, nil
 }
 
 // open makes the topics and starts the clients.
@@ -96,7 +96,7 @@ func (r *Run) live(ctx context.Context, w *world) {
 		err = r.work.finish(last, w)
 		cancel()
 	}
-	r.nemesis.revive() // none may have ended by itself up to here
+	r.nemesis.fallen()
 	r.wrong = append(r.wrong, r.nemesis.Wrong...)
 	if err != nil && ctx.Err() == nil {
 		r.wrong = append(r.wrong, err.Error())

@@ -118,6 +118,9 @@ func (r *Run) Verdict() *Verdict {
 	for _, w := range r.wrong {
 		v.broken(w)
 	}
+	if r.cut {
+		v.unknown("the run was ended before its time")
+	}
 	for _, f := range r.nemesis.kinds {
 		if v.Nemesis[f.kind] == 0 {
 			v.unknown("nemesis " + f.kind + " had no turn")

@@ -51,6 +51,7 @@ func run() int {
 	cfg.Replay = fmt.Sprintf("make jepsen SYSTEM=%s WORKLOAD=%s NODES=%d SECS=%d SEED=%d FLUSH=%s NEMESIS=%s", cfg.System, cfg.Workload, cfg.Nodes, int(cfg.Time.Seconds()), cfg.Seed, cfg.Flush, kinds)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once, and the nodes with it
 	r, err := jepsen.Start(ctx, cfg)
 	if err != nil {
 		return fail(err)

@@ -67,9 +67,9 @@ func (r *Run) begin(title string) *canvas {
 			template.HTMLEscapeString(fmt.Sprintf("%s, %s to %s: %s", FaultName(s.Class), Seconds(s.Begin), Seconds(s.End), s.Text)))
 		c.put(`<text class="what" transform="translate(%d %d) rotate(90)">%s</text>`, from+3, plotTop+4, template.HTMLEscapeString(FaultName(s.Class)))
 	}
-	for i := range int64(11) {
+	for i := range int64(10) {
 		at := r.End * i / 10
-		c.put(`<text class="tick" text-anchor="middle" x="%d" y="%d">%d s</text>`, c.x(at), plotHigh-8, at/1e9)
+		c.put(`<text class="tick" x="%d" y="%d">%d s</text>`, c.x(at), plotHigh-8, at/1e9)
 	}
 	return c
 }
