@@ -43,6 +43,7 @@ var diskFault = &fault{kind: "disk", lacks: func(c *Cluster) string {
 	return ""
 }, begin: func(x *Nemesis) (string, func() error, error) {
 	n := x.some(1)[0]
+	x.full = n
 	file := filepath.Join(n.disk, ballast)
 	var size int64
 	var err error

@@ -47,6 +47,7 @@ type Nemesis struct {
 	bag    []*fault
 	shapes []int // of partitions, that have not had their turn
 	netem  bool  // the kernel has it
+	full   *Node // whose disk is or was full last: without room for the metadata log it may end, and says so
 	Spans  []Span
 	Count  map[string]int
 	Skip   map[string]string // kinds that cannot be done here, and why
@@ -167,7 +168,7 @@ func (x *Nemesis) weak(edge string) {
 func (x *Nemesis) fallen() []*Node {
 	all := x.c.fallen()
 	for _, n := range all {
-		if !x.c.sys.endsByItself() {
+		if !x.c.sys.endsByItself() && !(n == x.full && n.said("no space left on device")) {
 			x.Wrong = append(x.Wrong, fmt.Sprintf("%s ended by itself with code %d: see %s", n.name(), n.p.Code(), n.log))
 		}
 		x.c.lived(n, false)

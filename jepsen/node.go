@@ -3,6 +3,7 @@ package jepsen
 import (
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -75,4 +76,11 @@ func (n *Node) term(c *Cluster, within time.Duration) error {
 		n.p.Kill()
 		return fmt.Errorf("%s did not end within %v of SIGTERM", n.name(), within)
 	}
+}
+
+// said says whether the last line of a node's log holds a text.
+func (n *Node) said(text string) bool {
+	b, err := os.ReadFile(n.log)
+	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	return err == nil && strings.Contains(lines[len(lines)-1], text)
 }
