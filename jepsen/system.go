@@ -96,7 +96,7 @@ func (k *kafka) prepare(c *Cluster, n *Node) error {
 	lines := append([]string{
 		"process.roles=broker,controller", fmt.Sprintf("node.id=%d", n.id+1), "controller.quorum.voters=" + strings.Join(voters, ","), "controller.listener.names=CONTROLLER",
 		"listeners=PLAINTEXT://" + n.addr + ",CONTROLLER://" + n.inner, "advertised.listeners=PLAINTEXT://" + n.addr, "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-		"log.dirs=" + n.dir,
+		"log.dirs=" + n.dir, "initial.broker.registration.timeout.ms=600000", // a JVM that starts on a busy machine gives up after a minute
 	}, shared(c.cfg.Nodes)...)
 	if err := os.WriteFile(k.file(n), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		return err
