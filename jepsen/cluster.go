@@ -101,7 +101,7 @@ func (c *Cluster) add(i int, dir, log string) (err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return err
 	}
-	n := &Node{id: i, dir: dir, log: log}
+	n := &Node{id: i, dir: dir, home: dir, log: log}
 	c.nodes = append(c.nodes, n)
 	if c.net != nil {
 		n.thread = c.net.Leaves[i+1].Thread

@@ -15,7 +15,8 @@ type Node struct {
 	id     int // from 0; node.id is one more
 	addr   string
 	inner  string // of its controller
-	dir    string
+	dir    string // of its data
+	home   string // the same unless it has a disk of its own: what is beside it the program sees too
 	log    string
 	thread *process.Thread
 	p      *process.Process // nil: never started

@@ -3,7 +3,6 @@ package jepsen
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -14,7 +13,7 @@ import (
 // Report is the run in the form of the simulator's report. What only a simulator knows (messages, logs from within) is not in it.
 func (r *Run) Report(v *Verdict) *report.Run {
 	events := r.rec.Events()
-	out := &report.Run{Head: report.Head{System: r.cfg.System + ", workload " + r.cfg.Workload, Seed: r.cfg.Seed, Verdict: report.Pass, Harness: v.Harness, Build: revision(), Go: runtime.Version(), Nodes: len(r.c.nodes),
+	out := &report.Run{Head: report.Head{System: r.cfg.System + ", workload " + r.cfg.Workload, Seed: r.cfg.Seed, Verdict: report.Pass, Harness: v.Harness, Build: v.Build, Go: runtime.Version(), Nodes: len(r.c.nodes),
 		Clients: len(r.roles), Flush: v.Flush, Replay: v.Replay, Healed: r.healed, Events: int64(len(events))}, Lanes: make([]report.NodeLane, len(r.c.nodes)), Changes: map[string]int64{}, Cut: map[string]int64{}}
 	if len(events) > 0 {
 		out.End = int64(events[len(events)-1].Time)
@@ -122,21 +121,4 @@ func tell(o *report.Op, e *history.Event) {
 	} else if len(keys) > 1 || records > 0 {
 		o.Text = fmt.Sprintf("%s, %d records", strings.Join(keys, " "), records)
 	}
-}
-
-func revision() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	rev, dirty := "unknown", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			rev = s.Value[:min(12, len(s.Value))]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			dirty = "+dirty"
-		}
-	}
-	return rev + dirty
 }

@@ -86,7 +86,7 @@ func newKafka(cfg *Config) (*kafka, error) {
 	return k, nil
 }
 
-func (k *kafka) file(n *Node) string { return n.dir + ".properties" }
+func (k *kafka) file(n *Node) string { return n.home + ".properties" }
 
 func (k *kafka) prepare(c *Cluster, n *Node) error {
 	var voters []string
@@ -115,7 +115,7 @@ func (k *kafka) prepare(c *Cluster, n *Node) error {
 	return nil
 }
 
-func (k *kafka) logging(n *Node) string { return n.dir + ".log4j2.xml" }
+func (k *kafka) logging(n *Node) string { return n.home + ".log4j2.xml" }
 
 const logging = `<Configuration status="WARN"><Appenders><Console name="out" target="SYSTEM_OUT"><PatternLayout pattern="[%d] %p %m (%c)%n"/></Console></Appenders>
 <Loggers><Root level="INFO"><AppenderRef ref="out"/></Root></Loggers></Configuration>

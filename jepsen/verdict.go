@@ -13,6 +13,7 @@ import (
 	"github.com/seedlog/seedlog/models/anomaly"
 	"github.com/seedlog/seedlog/sim/history"
 	"github.com/seedlog/seedlog/sim/oracle"
+	"github.com/seedlog/seedlog/sim/report"
 )
 
 // Verdict is the last line of a run.
@@ -113,7 +114,7 @@ func (r *Run) Verdict() *Verdict {
 	if r.cfg.System == Seedlog {
 		v.Flush = r.cfg.Flush
 	}
-	v.TimeMS, v.Build, v.Report = int64(r.rec.Now())/1e6, revision(), filepath.Join(r.cfg.Out, "report.html")
+	v.TimeMS, v.Build, v.Report = int64(r.rec.Now())/1e6, report.Revision(), filepath.Join(r.cfg.Out, "report.html")
 	v.Nemesis, v.Skipped = r.nemesis.Count, r.nemesis.Skip
 	for _, w := range r.wrong {
 		v.broken(w)
