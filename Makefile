@@ -12,7 +12,7 @@ help: ## this list
 build: build/broker build/sim build/lint ## all programs into build/
 
 # The go command knows what is up to date.
-build/broker build/lint build/jepsen: build/%: FORCE
+build/broker build/lint: build/%: FORCE
 	@go build -o $@ ./cmd/$*
 
 # The simulator is built with an overlay of the Go runtime, so that goroutines repeat: sim/overlay. The first build compiles the standard
@@ -33,6 +33,9 @@ build/sim-plain: FORCE
 
 build/bench: FORCE
 	@go build -o $@ ./bench
+
+build/jepsen-run: FORCE
+	@go build -o $@ ./cmd/jepsen
 
 test: ## all tests; needs Go and make only
 	go vet ./...
@@ -73,8 +76,8 @@ canary: build/sim-mutants build/sim-plain ## the checks can fail: a planted bug 
 bench: build/bench ## what a request costs; ONLY=… PEER=dir puts Apache Kafka beside it
 	@exec build/bench
 
-jepsen: build/broker build/jepsen ## real brokers under a nemesis for SECS=n; NODES=3 SEED=n WORKLOAD=log|txn|offsets NEMESIS=kill,pause,… FLUSH=ack|os OUT=dir; SYSTEM=kafka PEER=dir
-	@exec build/jepsen
+jepsen: build/broker build/jepsen-run ## real brokers under a nemesis for SECS=n; NODES=3 SEED=n WORKLOAD=log|txn|offsets NEMESIS=kill,pause,… FLUSH=ack|os OUT=dir; SYSTEM=kafka PEER=dir
+	@exec build/jepsen-run
 
 race: ## the tests of what has threads, under the race detector; needs a C compiler
 	go test -race ./realnet/... ./realdisk/... ./cmd/...
