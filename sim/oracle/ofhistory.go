@@ -14,7 +14,7 @@ import (
 func ofHistory() *Suite {
 	g := &ghosts{byKey: map[string]*ghost{}, open: map[int32][]mark{}}
 	x := &transactions{}
-	return &Suite{ghosts: g, idempotent: &idempotent{}, exercised: newExercised(g), oracles: []Oracle{x, &exactlyOnce{g: g}, &cuts{x: x, weak: &g.weak}, &transfers{x: x}}}
+	return &Suite{ghosts: g, idempotent: &idempotent{}, exercised: newExercised(g), oracles: []Oracle{x, &exactlyOnce{g: g}, &cuts{g: g, x: x}, &transfers{x: x}}}
 }
 
 // CheckHistory judges a history that is whole: package anomaly's checkers and models, and the oracles of transactions under their own names.
