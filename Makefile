@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test overlay lint sim plans trace debug check twice mutants canary bench race fuzz gen fmt clean FORCE
+.PHONY: help build test overlay lint sim plans trace debug check twice mutants canary bench race fuzz jepsen gen fmt clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ build/sim-plain: FORCE
 
 build/bench: FORCE
 	@go build -o $@ ./bench
+
+build/jepsen-run: FORCE
+	@go build -o $@ ./cmd/jepsen
 
 test: ## all tests; needs Go and make only
 	go vet ./...
@@ -76,6 +79,9 @@ canary: build/sim-mutants build/sim-plain ## the checks can fail: a planted bug 
 
 bench: build/bench ## what a request costs; ONLY=… PEER=dir puts Apache Kafka beside it
 	@exec build/bench
+
+jepsen: build/broker build/jepsen-run ## real brokers under a nemesis for SECS=n; NODES=3 SEED=n WORKLOAD=log|txn|offsets NEMESIS=kill,pause,… FLUSH=ack|os OUT=dir; SYSTEM=kafka PEER=dir
+	@exec build/jepsen-run
 
 race: ## the tests of what has threads, under the race detector; needs a C compiler
 	go test -race ./realnet/... ./realdisk/... ./seedlogtest/... ./cmd/...

@@ -10,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/seedlog/seedlog/jepsen/netns"
 )
 
 // cluster is some broker processes on loopback.
@@ -20,8 +22,8 @@ type cluster struct {
 	inner   []string
 	extra   []string // settings of all
 	nodes   []*node
-	spaces  []*space  // of the nodes, none: the test's own
-	opts    []kgo.Opt // of every client
+	spaces  []*netns.Space // of the nodes, none: the test's own
+	opts    []kgo.Opt      // of every client
 }
 
 // newCluster starts n nodes that are brokers and controllers, and waits until all are ready.
@@ -49,7 +51,7 @@ func (c *cluster) begin(i int) *node {
 // beginOn starts node i on a data directory, or on several, separated by commas.
 func (c *cluster) beginOn(i int, data string) *node {
 	c.t.Helper()
-	var in *space
+	var in *netns.Space
 	if c.spaces != nil {
 		in = c.spaces[i]
 	}

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,13 +22,16 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/seedlog/seedlog/jepsen/netns"
+	"github.com/seedlog/seedlog/jepsen/process"
 )
 
 // program is the broker under test, built once.
 var program string
 
-// launches runs functions on one thread that lives as long as the tests: a child with Pdeathsig dies with the thread that made it.
-var launches = make(chan func())
+// launches is the thread that starts brokers: they die with it.
+var launches *process.Thread
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "seedlog-e2e-")
@@ -42,12 +44,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
 		os.Exit(2)
 	}
-	go func() {
-		runtime.LockOSThread()
-		for f := range launches {
-			f()
-		}
-	}()
+	if launches, err = process.NewThread(nil); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
@@ -74,9 +74,9 @@ type node struct {
 	line   chan string       // the first line of stdout
 	addr   string            // of the client listener
 	stderr lines
-	done   chan struct{} // closed when the process has ended
-	code   int
-	space  *space // nil: the test's own network namespace
+	done   <-chan struct{} // closed when the process has ended
+	p      *process.Process
+	space  *netns.Space // nil: the test's own network namespace
 }
 
 // lines collects a stream and keeps the end of it.
@@ -110,32 +110,24 @@ func environment() (out []string) {
 // launch starts the binary with arguments and gives its standard output.
 func launch(t testing.TB, n *node, args ...string) io.Reader {
 	t.Helper()
-	n.t, n.done = t, make(chan struct{})
+	n.t = t
 	n.cmd = exec.Command(program, args...)
 	n.cmd.Env = environment()
 	n.cmd.Stderr = &n.stderr
-	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	n.cmd.Stdout = w
-	started := make(chan error)
-	calls := launches
+	on := launches
 	if n.space != nil {
-		calls = n.space.calls
+		on = n.space.Thread
 	}
-	calls <- func() { started <- n.cmd.Start() }
-	if err := <-started; err != nil {
+	if n.p, err = process.Start(on, n.cmd); err != nil {
 		t.Fatal(err)
 	}
 	w.Close()
-	n.pid = n.cmd.Process.Pid
-	go func() {
-		_ = n.cmd.Wait() // the code says it
-		n.code = n.cmd.ProcessState.ExitCode()
-		close(n.done)
-	}()
+	n.pid, n.done = n.p.PID, n.p.Done()
 	t.Cleanup(func() {
 		n.kill()
 		r.Close()
@@ -163,7 +155,7 @@ func begin(t testing.TB, dir string, settings ...string) *node {
 }
 
 // beginIn is begin in a network namespace.
-func beginIn(t testing.TB, in *space, dir string, settings ...string) *node {
+func beginIn(t testing.TB, in *netns.Space, dir string, settings ...string) *node {
 	t.Helper()
 	n := &node{dir: dir, space: in}
 	args := []string{"--data", dir}
@@ -219,15 +211,7 @@ func (n *node) parse(l string) {
 }
 
 // kill is kill -9.
-func (n *node) kill() {
-	select {
-	case <-n.done:
-		return
-	default:
-	}
-	_ = n.cmd.Process.Kill() // it may have ended meanwhile
-	<-n.done
-}
+func (n *node) kill() { n.p.Kill() }
 
 // term is SIGTERM; it waits for the end and gives the exit code.
 func (n *node) term() int {
@@ -243,7 +227,7 @@ func (n *node) wait() int {
 	case <-time.After(patience * 30 * time.Second):
 		n.t.Fatalf("the broker did not end in time; log:\n%s", n.stderr.String())
 	}
-	return n.code
+	return n.p.Code()
 }
 
 // residentKiB is the process's resident set.

@@ -148,7 +148,7 @@ func randomRequests(t *testing.T, shards string) {
 	wg.Wait()
 	select {
 	case <-n.done:
-		t.Fatalf("the broker ended with code %d", n.code)
+		t.Fatalf("the broker ended with code %d", n.p.Code())
 	default:
 	}
 	n.raw().alive("after the storm")

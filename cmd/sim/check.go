@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"os"
 
-	"github.com/seedlog/seedlog/models/anomaly"
+	"github.com/seedlog/seedlog/sim/oracle"
 )
 
 // check prints what models and anomaly checkers say of a history's file.
@@ -14,7 +14,7 @@ func check(path string) int {
 		return fail(err)
 	}
 	defer f.Close()
-	r, err := anomaly.CheckHistory(bufio.NewReaderSize(f, 1<<20))
+	r, err := oracle.ReadAndCheck(bufio.NewReaderSize(f, 1<<20))
 	if err != nil {
 		return fail(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/seedlog/seedlog/sim/cluster"
 	"github.com/seedlog/seedlog/sim/coverage"
 	"github.com/seedlog/seedlog/sim/plan"
+	"github.com/seedlog/seedlog/sim/report"
 )
 
 // line is the JSON line of one seed.
@@ -52,23 +52,6 @@ func cpu() int64 {
 		return 0
 	}
 	return (u.Utime.Sec+u.Stime.Sec)*1000 + (u.Utime.Usec+u.Stime.Usec)/1000
-}
-
-func buildRevision() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	rev, dirty := "unknown", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			rev = s.Value[:min(12, len(s.Value))]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			dirty = "+dirty"
-		}
-	}
-	return rev + dirty
 }
 
 // replay is the command that repeats a run.
@@ -134,7 +117,7 @@ func once(o *options, p *plan.Plan, trace io.Writer) (*outcome, error) {
 	dog.Stop()
 	l := line{Seed: p.Seed, Plan: p.Sum(), Trace: r.Trace, Verdict: pass, VirtualMS: int64(r.Virtual) / 1e6, CPUMS: cpu() - before,
 		Events: r.Events, Checked: s.checked(), Unchecked: s.unchecked(), Faults: r.Faults, Coverage: s.coverage(), Nodes: p.Nodes,
-		Build: buildRevision(), Go: runtime.Version(), Replay: o.replay(p.Seed)}
+		Build: report.Revision(), Go: runtime.Version(), Replay: o.replay(p.Seed)}
 	switch {
 	case r.Harness != "":
 		l.Verdict = harness

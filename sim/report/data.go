@@ -1,6 +1,6 @@
 package report
 
-// Run is what one run came to. Times are virtual, in ns since its begin.
+// Run is what one run came to. Times are in ns since its begin: virtual ones, but of real processes.
 type Run struct {
 	Head
 	Violation *Violation   // nil: no property was broken
@@ -20,6 +20,7 @@ type Run struct {
 
 // Head names the run.
 type Head struct {
+	System  string `json:"system,omitempty"` // what ran as real processes, and under which workload; "": it was simulated
 	Seed    uint64 `json:"seed"`
 	Plan    string `json:"plan"`  // "sha256:…"
 	Trace   string `json:"trace"` // hash

@@ -1,5 +1,7 @@
 package report
 
+import "slices"
+
 // classes says what each class of fault is called and what it does, in the order of the menu.
 var classes = []struct{ name, short, means string }{
 	{"F:N1", "delay", "bytes are delayed, each connection for itself"},
@@ -33,9 +35,24 @@ var classes = []struct{ name, short, means string }{
 	{"F:B1", "rare ways", "what is rare and allowed is made common"},
 }
 
+// Real is the prefix of a class of fault that is done to real processes.
+const Real = "real:"
+
+// realClasses are those, in the same form.
+var realClasses = []struct{ name, short, means string }{
+	{Real + "kill", "kill", "processes are ended by SIGKILL: one, a minority, or all at once"},
+	{Real + "pause", "pause", "processes are stopped by SIGSTOP and go on as if no time had passed"},
+	{Real + "restart", "restart", "each node in turn ends in good order and comes back"},
+	{Real + "partition", "partition", "links between nodes lose everything, both ways or one"},
+	{Real + "slow", "slow link", "what a node sends is late, lost in part, or goes through a narrow link"},
+	{Real + "disk", "full disk", "a node's file system has no byte left"},
+	{Real + "member", "member", "a node leaves the quorum, is perhaps replaced by an empty one, and comes back"},
+	{Real + "clock", "clock", "a node's wall clock jumps"},
+}
+
 // FaultText says what a class of fault does, "" if it is not known.
 func FaultText(class string) string {
-	for _, c := range classes {
+	for _, c := range slices.Concat(classes, realClasses) {
 		if c.name == class {
 			return c.means
 		}
@@ -45,7 +62,7 @@ func FaultText(class string) string {
 
 // FaultName is a class's short name, "" if it is not known.
 func FaultName(class string) string {
-	for _, c := range classes {
+	for _, c := range slices.Concat(classes, realClasses) {
 		if c.name == class {
 			return c.short
 		}

@@ -40,6 +40,7 @@ type view struct {
 	Lines    []changeView
 	CutLines []string
 	Against  *Difference
+	Plots    []plotView
 }
 
 // groupView is a part of the table of guarantees.
@@ -75,7 +76,7 @@ func (r *Run) WriteHTML(w io.Writer, against *Difference) error {
 		return fmt.Errorf("encode the time axis: %w", err)
 	}
 	v := view{Run: r, CSS: template.CSS(pageCSS), JS: template.JS(pageJS), Data: template.JS(data), Against: against,
-		Title: fmt.Sprintf("seed %d: %s", r.Seed, r.Verdict), Kinds: r.kinds(), Story: r.story()}
+		Title: fmt.Sprintf("seed %d: %s", r.Seed, r.Verdict), Kinds: r.kinds(), Story: r.story(), Plots: r.plots()}
 	v.Tone, v.Mark = r.tone()
 	v.guarantees(r)
 	for _, what := range sortedKeys(r.Changes) {
@@ -224,6 +225,7 @@ func (r *Run) axis() any {
 		Internal bool `json:"internal,omitempty"`
 	}
 	d := struct {
+		Real   bool         `json:"real,omitempty"`
 		End    int64        `json:"end"`
 		Healed int64        `json:"healed"`
 		Broke  int64        `json:"broke"` // -1: not
@@ -237,7 +239,7 @@ func (r *Run) axis() any {
 		Parts  []part       `json:"parts"`
 		Roles  []Role       `json:"roles"`
 		Ops    []Op         `json:"ops"`
-	}{End: r.End, Healed: r.Healed, Broke: -1, Spans: r.Spans, Faults: r.Faults, Nodes: r.Lanes, Lead: r.Control, Roles: r.Roles, Ops: r.Ops}
+	}{Real: r.System != "", End: r.End, Healed: r.Healed, Broke: -1, Spans: r.Spans, Faults: r.Faults, Nodes: r.Lanes, Lead: r.Control, Roles: r.Roles, Ops: r.Ops}
 	if v := r.Violation; v != nil {
 		d.Broke, d.Key, d.What = v.At, v.Key, v.Property
 	}

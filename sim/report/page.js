@@ -192,7 +192,7 @@
     if (run.healed > from && run.healed < to) text(c, "healed", x(run.healed) + 4, 15, "#1a6b3c");
     c.fillStyle = "#fff"; c.fillRect(0, 0, left, total); c.fillStyle = line; c.fillRect(left, 0, 1, total);
     for (const l of lanes) label(c, l);
-    r.clearRect(0, 0, left, 28); text(r, "virtual time", 10, 14, soft);
+    r.clearRect(0, 0, left, 28); text(r, run.real ? "time" : "virtual time", 10, 14, soft);
     if (run.broke >= from && run.broke <= to) {
       const a = x(run.broke);
       c.fillStyle = bad; c.fillRect(a - 1, 0, 2, total);

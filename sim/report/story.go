@@ -56,7 +56,7 @@ const (
 
 // story tells what came before the violation, nil if there is none. Where the violation names a partition, it is about that one.
 func (r *Run) story() *story {
-	if r.Violation == nil || r.Nodes == 0 {
+	if r.Violation == nil || r.Nodes == 0 || r.System != "" {
 		return nil
 	}
 	all := r.moments()

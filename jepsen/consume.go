@@ -1,0 +1,111 @@
+package jepsen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+
+	"github.com/seedlog/seedlog/sim/history"
+)
+
+// reader reads all partitions of a topic from their start, and goes on.
+type reader struct {
+	w     *world
+	id    int
+	topic string
+	at    []int64 // next offset, by partition
+	cl    *kgo.Client
+}
+
+func (w *world) newReader(role, topic string, parts int, more ...kgo.Opt) (*reader, error) {
+	r := &reader{w: w, id: w.client(role), topic: topic, at: make([]int64, parts)}
+	from := map[int32]kgo.Offset{}
+	for p := range parts {
+		from[int32(p)] = kgo.NewOffset().At(0)
+	}
+	opts := []kgo.Opt{kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}), kgo.FetchMaxWait(200 * time.Millisecond), kgo.ConsumeResetOffset(kgo.NoResetOffset())}
+	if w.c.cfg.Trusting {
+		v := kversion.Stable()
+		v.SetMaxKeyVersion(int16(kmsg.Metadata), 6) // the last without leader epochs
+		opts = append(opts, kgo.MaxVersions(v))
+	}
+	var err error
+	if r.cl, err = w.c.client(append(opts, more...)...); err == nil {
+		w.atEnd(r.cl.Close)
+	}
+	return r, err
+}
+
+// poll is one of the client's own: what it brings may have been fetched before, which reads that only look back bear.
+func (r *reader) poll(ctx context.Context) {
+	process := history.ProcessOf(r.id, 0)
+	r.w.rec.Event(process, history.Invoke, "poll", "")
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	fs := r.cl.PollFetches(ctx)
+	var ops []history.Op
+	fs.EachPartition(func(p kgo.FetchTopicPartition) {
+		key := history.Key(p.Topic, p.Partition)
+		r.failed(key, p.Err)
+		if len(p.Records) == 0 {
+			return
+		}
+		op := history.Op{Kind: history.Poll, Key: key, PID: -1, Offset: history.NoOffset, From: r.from(&p), HW: p.HighWatermark, Start: p.LogStartOffset, Batches: 1}
+		for _, rec := range p.Records {
+			v, ok := history.ParseValue(rec.Value)
+			if !ok {
+				r.w.caught(r.id, key, "a value that nobody makes", fmt.Sprintf("offset %d: %.100q", rec.Offset, rec.Value))
+				continue
+			}
+			op.Records = append(op.Records, history.Record{Offset: rec.Offset, Value: v})
+			r.at[p.Partition] = rec.Offset + 1
+		}
+		ops = append(ops, op)
+	})
+	r.w.rec.Event(process, history.OK, "poll", "", ops...)
+}
+
+// from is where what a poll brings of a partition begins: where the last one ended, unless the client went back.
+func (r *reader) from(p *kgo.FetchTopicPartition) int64 {
+	return min(r.at[p.Partition], p.Records[0].Offset)
+}
+
+// failed judges an error that the client shows instead of trying again.
+func (r *reader) failed(key string, err error) {
+	var loss *kgo.ErrDataLoss
+	switch {
+	case err == nil, errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
+	case errors.As(err, &loss):
+		r.w.caught(r.id, key, "what was read is gone from the log", fmt.Sprintf("read to %d, the log goes back to %d", loss.ConsumedTo, loss.ResetTo))
+	default:
+		r.w.caught(r.id, key, "a fetch fails for good", text(err))
+	}
+}
+
+// toEnds reads until every partition is read to an offset, and says so.
+func (r *reader) toEnds(ctx context.Context, ends []int64) error {
+	for {
+		behind := ""
+		for p, end := range ends {
+			if r.at[p] < end {
+				behind = fmt.Sprintf("partition %d to %d of %d", p, r.at[p], end)
+			}
+		}
+		if behind == "" {
+			break
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("the last reading of %s came in %s", r.topic, behind)
+		}
+		r.poll(ctx)
+	}
+	for p, end := range ends {
+		r.w.rec.Note(history.ProcessOf(r.id, 0), history.Op{Kind: history.CaughtUp, Key: history.Key(r.topic, int32(p)), Offset: end, PID: -1})
+	}
+	return nil
+}
