@@ -70,12 +70,12 @@ func CheckLog(key string, calls []Call, ex []excuse, opt Options) Result {
 		seg := clip(calls, start, end)
 		c, why := fold(seg, kept, licence{opt.Copies, opt.ProducersExpire})
 		if why == "" {
-			r.Verdict, why = c.check(seg, opt, &r)
-		} else {
-			r.Verdict = Illegal
+			why = c.check(seg, opt, &r)
+		}
+		if why != "" {
+			r.Verdict, r.Detail = Illegal, why
 		}
 		if r.Verdict != OK {
-			r.Detail = why
 			return r
 		}
 		if i < len(ex) {
@@ -267,7 +267,8 @@ func (c *content) sameInstance(offset int64) bool {
 	return n < len(c.insts) && c.insts[n].base < offset
 }
 
-func (c *content) check(calls []Call, opt Options, r *Result) (Verdict, string) {
+// check lets porcupine look for an order, and leaves its verdict in r; why: an operation contradicts the content already.
+func (c *content) check(calls []Call, opt Options, r *Result) (why string) {
 	var ops []porcupine.Operation
 	for i, inst := range c.insts {
 		ops = append(ops, porcupine.Operation{Input: &logOp{kind: logAppend, n: i, what: fmt.Sprintf("append [%d,%d)", inst.base, inst.end)}, Call: inst.call, Return: inst.ret})
@@ -275,14 +276,14 @@ func (c *content) check(calls []Call, opt Options, r *Result) (Verdict, string) 
 	for i := range calls {
 		op, why := c.observe(&calls[i], opt, r)
 		if why != "" {
-			return Illegal, why
+			return why
 		}
 		if op != nil {
 			ops = append(ops, porcupine.Operation{ClientId: int(calls[i].Process), Input: op, Call: calls[i].Call, Return: calls[i].Return})
 		}
 	}
 	r.Ops += len(ops)
-	return search(ops, opt.Timeout, func(before []porcupine.Operation) porcupine.Model {
+	r.search(ops, opt.Timeout, func(before []porcupine.Operation) porcupine.Model {
 		n := 0
 		for i := range before {
 			if before[i].Input.(*logOp).kind == logAppend {
@@ -291,6 +292,7 @@ func (c *content) check(calls []Call, opt Options, r *Result) (Verdict, string) 
 		}
 		return logModel(n)
 	})
+	return ""
 }
 
 // weak says that the call's answer may lag.

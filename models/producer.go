@@ -213,7 +213,7 @@ func CheckProducers(key string, calls []Call, ex []excuse, opt Options) []Result
 			ops = append(ops, porcupine.Operation{Input: &producerOp{forget: true, what: "a loss that the ledger excuses"}, Call: x.At, Return: x.At})
 		}
 		r := Result{Model: "M2", Key: fmt.Sprintf("%s pid=%d", key, p), Ops: len(ops)}
-		r.Verdict, r.Detail = window(sorted(ops), opt.Timeout, producerModel(opt.ProducersExpire))
+		r.window(sorted(ops), opt.Timeout, producerModel(opt.ProducersExpire))
 		results = append(results, r)
 	}
 	return results

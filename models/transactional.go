@@ -339,7 +339,7 @@ func checkTransactional(id string, first txnState, calls []Call, opt Options) Re
 		ops = append(ops, porcupine.Operation{ClientId: int(k.Process), Input: op, Call: k.Call, Return: ret})
 	}
 	r.Ops = len(ops)
-	r.Verdict, r.Detail = window(sorted(ops), opt.Timeout, txnModel(first))
+	r.window(sorted(ops), opt.Timeout, txnModel(first))
 	return r
 }
 
