@@ -31,6 +31,28 @@ func (o *options) observe(s *subject) error {
 // resembling is how many bugs of the catalogue a report names.
 const resembling = 5
 
+// resembles gives the bugs of the catalogue that the run is like, with what it has in common with each.
+func resembles(r *report.Run, faults map[string]int64) (bugs []report.Bug) {
+	s := mutant.Signs{Property: r.Violation.Property, Nodes: r.Nodes, Flush: r.Flush, Faults: faults}
+	for i := range r.Parts {
+		s.Elections = s.Elections || len(r.Parts[i].Leaders) > 1
+	}
+	for i := range r.Ops {
+		s.Transactions = s.Transactions || strings.HasPrefix(r.Ops[i].F, "txn")
+	}
+	for _, l := range mutant.Resembling(&s, resembling) {
+		b := report.Bug{Mutant: "m:" + l.Name, Text: l.Bug, Signs: "is expected to break this property"}
+		if l.First {
+			b.Signs = "broke this property first when it was put back"
+		}
+		for i, c := range l.Present {
+			b.Signs += map[bool]string{true: "; needs, as here, ", false: ", "}[i == 0] + report.FaultName(c)
+		}
+		bugs = append(bugs, b)
+	}
+	return bugs
+}
+
 // writeReport writes the page and its twin, and notes in the line where the page is. It holds nothing of this machine or of the time it took.
 func (o *options) writeReport(out *outcome) error {
 	if o.report == "" {
@@ -42,9 +64,7 @@ func (o *options) writeReport(out *outcome) error {
 		r.Bug = m.Bug
 	}
 	if v := r.Violation; v != nil {
-		for _, m := range mutant.Resembling(v.Property, o.mutant, out.line.Nodes > 1, resembling) {
-			r.Resembles = append(r.Resembles, report.Bug{Mutant: "m:" + m.Name, Text: m.Bug})
-		}
+		r.Resembles = resembles(r, out.res.Faults)
 	}
 	var against *report.Difference
 	if o.against != "" {
