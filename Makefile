@@ -45,7 +45,7 @@ overlay: build/overlay/overlay.json ## the tests of what repeats only with the o
 lint: build/lint ## the core is pure, imports point down, files and functions are small
 	@exec build/lint .
 
-sim: $(if $(MUTANT),build/sim-mutants,build/sim) ## SEED=n one seed; else new seeds for SECS=n; NODES=1|3|5 PLAN=f FLUSH=ack|os MUTANT=P9 JOBS=n OUT=dir; REPORT=f.html of one seed, AGAINST=g.jsonl
+sim: $(if $(MUTANT),build/sim-mutants,build/sim) ## SEED=n one seed; else new seeds for SECS=n; NODES=1|3|5 PLAN=f FLUSH=ack|os MUTANT=P9 JOBS=n OUT=dir; REPORT=f.html of one seed, AGAINST=g.jsonl, BOARD=MUTANTS.md
 	@exec $< run
 
 plans: build/sim ## every plan that is kept: all pass

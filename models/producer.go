@@ -241,6 +241,6 @@ func producerOperation(k *Call, seen sightings) porcupine.Operation {
 			op.maybe, op.offset = true, history.NoOffset
 		}
 	}
-	op.what = fmt.Sprintf("send epoch=%d sequence=%d n=%d: offset %d %s%s", op.epoch, op.first, op.n, op.offset, k.Type, k.Err)
+	op.what = fmt.Sprintf("send epoch=%d sequence=%d n=%d: offset %d %s", op.epoch, op.first, op.n, op.offset, outcome(k))
 	return porcupine.Operation{ClientId: int(k.Process), Input: op, Call: k.Call, Return: ret}
 }

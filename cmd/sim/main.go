@@ -1,7 +1,7 @@
 // Command sim runs the simulator: one seed, new seeds until time is over, a plan's file; it checks histories, shows traces and kills mutants.
 //
 //	sim run [-seed n] [-plan f] [-nodes 1|3|5] [-faults N1,P2] [-flush ack|os] [-mutant P1] [-secs n] [-jobs n] [-out dir] [-system broker|toy|quorum]
-//	sim run -seed n -report F.html [-against G.jsonl]   one run, and a report of it
+//	sim run -seed n -report F.html [-against G.jsonl] [-board MUTANTS.md]   one run, and a report of it
 //	sim run [-seeds 1-60,77] [-n 60]   these seeds, and as many new ones, instead of new ones for -secs
 //	sim plans [PLAN.json…]  the plans that are kept: all must pass
 //	sim trace SEED       one line an event
@@ -54,6 +54,7 @@ type options struct {
 	limit  int      // seconds a run may take
 
 	report  string // run: a file, FILE.html; its twin is FILE.jsonl
+	board   string // run: the scoreboard of mutants that a report is to show
 	against string // run: the twin of another run's report
 
 	outcome string // a file: what the run came to goes there, and nothing is told or shrunk
@@ -122,6 +123,7 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	f.IntVar(&o.limit, "limit", number("LIMIT", 300), "how long one run may take, in seconds: more is a hang, unless others have the processors")
 	f.StringVar(&o.report, "report", os.Getenv("REPORT"), "run: the HTML file that a report of the one run goes to; its twin of JSON lines stands beside it")
 	f.StringVar(&o.against, "against", os.Getenv("AGAINST"), "run: the .jsonl of another run's report, to show the difference in this one")
+	f.StringVar(&o.board, "board", os.Getenv("BOARD"), "run: the scoreboard of mutants ("+mutant.PageName+"), to show it in the report")
 	f.StringVar(&o.outcome, "outcome", "", "run: a file for what the plan came to, instead of a story; for processes that run plans in others")
 	if err := f.Parse(args); err != nil {
 		return nil, nil, err

@@ -74,6 +74,13 @@ func (o *options) writeReport(out *outcome) error {
 		}
 		against = r.Compare(other)
 	}
+	if o.board != "" {
+		page, err := os.ReadFile(o.board)
+		if err != nil {
+			return err
+		}
+		r.Board = boardOf(string(page))
+	}
 	if err := os.MkdirAll(filepath.Dir(o.report), 0o755); err != nil {
 		return fmt.Errorf("make the report's directory: %w", err)
 	}
@@ -82,6 +89,17 @@ func (o *options) writeReport(out *outcome) error {
 	}
 	out.line.Report = o.report
 	return nil
+}
+
+// boardOf reads the scoreboard of mutants, in the order of the catalogue.
+func boardOf(page string) (rows []report.Row) {
+	own, _ := mutant.Rows(page)
+	for _, m := range mutant.All() {
+		if cells := strings.Split(own[m.Name], "|"); len(cells) > 3 {
+			rows = append(rows, report.Row{What: "m:" + m.Name, Here: m.Bug, There: strings.TrimSpace(cells[3])})
+		}
+	}
+	return rows
 }
 
 // twinOf is the file beside a report's page.
@@ -95,7 +113,7 @@ func (o *options) reportPlan(file string) (page string) {
 	}
 	page = strings.TrimSuffix(file, ".plan.json") + ".report.html"
 	cmd := exec.Command(os.Args[0], "run", "-plan", file, "-report", page, "-outcome", os.DevNull, "-mutant", o.mutant, "-system", o.system, "-limit", strconv.Itoa(o.limit), "-flush", "", "-seed", "")
-	cmd.Env = append(os.Environ(), "PLAN=", "SEED=", "LOGS=", "REPORT=", "AGAINST=")
+	cmd.Env = append(os.Environ(), "PLAN=", "SEED=", "LOGS=", "REPORT=", "AGAINST=", "BOARD=")
 	os.Remove(page)
 	if cmd.Run() == nil { // it fails, so a pass is no repetition
 		return ""

@@ -62,6 +62,7 @@ type Violation struct {
 	Key      string   `json:"key,omitempty"`    // the partition it speaks of, if it names one
 	Offset   int64    `json:"offset,omitempty"` // of the record there that it speaks of, if Record
 	Record   bool     `json:"record,omitempty"`
+	Shown    int64    `json:"shown_ns,omitempty"` // when what is wrong was there to be seen, if it was found later; 0: At
 	Last     []string `json:"last,omitempty"`
 	Stack    string   `json:"stack,omitempty"` // of a panic
 }

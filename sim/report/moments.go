@@ -32,8 +32,9 @@ const aside = 0
 
 // moments are all that a story of the violation may tell, in order.
 func (r *Run) moments() (all []moment) {
+	shown := r.Violation.shown()
 	put := func(m moment) {
-		if m.at <= r.Violation.At {
+		if m.at <= shown || m.at == r.Violation.At && m.class == "disk" {
 			all = append(all, m)
 		}
 	}
@@ -44,6 +45,14 @@ func (r *Run) moments() (all []moment) {
 	r.stood(put)
 	slices.SortStableFunc(all, func(a, b moment) int { return cmp.Compare(a.at, b.at) })
 	return all
+}
+
+// shown is when what is wrong was there to be seen.
+func (v *Violation) shown() int64 {
+	if v.Shown > 0 {
+		return v.Shown
+	}
+	return v.At
 }
 
 // decisive are the requests by which a cluster changes, which are few.
@@ -115,12 +124,11 @@ func (r *Run) asked(put func(moment)) {
 			put(moment{at: o.Begin, place: -1 - o.Client, text: "asks: " + o.F + " " + o.Key, class: "op", weight: weight})
 		}
 		text := o.F + ", " + o.Type + ": " + o.Text
-		if o.About && o.F == "send" {
-			text = fmt.Sprintf("is told of its send, which has offset %d: %s", v.Offset, o.Type)
-			if !v.Record {
-				text = "is told of its send: " + o.Type
-			}
-		} else if o.About {
+		switch {
+		case !o.About || !v.Record || o.Type != "ok":
+		case o.F == "send":
+			text = fmt.Sprintf("is told of its send, which has offset %d: ok", v.Offset)
+		case o.F == "poll":
 			text = fmt.Sprintf("has read offset %d", v.Offset)
 		}
 		if o.Type != "open" {

@@ -225,7 +225,7 @@
     const least = 1000, most = end;
     let w = Math.min(most, Math.max(least, b - a));
     a = Math.min(Math.max(0, a), end - w);
-    from = a; to = a + w; later();
+    from = a; to = a + w; box.dataset.from = Math.round(from); box.dataset.to = Math.round(to); later();
   }
   function zoom(k, at) { const w = (to - from) * k; show(at - (at - from) * k, at - (at - from) * k + w); }
   function move(part) { const d = (to - from) * part; show(from + d, to + d); }

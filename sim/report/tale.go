@@ -59,13 +59,16 @@ func (r *Run) witnesses() (all []clause) {
 			continue
 		}
 		who := "client " + r.clientName(o.Client)
+		send, poll := o.F == "send" && v.Record, o.F == "poll" && v.Record
 		switch {
-		case o.F == "send" && o.Type == "ok":
+		case !send && !poll:
+			all = append(all, clause{o.End, fmt.Sprintf("At %s %s asks: %s %s; at %s it has its answer: %s (%s).", Seconds(o.Begin), who, o.F, o.Key, Seconds(o.End), o.Type, o.Text)})
+		case send && o.Type == "ok":
 			all = append(all, clause{o.End, fmt.Sprintf("At %s %s is told that its batch with %s is stored (%s).", Seconds(o.End), who, what, o.Text)})
-		case o.F == "send" && o.Type == "open":
+		case send && o.Type == "open":
 			all = append(all, clause{o.Begin, fmt.Sprintf("At %s %s sends %s, and is never answered.", Seconds(o.Begin), who, what)})
-		case o.F == "send":
-			all = append(all, clause{o.End, fmt.Sprintf("%s sends %s at %s; at %s it gives up without knowing (%s: %s).", who, what, Seconds(o.Begin), Seconds(o.End), o.Type, o.Text)})
+		case send:
+			all = append(all, clause{o.End, fmt.Sprintf("At %s %s sends %s, and at %s it has no acknowledgement (%s: %s).", Seconds(o.Begin), who, what, Seconds(o.End), o.Type, o.Text)})
 		case reads == 0:
 			reads++
 			all = append(all, clause{o.End, fmt.Sprintf("At %s %s has read %s.", Seconds(o.End), who, what)})
@@ -80,7 +83,7 @@ func (r *Run) witnesses() (all []clause) {
 func (r *Run) fortunes() (all []clause) {
 	v := r.Violation
 	put := func(at int64, format string, args ...any) {
-		if at <= v.At && at > 0 {
+		if at <= v.shown() && at > 0 {
 			all = append(all, clause{at, fmt.Sprintf("At %s ", Seconds(at)) + fmt.Sprintf(format, args...) + "."})
 		}
 	}

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 
@@ -121,6 +122,30 @@ func (f *focus) mark(all []report.Op, held []bool) {
 	for _, i := range [...]int{sent, read, last} {
 		if i >= 0 {
 			all[i].About = true
+		}
+	}
+}
+
+// eventName is how texts of violations name an event of the history. Of a pair the second one counts: it shows what is wrong.
+var eventName = regexp.MustCompile(`\bevents? (\d+)(?: to (\d+))?`)
+
+// witness finds the operation that shows what is wrong, where a judge of the whole history names its event: it is marked, and its time is when the
+// violation was there to be seen.
+func witness(v *report.Violation, events []*history.Event, ops []report.Op) {
+	m := eventName.FindStringSubmatch(v.Is)
+	if m == nil {
+		return
+	}
+	n, err := strconv.ParseInt(cmp.Or(m[2], m[1]), 10, 64)
+	if err != nil || n >= int64(len(events)) || events[n].Process < 0 {
+		return
+	}
+	e := events[n]
+	v.Shown = int64(e.Time)
+	for i := range ops {
+		if o := &ops[i]; o.Client == history.ClientOf(e.Process) && o.Slot == int(e.Process)%history.Slots && (o.Begin == v.Shown || o.End == v.Shown) {
+			o.About = true
+			return
 		}
 	}
 }

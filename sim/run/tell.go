@@ -60,6 +60,9 @@ func (r *Run) Report(res *cluster.Result) *report.Run {
 		a.explain(out, all, &f)
 	}
 	out.Ops = a.ops(end, &f)
+	if out.Violation != nil {
+		witness(out.Violation, j.Events, out.Ops)
+	}
 	out.Grids = a.grids(all, f.key)
 	return out
 }
