@@ -2,6 +2,7 @@ package commitlog
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/seedlog/seedlog/core/assert"
 	"github.com/seedlog/seedlog/core/plant"
@@ -177,7 +178,7 @@ func (l *Log) leave(t *task.Task) {
 	l.born, l.birthing = false, false
 	l.producers.Reset()
 	l.forgotten, l.snapshots = l.snapshots.list, snapshots{}
-	for _, s := range old {
+	for _, s := range old { // before the first wait: a response that leaves meanwhile must find what it holds
 		if s.file == 0 {
 			continue
 		}
@@ -185,6 +186,10 @@ func (l *Log) leave(t *task.Task) {
 		if s.pins > 0 {
 			l.doomed = append(l.doomed, s)
 			task.Go(l.env, func(t *task.Task) { l.letGo(t, s) })
+		}
+	}
+	for _, s := range old {
+		if s.file == 0 || slices.Contains(l.doomed, s) {
 			continue
 		}
 		f := s.file

@@ -230,3 +230,31 @@ func TestATruncationIsNotDisturbedByASyncThatAStopAsksFor(t *testing.T) {
 		}
 	}
 }
+
+// A response that holds what stays leaves at some moment of a truncation: nothing is held afterwards, and the log can be closed.
+func TestAResponseThatLeavesDuringATruncationLetsGo(t *testing.T) {
+	for steps := range 40 {
+		m := fixed(t, smallConfig())
+		for range 12 {
+			m.add(1, 900)
+		}
+		m.w.settle()
+		var sl Slice
+		m.w.do(func(t *task.Task) { sl, _, _ = m.l.LocateSlow(t, 4, 100, 12) })
+		m.l.PinExtent(sl.Ext)
+		cut, closed := false, disk.ErrIO
+		task.Go(m.w.env, func(t *task.Task) { cut = m.l.TruncateTo(t, 11, false) })
+		for range steps {
+			m.w.step()
+		}
+		m.l.Unpin(sl.Ext.File)
+		m.w.settle()
+		if m.l.held() || !cut || m.l.End() != 11 {
+			t.Fatalf("after %d steps: held %v, cut %v, end %d", steps, m.l.held(), cut, m.l.End())
+		}
+		m.w.do(func(t *task.Task) { closed = m.l.Close(t, true) })
+		if closed != disk.OK || m.w.disk.open[sl.Ext.File] != nil {
+			t.Fatalf("after %d steps: closed %v", steps, closed)
+		}
+	}
+}

@@ -32,6 +32,7 @@ func (t *transport) relay() {
 	for {
 		select {
 		case rpc := <-t.NetworkTransport.Consumer():
+			t.vacate(rpc)
 			t.hand(rpc)
 		case <-t.closed:
 			return

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/buf"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/io/disk"
@@ -358,4 +359,48 @@ func TestALeaderThatHasTakenNothingHoldsNothingOfItsEpoch(t *testing.T) {
 			t.Fatalf("a record of epoch 1 is said to be of %d, to %d", epoch, end)
 		}
 	})
+}
+
+// The broker is stopped while a full disk keeps a follower from becoming empty: what its checkpoints say is of the log as it stands.
+func TestAFollowerThatStopsBeforeItIsCutKeepsAHighWatermarkWithinItsLog(t *testing.T) {
+	abandoned := 0
+	rapid.Check(t, func(t *rapid.T) {
+		w := inGroup(t, 1)
+		w.p.FetchPoint()
+		if c := w.p.Received(append(w.batch(0, 0), w.batch(1, 1)...), nil, 1, 0, 1); c != kerr.None {
+			t.Fatal(c)
+		}
+		w.round()
+		for _, _, _, ready := w.p.FetchPoint(); !ready; _, _, _, ready = w.p.FetchPoint() {
+			w.complete(rapid.IntRange(0, len(w.disk)-1).Draw(t, "done"), disk.OK)
+		}
+		if c := w.p.OutOfRange(5, 9, 1); c != kerr.None {
+			t.Fatal(c)
+		}
+		w.round()
+		for full := rapid.Bool().Draw(t, "the disk is full"); full && len(w.disk) > 0; {
+			w.complete(0, disk.ErrNoSpace)
+		}
+		closed := false
+		w.p.Close(kerr.NotLeaderForPartition)
+		task.Go(w.e, func(t *task.Task) {
+			w.p.Log.Close(t, true)
+			closed = true
+		})
+		for w.round(); !closed; w.round() {
+			if len(w.disk) > 0 {
+				w.complete(rapid.IntRange(0, len(w.disk)-1).Draw(t, "done"), disk.OK)
+			}
+			w.e.Now.Mono += clock.Time(10 * clock.Millisecond)
+		}
+		if end, hw := w.p.Log.End(), w.p.HighWatermark(); hw > end || end == 5 && hw != 5 {
+			t.Fatalf("high watermark %d, log end %d", hw, end)
+		}
+		if w.p.Log.End() != 5 {
+			abandoned++
+		}
+	})
+	if abandoned == 0 {
+		t.Fatal("the log became empty each time before it was closed")
+	}
 }

@@ -189,9 +189,6 @@ func (p *Partition) cut(to int64, all bool, then func(ok bool)) {
 	if all { // a save that is under way may have the start before
 		p.savedStart, p.saving = min(p.savedStart, to), false
 	}
-	if all && !plant.On(plant.R9) {
-		p.hw = to
-	}
 	p.hw = min(p.hw, to)
 	p.settleStable()
 	p.sizes.drop(to)
@@ -206,11 +203,14 @@ func (p *Partition) cut(to int64, all bool, then func(ok bool)) {
 			return
 		}
 		p.truncating = false
-		if !ok {
-			then(false) // the log has failed or is closed
+		if !ok { // the log has failed or is closed, and may end where it did
+			then(false)
 			return
 		}
 		p.hw = min(p.hw, p.Log.End()) // to may stand within a batch
+		if all && !plant.On(plant.R9) {
+			p.hw = to
+		}
 		p.settleStable()
 		p.sizes.drop(p.Log.End())
 		then(true)

@@ -271,3 +271,14 @@ func TestAGroupThatWasForgottenBeginsAgainWithTheFirstGeneration(t *testing.T) {
 	again.op(33, history.OK, history.Op{Kind: history.FetchOffsets, Key: "g|t/0", Offset: -1, Generation: 1})
 	require.Zero(t, Check(again.events).Checkers["expired-alive"].Found)
 }
+
+// A commit that was given up takes effect behind another. The group is told so and goes on from there, and no further back.
+func TestAGroupGoesOnFromACommitThatLandsLate(t *testing.T) {
+	tell := func(offset int64) *tale {
+		at := func(o int64, k history.Kind) history.Op { return history.Op{Kind: k, Key: "g|t/0", Offset: o} }
+		return good().op(33, history.Info, at(3, history.Commit)).op(33, history.OK, at(9, history.Commit)).op(33, history.OK, at(3, history.FetchOffsets)).
+			op(33, history.OK, at(5, history.Commit)).op(33, history.OK, at(offset, history.FetchOffsets))
+	}
+	require.Empty(t, Check(tell(5).events).Checkers["commit-regression"].Errors)
+	require.NotEmpty(t, Check(tell(4).events).Checkers["commit-regression"].Errors)
+}

@@ -160,6 +160,7 @@ func commitRegression(x *index, r *Result) {
 		}
 	}
 	lossy := x.lossyOffsets()
+	landed := map[string]landing{}
 	for i := range x.calls {
 		c := &x.calls[i]
 		if c.Op.Kind != history.FetchOffsets || c.Type != history.OK {
@@ -168,8 +169,12 @@ func commitRegression(x *index, r *Result) {
 		if x.weak.Weak(c.Op.Key, c.Call, c.Return) {
 			continue // a coordinator that was deposed may tell of the past
 		}
-		floor, event := floorOf(commits[c.Op.Key], c, x.facts.Copies)
+		floor, event := floorOf(commits[c.Op.Key], c, landed[c.Op.Key])
 		r.Checked++
+		if c.Op.Offset < floor && mayLand(commits[c.Op.Key], c, x.facts.Copies) {
+			landed[c.Op.Key] = landing{c.Op.Offset, c.Return}
+			continue
+		}
 		if c.Op.Offset < floor && !(len(lossy) > 0 && lossy[0] < c.Return) {
 			r.fault("%s: offset %d was committed (event %d), the group is told %d (event %d)", c.Op.Key, floor, event, c.Op.Offset, c.Return)
 		}
@@ -226,20 +231,28 @@ func expiredAlive(x *index, r *Result) {
 	}
 }
 
-// floorOf is the highest offset whose commit was acknowledged before the read began, unless a commit of unknown outcome, which may
-// arrive late, explains what was read.
-func floorOf(commits []*models.Call, read *models.Call, copies bool) (floor, event int64) {
+// landing is when a group was told the offset of a commit of unknown outcome, which had taken effect behind others: it goes on from there.
+type landing struct{ offset, event int64 }
+
+// floorOf is the highest offset whose commit was acknowledged before the read began, of those since the last landing.
+func floorOf(commits []*models.Call, read *models.Call, since landing) (floor, event int64) {
 	floor = -1
+	if since.event > 0 {
+		floor, event = since.offset, since.event
+	}
 	for _, k := range commits {
-		late := k.Type == history.Info || copies
-		if late && k.Op.Offset == read.Op.Offset {
-			return -1, 0
-		}
-		if k.Type == history.OK && k.Return < read.Call && k.Op.Offset > floor {
+		if k.Type == history.OK && k.Return < read.Call && k.Call >= since.event && k.Op.Offset > floor {
 			floor, event = k.Op.Offset, k.Return
 		}
 	}
 	return floor, event
+}
+
+// mayLand says whether a commit of unknown outcome, which may arrive late, explains what was read.
+func mayLand(commits []*models.Call, read *models.Call, copies bool) bool {
+	return slices.ContainsFunc(commits, func(k *models.Call) bool {
+		return (k.Type == history.Info || copies) && k.Op.Offset == read.Op.Offset
+	})
 }
 
 // lossyOffsets gives the events from which on committed offsets may be gone.

@@ -83,7 +83,8 @@ func (c *commits) told(e *history.Event, o *history.Op, floor int64) error {
 		return nil
 	}
 	for _, l := range c.late[o.Key] {
-		if l == o.Offset {
+		if l == o.Offset { // it has taken effect, and whoever is told goes on from there
+			c.floor[o.Key] = min(c.known(o.Key), o.Offset)
 			return nil
 		}
 	}

@@ -414,6 +414,8 @@ func TestDeletedRecordsAreNotMissed(t *testing.T) {
 func TestALateCommitOfUnknownOutcomeExplainsALowerOffset(t *testing.T) {
 	st := good(t).commit(3, history.Info).commit(5, history.OK).told(3)
 	require.NoError(t, st.e)
+	require.NoError(t, st.commit(4, history.OK).told(4).e, "the group goes on from there")
+	require.Error(t, st.told(2).e)
 }
 
 func TestSilenceBeforeHealingIsExcused(t *testing.T) {
