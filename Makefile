@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test overlay lint sim plans trace check twice mutants canary bench race fuzz gen fmt clean FORCE
+.PHONY: help build test overlay lint sim plans figures trace check twice mutants canary bench race fuzz gen fmt clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ sim: $(if $(MUTANT),build/sim-mutants,build/sim) ## SEED=n one seed; else new se
 
 plans: build/sim ## every plan that is kept: all pass
 	@exec build/sim plans -jobs $$(nproc)
+
+figures: build/sim ## RELEASE=0.1 FROM=f, what make sim SECS=n printed: kept in SEEDS.jsonl and added up in SEEDS.md
+	@exec build/sim figures $(FROM)
 
 trace: build/sim ## SEED=n, one line an event
 	@exec build/sim trace $(SEED)

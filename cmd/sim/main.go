@@ -8,6 +8,7 @@
 //	sim check HISTORY.jsonl
 //	sim twice [SEED…]    each seed in two fresh processes: the traces' hashes must be equal
 //	sim mutants [-only P1,P2] [-nodes 3] [-seed n] [-keep] [-page]
+//	RELEASE=0.1 sim figures LINES.jsonl…   the summaries that these files hold, added to SEEDS.jsonl and its page
 //
 // Flags default to the environment: SEED, PLAN, NODES, FAULTS, FLUSH, MUTANT, SECS, JOBS, OUT, SYSTEM, ONLY. Standard output is for machines: one JSON line a seed.
 // Exit codes: 0 all passed, 1 a property is broken, 2 the harness failed.
@@ -93,6 +94,8 @@ func dispatch(cmd string, args []string) int {
 		return plans(o, rest)
 	case "mutants":
 		return mutants(o)
+	case "figures":
+		return keepFigures(os.Getenv("RELEASE"), rest)
 	}
 	return fail(fmt.Errorf("unknown command %q; use run, twice, trace, check, plans or mutants", cmd))
 }

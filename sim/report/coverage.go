@@ -1,7 +1,10 @@
 package report
 
-// matrix is how often faults of a class began while something was so.
+import "strings"
+
+// matrix is how often faults of a class acted, or began, while something was so.
 type matrix struct {
+	Counted bool // round by round
 	Columns []string
 	Rows    []matrixRow
 }
@@ -31,8 +34,38 @@ var conditions = []struct {
 	{"a group joining", func(r *Run, s *Span) bool { return r.asking(s.Begin, "join") }},
 }
 
-// matrix gives the table, nil if no fault began at a time of its own.
+// matrix gives the table: what was counted in the run, or else what the report's own data say of the begins of faults. Nil if there is nothing to show.
 func (r *Run) matrix() *matrix {
+	if len(r.Met) > 0 {
+		return r.met()
+	}
+	return r.began()
+}
+
+// met is the table of what was counted.
+func (r *Run) met() *matrix {
+	m := &matrix{Counted: true}
+	column := map[string]int{}
+	for _, name := range sortedKeys(r.Met) {
+		_, phase, _ := strings.Cut(name, "/")
+		column[phase] = 0
+	}
+	m.Columns = sortedKeys(column)
+	for i, c := range m.Columns {
+		column[c] = i
+	}
+	for _, name := range sortedKeys(r.Met) {
+		class, phase, _ := strings.Cut(name, "/")
+		if n := len(m.Rows); n == 0 || m.Rows[n-1].Class != class {
+			m.Rows = append(m.Rows, matrixRow{Class: class, Name: FaultName(class), Cells: make([]int64, len(m.Columns))})
+		}
+		m.Rows[len(m.Rows)-1].Cells[column[phase]] = r.Met[name]
+	}
+	return m
+}
+
+// began is the table of what the begins of faults met.
+func (r *Run) began() *matrix {
 	row := map[string]int{}
 	m := &matrix{}
 	for _, c := range conditions {

@@ -19,6 +19,7 @@ type Run struct {
 	Near      []Near       // the records around that of which the violation speaks
 	Resembles []Bug
 	Marks     map[string]int64 // rare things that happened, by their names in the core; nil: none are counted
+	Met       map[string]int64 // how often a class of fault acted in a phase, as "F:D1/recovery"; nil: that was not counted
 	Board     []Row            // the scoreboard of mutants, if it was asked for
 	Changes   map[string]int64 // counts of what the cluster did: elections, restarts, …
 	Cut       map[string]int64 // what is not in here because it would be too much, by what it is

@@ -35,7 +35,7 @@ type line struct {
 
 // WriteLines writes the twin of the page: JSON Lines, each with its type.
 //
-//	run  violation  resembles  check  fault  span  life  controller  partition  client  op  message  copy  window  grid  near  mark  change  cut  mutant
+//	run  violation  resembles  check  fault  span  life  controller  partition  client  op  message  copy  window  grid  near  mark  met  change  cut  mutant
 func (r *Run) WriteLines(w io.Writer) error {
 	b := bufio.NewWriter(w)
 	e := json.NewEncoder(b)
@@ -93,6 +93,9 @@ func (r *Run) lines(yield func(*line) bool) {
 	r.detailLines(put)
 	for _, what := range sortedKeys(r.Marks) {
 		put(&line{Type: "mark", What: what, Count: r.Marks[what]})
+	}
+	for _, what := range sortedKeys(r.Met) {
+		put(&line{Type: "met", What: what, Count: r.Met[what]})
 	}
 	for _, what := range sortedKeys(r.Changes) {
 		put(&line{Type: "change", What: what, Count: r.Changes[what]})
@@ -182,15 +185,22 @@ func (r *Run) take(l *line) {
 	case l.Row != nil:
 		r.Board = append(r.Board, *l.Row)
 	case l.Type == "mark":
-		if r.Marks == nil {
-			r.Marks = map[string]int64{}
-		}
-		r.Marks[l.What] = l.Count
+		counted(&r.Marks, l)
+	case l.Type == "met":
+		counted(&r.Met, l)
 	case l.Type == "change":
 		r.Changes[l.What] = l.Count
 	case l.Type == "cut":
 		r.Cut[l.What] = l.Count
 	}
+}
+
+// counted puts a count into a map that is nil where nothing is counted.
+func counted(m *map[string]int64, l *line) {
+	if *m == nil {
+		*m = map[string]int64{}
+	}
+	(*m)[l.What] = l.Count
 }
 
 // maxLanes bounds the nodes of a twin that is read.

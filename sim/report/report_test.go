@@ -75,6 +75,34 @@ func TestThePageTellsOfTheViolation(t *testing.T) {
 	require.NotContains(t, s, "ZgotmplZ", "the template language has refused a value")
 }
 
+func TestWhatFaultsMetIsCountedOrReadFromTheirBegins(t *testing.T) {
+	r := broken()
+	m := r.matrix()
+	require.Equal(t, "F:D1", m.Rows[0].Class)
+	require.Equal(t, int64(1), m.Rows[0].Cells[0])
+	r.Spans = append(r.Spans, Span{Begin: 4 * sec, End: 5 * sec, Class: "F:D1", Node: 2})
+	m = r.matrix()
+	at := func(name string) int64 {
+		for i, c := range m.Columns {
+			if c == name {
+				return m.Rows[0].Cells[i]
+			}
+		}
+		return -1
+	}
+	require.Equal(t, int64(2), at("any time"))
+	require.Equal(t, int64(1), at("a broker down"))
+	require.Equal(t, int64(1), at("another fault on"))
+	require.Equal(t, int64(1), at("a read open"))
+	require.Equal(t, int64(0), at("no controller"))
+	r.Met = map[string]int64{"F:D1/recovery": 3, "F:D1/steady": 5, "F:P1/steady": 7}
+	m = r.matrix()
+	require.Equal(t, []string{"recovery", "steady"}, m.Columns)
+	require.Equal(t, []int64{3, 5}, m.Rows[0].Cells)
+	require.Equal(t, []int64{0, 7}, m.Rows[1].Cells)
+	require.Contains(t, written(t, r, nil), "In how many rounds")
+}
+
 func TestThePageAsksForNothingFromOutside(t *testing.T) {
 	s := written(t, broken(), nil)
 	for _, never := range []string{"http:", "https:", "src=", "@import", "url(h", "<link"} {
