@@ -227,8 +227,9 @@ const (
 	ToldOpen      = 'o' // its transaction had no outcome yet, or an unknown one
 	ToldCommitted = 'c'
 	ToldAborted   = 'x'
+	ToldTwice     = '!' // another record was acknowledged at its offset too
 
-	ToldWorst = "rxuolac."
+	ToldWorst = "!rxuolac."
 )
 
 // What a reader saw of a cell's records.

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"unicode/utf8"
 )
 
 type laneView struct {
@@ -37,6 +38,7 @@ const (
 	gapHeight = 26
 	laneTop   = 40
 	textRunes = 58
+	runeWidth = 7 // of a text, at most on the average
 )
 
 // lanes places a lane for the cluster, for each node, and for each client that has a part.
@@ -62,7 +64,7 @@ func (s *story) lanes(r *Run, rows []moment) map[int]int {
 	for _, p := range clients {
 		s.lane(x, p, r.clientName(-1-p))
 	}
-	s.Width = timeWidth + laneWidth*len(s.Lanes) + 190
+	s.Width = timeWidth + laneWidth*len(s.Lanes)
 	return x
 }
 
@@ -114,8 +116,11 @@ func (s *story) rows(r *Run, rows []moment, x map[int]int) {
 	}
 	y += rowHeight
 	v := r.Violation
-	s.Dots = append(s.Dots, dotView{X: x[aside], Y: y, Time: Seconds6(v.At), Text: v.Property + " is broken: " + short(v.Is, 120), Class: "broken", TextX: x[aside] + 9})
+	s.Dots = append(s.Dots, dotView{X: x[aside], Y: y, Time: Seconds6(v.At), Text: v.Property + " is broken: " + short(v.Is, 100), Class: "broken", TextX: x[aside] + 9})
 	s.Top, s.Bottom, s.Height = laneTop, y, y+24
+	for _, d := range s.Dots {
+		s.Width = max(s.Width, d.TextX+utf8.RuneCountInString(d.Text)*runeWidth+20)
+	}
 	for i := range r.Messages {
 		from, isSent := sent[i+1]
 		to, isTaken := taken[i+1]

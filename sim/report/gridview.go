@@ -43,6 +43,7 @@ const (
 var told = map[byte][2]string{
 	ToldAll: {"a", "acknowledged (acks=all)"}, ToldLeader: {"l", "acknowledged by the leader alone"}, ToldUnknown: {"u", "outcome unknown to its producer"}, ToldRefused: {"r", "refused"},
 	ToldOpen: {"u", "of a transaction without a known outcome"}, ToldCommitted: {"a", "committed"}, ToldAborted: {"r", "aborted"}, ToldNothing: {"n", "nothing known"},
+	ToldTwice: {"e", "acknowledged, and another record at the same offset too"},
 }
 
 // seen are the letters of Saw.

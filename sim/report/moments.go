@@ -161,7 +161,11 @@ func (r *Run) around(put func(moment)) {
 		if ending[s.Class] && s.Node > 0 {
 			continue // the end of a process says it
 		}
-		put(moment{at: s.Begin, place: s.Node, text: FaultName(s.Class) + ": " + s.Text, class: "fault", weight: event})
+		text := FaultName(s.Class)
+		if s.Text != text {
+			text += ": " + s.Text
+		}
+		put(moment{at: s.Begin, place: s.Node, text: text, class: "fault", weight: event})
 		if s.End > s.Begin && s.End < r.End {
 			put(moment{at: s.End, place: s.Node, text: FaultName(s.Class) + " is over", class: "fault", weight: event})
 		}

@@ -46,10 +46,11 @@ func (r *Run) witnesses() (all []clause) {
 	what := "the record in question"
 	if v.Record {
 		what = fmt.Sprintf("offset %d of %s", v.Offset, v.Key)
-		for _, n := range r.Near {
-			if n.Offset == v.Offset && n.Value != "" {
-				what += " (" + n.Value + ")"
-			}
+	}
+	value := "" // the first sender's; others may have been told of the same offset
+	for _, n := range r.Near {
+		if n.Offset == v.Offset && n.Value != "" {
+			value = " (" + n.Value + ")"
 		}
 	}
 	reads := 0
@@ -60,15 +61,19 @@ func (r *Run) witnesses() (all []clause) {
 		}
 		who := "client " + r.clientName(o.Client)
 		send, poll := o.F == "send" && v.Record, o.F == "poll" && v.Record
+		named := what
+		if send {
+			named, value = what+value, ""
+		}
 		switch {
 		case !send && !poll:
 			all = append(all, clause{o.End, fmt.Sprintf("At %s %s asks: %s %s; at %s it has its answer: %s (%s).", Seconds(o.Begin), who, o.F, o.Key, Seconds(o.End), o.Type, o.Text)})
 		case send && o.Type == "ok":
-			all = append(all, clause{o.End, fmt.Sprintf("At %s %s is told that its batch with %s is stored (%s).", Seconds(o.End), who, what, o.Text)})
+			all = append(all, clause{o.End, fmt.Sprintf("At %s %s is told that its batch with %s is stored (%s).", Seconds(o.End), who, named, o.Text)})
 		case send && o.Type == "open":
-			all = append(all, clause{o.Begin, fmt.Sprintf("At %s %s sends %s, and is never answered.", Seconds(o.Begin), who, what)})
+			all = append(all, clause{o.Begin, fmt.Sprintf("At %s %s sends %s, and is never answered.", Seconds(o.Begin), who, named)})
 		case send:
-			all = append(all, clause{o.End, fmt.Sprintf("At %s %s sends %s, and at %s it has no acknowledgement (%s: %s).", Seconds(o.Begin), who, what, Seconds(o.End), o.Type, o.Text)})
+			all = append(all, clause{o.End, fmt.Sprintf("At %s %s sends %s, and at %s it has no acknowledgement (%s: %s).", Seconds(o.Begin), who, named, Seconds(o.End), o.Type, o.Text)})
 		case reads == 0:
 			reads++
 			all = append(all, clause{o.End, fmt.Sprintf("At %s %s has read %s.", Seconds(o.End), who, what)})

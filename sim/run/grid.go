@@ -106,8 +106,13 @@ func (k *knowledge) send(e *history.Event, o *history.Op) {
 			k.told[r.Value] = report.ToldUnknown
 			k.sent = append(k.sent, r.Value)
 		}
-		if _, ok := k.at[r.Offset]; !ok && e.Type == history.OK && r.Offset >= 0 {
+		if e.Type != history.OK || r.Offset < 0 {
+			continue
+		}
+		if at, ok := k.at[r.Offset]; !ok {
 			k.at[r.Offset] = r.Value
+		} else if at != r.Value && o.Acks == -1 {
+			k.told[at] = report.ToldTwice
 		}
 	}
 }
