@@ -249,7 +249,9 @@ func (x *txnWriter) send(l *link, t *transaction, b *txnBatch) {
 		case c == kerr.ConcurrentTransactions:
 		case c == kerr.OutOfOrderSequenceNumber && t.waits(b):
 		case c == kerr.OutOfOrderSequenceNumber:
-			x.b.note(slotTxn, history.Op{Kind: history.TxnCall, Key: x.cfg.id, PID: x.pid, Epoch: x.epoch, Offset: history.NoOffset, Meta: callOrder, Want: x.out.keys[b.part], Timestamp: asked, Got: c.String()})
+			op := x.op(callOrder)
+			op.Want, op.Timestamp, op.Got = x.out.keys[b.part], asked, c.String()
+			x.b.note(slotTxn, op)
 			t.abort = true
 		case retriable(c):
 			x.relearn()

@@ -13,6 +13,7 @@ import (
 // And whatever was read in a row stands in a row in the end: no answer had a part of a transaction, or what is gone by now (txn:intermediate-read, G1b).
 type cuts struct {
 	quiet
+	g       *ghosts
 	x       *transactions
 	weak    *models.Windows
 	readers map[int32]*cutReader
@@ -74,7 +75,7 @@ func (x *cuts) reader(p int32) *cutReader {
 func (x *cuts) Event(e *history.Event) error {
 	for i := range e.Ops {
 		o := &e.Ops[i]
-		if o.Kind == history.TxnCall && o.Meta == "order" && !x.x.excused(o.Want) && !x.weak.Weak(o.Want, o.Timestamp, e.I) {
+		if o.Kind == history.TxnCall && o.Meta == "order" && !x.x.excused(o.Want) && !x.weak.Weak(o.Want, o.Timestamp, e.I) && !x.forgotten(o) {
 			return fail("txn:order-refused", "transaction of "+o.Key+" in "+o.Want, e.I, "the next batch, all before it are taken", o.Got)
 		}
 		if o.Kind != history.Seen || o.Got == "open" && o.HW < 0 {
@@ -93,6 +94,10 @@ func (x *cuts) Event(e *history.Event) error {
 	}
 	return nil
 }
+
+// forgotten says whether a partition may know a producer by a marker alone: what it wrote has expired, and a transaction without records was ended there. With
+// transaction.version 1 its epoch and sequence numbers go on, and as in Kafka it has to begin at sequence 0.
+func (x *cuts) forgotten(o *history.Op) bool { return o.Member == "old" && x.g.facts.ProducersExpire }
 
 // takes takes in what an answer has brought.
 func (r *cutReader) takes(x *transactions, at int64, o *history.Op) {

@@ -137,6 +137,13 @@ func (st *stage) restart(start, hw, synced, end int64) *stage {
 	return st.part(start, hw, synced, end).step()
 }
 
+// cutting is a truncation under way that ends at an offset.
+func (st *stage) cutting(start, end int64) *stage {
+	st.part(start, end, end, end)
+	st.v.parts[0].Cutting = true
+	return st.step()
+}
+
 func (st *stage) end() *stage {
 	if err := st.s.End(st.v); err != nil && st.e == nil {
 		st.e = err
@@ -253,6 +260,7 @@ var stories = map[string]func(*testing.T) *stage{
 	"I:I13 back":          func(t *testing.T) *stage { return good(t).part(0, 2, 3, 3).step() },
 	"I:S3 shorter":        func(t *testing.T) *stage { return good(t).restart(0, 2, 2, 2) },
 	"I:S3 longer":         func(t *testing.T) *stage { return good(t).restart(0, 3, 3, 9) },
+	"I:S3 after a cut":    func(t *testing.T) *stage { return good(t).cutting(0, 2).restart(0, 1, 1, 1) },
 	"I:S3 no log":         func(t *testing.T) *stage { st := good(t); st.v.parts = nil; st.v.incarnation++; return st.step() },
 	"log-start by itself": func(t *testing.T) *stage { return good(t).part(1, 3, 3, 3).step() },
 	"log-start told": func(t *testing.T) *stage {
@@ -409,6 +417,14 @@ func TestDeletedRecordsAreNotMissed(t *testing.T) {
 	st.v.logs[key] = st.v.logs[key][2:]
 	st.part(2, 3, 3, 3).step().op(33, history.Fail, "OFFSET_OUT_OF_RANGE", history.Op{Kind: history.Poll, Key: key, From: 1}).end()
 	require.NoError(t, st.e)
+}
+
+// A log that becomes empty at a later offset says so before its disk does.
+func TestACrashMayLeaveLessOfALogThatBecomesEmpty(t *testing.T) {
+	require.NotContains(t, good(t).deleteTo(9).cutting(9, 9).restart(0, 1, 1, 1).e.Error(), "I:S3") // it may not show less, as the only replica
+	st := good(t).deleteTo(9).cutting(9, 9)
+	st.v.logs[key] = nil
+	require.ErrorContains(t, st.part(9, 9, 9, 9).step().restart(0, 1, 1, 1).e, "I:S3", "it has become empty")
 }
 
 func TestALateCommitOfUnknownOutcomeExplainsALowerOffset(t *testing.T) {

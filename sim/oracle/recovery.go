@@ -185,6 +185,13 @@ func (r *recovery) remember(m *nodeMemory, p *Partition) {
 		was.End = max(was.End, p.End)
 		return
 	}
+	if p.Cutting { // it says already where it is to end; a crash leaves what was, what is to be, or less of a log that becomes empty
+		was.Synced = min(was.Synced, p.Synced)
+		if p.Start == p.End {
+			was.Synced = 0
+		}
+		return
+	}
 	*was = *p
 }
 

@@ -161,3 +161,11 @@ func TestWholeTransactionsAndThoseInDoubtAreNoFailure(t *testing.T) {
 	lossy := newStage(t).transact(16, "v1", history.OK).note(-1, history.Op{Kind: history.Excuse, Key: transactionState + "/0"})
 	require.NoError(t, lossy.last("x/0", "v1.1", "open").last("x/1", "", "").end().e, "a coordinator that has lost what it knew")
 }
+
+func TestAProducerOfTheOldProtocolThatMayHaveExpiredMayBeToldToBeginAnew(t *testing.T) {
+	for expire, want := range map[string]bool{"0": true, "1": false} {
+		st := newStage(t).note(-1, history.Op{Kind: history.Config, Meta: "producers-expire=" + expire})
+		st.note(16, history.Op{Kind: history.TxnCall, Key: "id", Meta: "order", Want: "x/0", Got: "OUT_OF_ORDER_SEQUENCE_NUMBER", Member: "old"})
+		require.Equal(t, want, st.e != nil, "expire=%s", expire)
+	}
+}

@@ -252,7 +252,8 @@ func (j *Judge) Stopped(node int) {
 
 // Replacing notes that the disk of a node is about to be taken away with its process: all of its copies are, and a wiped voter is another one,
 // which is no voter. False: with one more voter gone the others might be no majority, so the disk stays. While an operator moves voters (F:M3)
-// nobody may be missing.
+// nobody may be missing. Nor is the founder's taken before there is metadata: who has voted for it, and has nothing else of it, founds nothing with
+// its successor until an operator empties its directory.
 func (j *Judge) Replacing(node int, wiped bool) bool {
 	if wiped {
 		lost := 0
@@ -262,7 +263,7 @@ func (j *Judge) Replacing(node int, wiped bool) bool {
 			}
 		}
 		moves := slices.ContainsFunc(j.plan.Faults, func(f fault.Fault) bool { return f.Class == fault.M3 })
-		if j.c.Nodes() > 1 && (moves || lost > (j.c.Nodes()-1)/2) {
+		if j.c.Nodes() > 1 && (moves || lost > (j.c.Nodes()-1)/2 || node == 0 && j.view.Image() == nil) {
 			return false
 		}
 		j.wiped[node] = true
