@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test overlay lint sim plans figures trace check twice mutants canary bench race fuzz gen fmt clean FORCE
+.PHONY: help build test overlay lint sim plans figures trace debug check twice mutants canary bench race fuzz gen fmt clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,10 +23,10 @@ build/overlay/overlay.json: FORCE
 	@go run ./sim/overlay -out build/overlay
 
 build/sim: build/overlay/overlay.json FORCE
-	@go build $(OVERLAY) -tags overlay -o $@ ./cmd/sim
+	@go build $(OVERLAY) -tags overlay,marks -o $@ ./cmd/sim
 
 build/sim-mutants: build/overlay/overlay.json FORCE
-	@go build $(OVERLAY) -tags overlay,mutants -o $@ ./cmd/sim
+	@go build $(OVERLAY) -tags overlay,mutants,marks -o $@ ./cmd/sim
 
 build/sim-plain: FORCE
 	@go build -o $@ ./cmd/sim
@@ -36,11 +36,12 @@ build/bench: FORCE
 
 test: ## all tests; needs Go and make only
 	go vet ./...
-	go test -tags invariants ./core/...
+	go test -tags invariants,marks ./core/...
 	go test ./...
 
 overlay: build/overlay/overlay.json ## the tests of what repeats only with the overlay
 	go test -count=1 $(OVERLAY) -tags overlay ./sim/bubble/... ./sim/quorumsim/...
+	go test -count=1 $(OVERLAY) -tags overlay -run Session ./cmd/sim
 
 lint: build/lint ## the core is pure, imports point down, files and functions are small
 	@exec build/lint .
@@ -56,6 +57,9 @@ figures: build/sim ## RELEASE=0.1 FROM=f, what make sim SECS=n printed: kept in 
 
 trace: build/sim ## SEED=n, one line an event
 	@exec build/sim trace $(SEED)
+
+debug: $(if $(MUTANT),build/sim-mutants,build/sim) ## SEED=n or PLAN=f, a session that steps the run forward and back and shows what stands there; NODES= FLUSH= MUTANT= as of sim
+	@exec $< debug
 
 check: build/sim ## HISTORY=f.jsonl, what the models say of a history
 	@exec build/sim check $(HISTORY)
@@ -77,7 +81,7 @@ bench: build/bench ## what a request costs; ONLY=… PEER=dir puts Apache Kafka 
 	@exec build/bench
 
 race: ## the tests of what has threads, under the race detector; needs a C compiler
-	go test -race ./realnet/... ./realdisk/... ./cmd/...
+	go test -race ./realnet/... ./realdisk/... ./seedlogtest/... ./cmd/...
 
 fuzz: ## every fuzz target for SECS=n each, 10 unless told
 	@go list -f '{{.Dir}}' ./... | while read -r dir; do \

@@ -7,6 +7,7 @@
 //	                    under each set of build tags                 maprange  ranges over maps that are not sorted
 //	                                                                 layout    the table of who may import whom
 //	                                                                 size      files and functions
+//	                                                                 marks     core/sometimes: literal names, one site each, all listed
 //	                                                                   └──▶ minus exceptions: one table, with reasons
 //
 // No comment turns a rule off; the one way out is exceptions.go. Test files are held to file size only, since a test may

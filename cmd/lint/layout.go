@@ -16,7 +16,7 @@ var layers = []struct {
 }{
 	{"io", []string{"io"}},
 	{"core/assert", leaves}, {"core/env", leaves}, {"core/flight", leaves}, {"core/kerr", leaves}, {"core/list", leaves}, {"core/plant", leaves},
-	{"core/prng", leaves}, {"core/records", leaves}, {"core/step", leaves}, {"core/task", leaves}, {"core/timer", leaves},
+	{"core/prng", leaves}, {"core/records", leaves}, {"core/sometimes", leaves}, {"core/step", leaves}, {"core/task", leaves}, {"core/timer", leaves},
 	{"core/wire", leaves},
 	{"core", []string{"io", "core", "!core/api", "!core/broker", "!core/quorum"}}, // the machines
 	{"core/quorum", []string{"io", "core", "!core/api", "!core/broker"}},
@@ -25,13 +25,14 @@ var layers = []struct {
 	{"realnet", []string{"io", "core/step", "realnet"}},
 	{"realdisk", []string{"io", "core/step", "realdisk"}},
 	{"sim", []string{"io", "core", "models", "sim"}},
+	{"seedlogtest", []string{"io", "core", "sim", "seedlogtest"}},
 	{"models", []string{"models", "sim/history", "io/clock"}}, // the form of a history and the unit of its times, not what made it
 	{"cmd", []string{"", "!cmd"}},
 	{"jepsen", []string{"", "!cmd"}},
 }
 
 // leaves is what the core's leaves may import: the contracts, and each other.
-var leaves = []string{"io", "core/assert", "core/env", "core/flight", "core/kerr", "core/list", "core/plant", "core/prng", "core/records", "core/step", "core/task", "core/timer", "core/wire"}
+var leaves = []string{"io", "core/assert", "core/env", "core/flight", "core/kerr", "core/list", "core/plant", "core/prng", "core/records", "core/sometimes", "core/step", "core/task", "core/timer", "core/wire"}
 
 // joiners are the only folders whose packages may import both the core and what stands for the real world.
 var joiners = []string{"cmd", "jepsen"}

@@ -279,25 +279,53 @@ func TestX(t *testing.T) { go time.Sleep(1) }
 `,
 	"core/task/task.go":                 "package task\n\nimport \"iter\"\n\nfunc F(s iter.Seq[int]) {\n\titer.Pull(s)\n\tgo F(s) // want goroutine\n}\n",
 	"core/records/compress/compress.go": "package compress\n\nimport (\n\t_ \"github.com/klauspost/compress/zstd\"\n\t_ \"github.com/twmb/franz-go/pkg/kmsg\" // want thirdparty\n)\n",
-	"core/wire/wire.go":                 "package wire\n\nimport \"github.com/twmb/franz-go/pkg/kmsg\"\n\nfunc F(q kmsg.Quota) float64 { return q.Value }\n",
-	"core/step/up.go":                   "package step\n\nimport _ \"github.com/seedlog/seedlog/core/machine2\" // want layout\n",
-	"core/machine2/machine2.go":         "package machine2\n\nimport _ \"github.com/seedlog/seedlog/core/wire\"\n",
-	"core/api/api.go":                   "package api\n\nimport (\n\t_ \"github.com/seedlog/seedlog/core/machine2\"\n\t_ \"github.com/seedlog/seedlog/core/quorum\" // want layout\n)\n",
-	"core/quorum/quorum.go":             "package quorum\n\nimport \"sync\"\n\nvar mu sync.Mutex\n\nfunc F() { go mu.Lock() }\n",
-	"core/broker/broker.go":             "package broker\n\nimport _ \"github.com/seedlog/seedlog/core/api\"\n",
-	"io/disk/disk.go":                   "package disk\n\nimport _ \"os\" // want os\n",
-	"realnet/realnet.go":                "package realnet\n\nimport (\n\t_ \"github.com/seedlog/seedlog/core/step\"\n\t_ \"github.com/seedlog/seedlog/core/wire\" // want layout\n\t_ \"time\"\n)\n",
-	"models/models.go":                  "package models\n\nimport (\n\t_ \"github.com/seedlog/seedlog/core/step\" // want layout\n\t_ \"github.com/seedlog/seedlog/sim/history\"\n)\n",
-	"sim/history/history.go":            "package history\n",
-	"sim/sim.go":                        "package sim\n\nimport (\n\t_ \"github.com/seedlog/seedlog/core/machine2\"\n\t_ \"github.com/seedlog/seedlog/models\"\n)\n",
-	"sim/bad/bad.go":                    "package bad\n\nimport _ \"github.com/seedlog/seedlog/realnet\" // want layout\n",
-	"admin/admin.go":                    "package admin\n\nimport (\n\t_ \"github.com/seedlog/seedlog/core/machine2\"\n\t_ \"github.com/seedlog/seedlog/realnet\" // want layout\n)\n",
-	"cmd/broker/main.go":                "package main\n\nimport (\n\t_ \"github.com/seedlog/seedlog/core/broker\"\n\t_ \"github.com/seedlog/seedlog/realnet\"\n)\n\nfunc main() {}\n",
-	"admin/long.go":                     "package admin\n\nfunc long() { // want funcsize\n" + strings.Repeat("\tshort()\n", 69) + "}\n\nfunc short() {\n" + strings.Repeat("\t_ = 1\n", 68) + "}\n",
-	"admin/huge.go":                     "package admin // want filesize\n" + strings.Repeat("\n", 800),
-	"admin/full.go":                     "package admin\n" + strings.Repeat("\n", 799),
-	"admin/long_test.go":                "package admin\n\nimport \"testing\"\n\nfunc TestLong(t *testing.T) {\n" + strings.Repeat("\tt.Log(1)\n", 100) + "}\n",
-	"admin/huge_test.go":                "package admin // want filesize\n" + strings.Repeat("\n", 900),
+	"core/sometimes/off.go":             "//go:build !marks\n\npackage sometimes\n\nfunc Hit(name string) {}\n\nfunc If(ok bool, name string) {}\n",
+	"core/sometimes/on.go":              "//go:build marks\n\npackage sometimes\n\nfunc Hit(name string) { go If(true, name) } // want goroutine\n\nfunc If(ok bool, name string) {}\n",
+	"core/sometimes/names.go": `package sometimes
+
+var Names = [...]string{
+	"a",
+	"b",
+	"b", // want mark
+	"d",
+	"c", // want mark
+	"nowhere", // want mark
+}
+`,
+	"core/machine/marks.go": `package machine
+
+import m "github.com/seedlog/seedlog/core/sometimes"
+
+func marked(name string, ok bool) {
+	m.Hit("a")
+	m.If(ok, "b")
+	m.Hit("c")
+	m.Hit("d")
+	m.Hit("a") // want mark
+	m.Hit(name) // want mark
+	m.If(ok, "a"+"b") // want mark
+	m.Hit("missing") // want mark
+}
+`,
+	"core/wire/wire.go":         "package wire\n\nimport \"github.com/twmb/franz-go/pkg/kmsg\"\n\nfunc F(q kmsg.Quota) float64 { return q.Value }\n",
+	"core/step/up.go":           "package step\n\nimport _ \"github.com/seedlog/seedlog/core/machine2\" // want layout\n",
+	"core/machine2/machine2.go": "package machine2\n\nimport _ \"github.com/seedlog/seedlog/core/wire\"\n",
+	"core/api/api.go":           "package api\n\nimport (\n\t_ \"github.com/seedlog/seedlog/core/machine2\"\n\t_ \"github.com/seedlog/seedlog/core/quorum\" // want layout\n)\n",
+	"core/quorum/quorum.go":     "package quorum\n\nimport \"sync\"\n\nvar mu sync.Mutex\n\nfunc F() { go mu.Lock() }\n",
+	"core/broker/broker.go":     "package broker\n\nimport _ \"github.com/seedlog/seedlog/core/api\"\n",
+	"io/disk/disk.go":           "package disk\n\nimport _ \"os\" // want os\n",
+	"realnet/realnet.go":        "package realnet\n\nimport (\n\t_ \"github.com/seedlog/seedlog/core/step\"\n\t_ \"github.com/seedlog/seedlog/core/wire\" // want layout\n\t_ \"time\"\n)\n",
+	"models/models.go":          "package models\n\nimport (\n\t_ \"github.com/seedlog/seedlog/core/step\" // want layout\n\t_ \"github.com/seedlog/seedlog/sim/history\"\n)\n",
+	"sim/history/history.go":    "package history\n",
+	"sim/sim.go":                "package sim\n\nimport (\n\t_ \"github.com/seedlog/seedlog/core/machine2\"\n\t_ \"github.com/seedlog/seedlog/models\"\n)\n",
+	"sim/bad/bad.go":            "package bad\n\nimport _ \"github.com/seedlog/seedlog/realnet\" // want layout\n",
+	"admin/admin.go":            "package admin\n\nimport (\n\t_ \"github.com/seedlog/seedlog/core/machine2\"\n\t_ \"github.com/seedlog/seedlog/realnet\" // want layout\n)\n",
+	"cmd/broker/main.go":        "package main\n\nimport (\n\t_ \"github.com/seedlog/seedlog/core/broker\"\n\t_ \"github.com/seedlog/seedlog/realnet\"\n)\n\nfunc main() {}\n",
+	"admin/long.go":             "package admin\n\nfunc long() { // want funcsize\n" + strings.Repeat("\tshort()\n", 69) + "}\n\nfunc short() {\n" + strings.Repeat("\t_ = 1\n", 68) + "}\n",
+	"admin/huge.go":             "package admin // want filesize\n" + strings.Repeat("\n", 800),
+	"admin/full.go":             "package admin\n" + strings.Repeat("\n", 799),
+	"admin/long_test.go":        "package admin\n\nimport \"testing\"\n\nfunc TestLong(t *testing.T) {\n" + strings.Repeat("\tt.Log(1)\n", 100) + "}\n",
+	"admin/huge_test.go":        "package admin // want filesize\n" + strings.Repeat("\n", 900),
 }
 
 // wanted are the lines of the tree that must be found, as "path:line: rule".

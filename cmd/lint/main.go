@@ -51,20 +51,21 @@ func report(w io.Writer, findings []finding) error {
 }
 
 // tagSets are the builds that are looked at: together they hold every file of the tree that this system can build.
-var tagSets = []string{"", "mutants,invariants", "overlay"}
+var tagSets = []string{"", "mutants,invariants", "overlay,marks"}
 
 // lint gives what is wrong in the module at dir, in the order of places, each finding once.
 func lint(dir string) ([]finding, error) {
 	var all []finding
 	read := map[string]bool{} // files that some build holds
 	skipped := map[string]bool{}
+	marked := newMarks()
 	for _, tags := range tagSets {
 		mod, err := load(dir, tags)
 		if err != nil {
 			return nil, err
 		}
 		for _, p := range mod.packages {
-			all = append(all, checkPackage(mod, p)...)
+			all = append(all, checkPackage(mod, p, marked)...)
 			for _, f := range p.files {
 				read[f.path] = true
 			}
@@ -79,6 +80,7 @@ func lint(dir string) ([]finding, error) {
 			all = append(all, finding{Path: path, Line: 1, Col: 1, Rule: "unread", Why: "no build that lint knows holds this file, so nothing proves it pure"})
 		}
 	}
+	all = append(all, marked.findings()...)
 	all = slices.DeleteFunc(all, excepted)
 	slices.SortFunc(all, func(a, b finding) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Why, b.Why))
@@ -87,7 +89,7 @@ func lint(dir string) ([]finding, error) {
 	return slices.CompactFunc(all, func(a, b finding) bool { return a.Path == b.Path && a.Line == b.Line && a.Rule == b.Rule }), nil
 }
 
-func checkPackage(mod *module, p *pkg) []finding {
+func checkPackage(mod *module, p *pkg, marked *marks) []finding {
 	c := &checker{mod: mod, pkg: p}
 	for _, f := range p.files {
 		c.file = f
@@ -96,6 +98,7 @@ func checkPackage(mod *module, p *pkg) []finding {
 			continue
 		}
 		c.layout()
+		marked.read(c)
 		if isPure(f.path) {
 			c.pure()
 			c.maps()

@@ -10,7 +10,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/sim/cluster"
+	"github.com/seedlog/seedlog/sim/coverage"
 	"github.com/seedlog/seedlog/sim/plan"
 )
 
@@ -27,6 +29,7 @@ type line struct {
 	Checked   map[string]int64 `json:"checked"`
 	Unchecked int64            `json:"unchecked"`
 	Faults    map[string]int64 `json:"faults"`
+	Coverage  *coverage.Run    `json:"coverage"`
 	Nodes     int              `json:"nodes"`
 	Build     string           `json:"build"`
 	Go        string           `json:"go"`
@@ -124,12 +127,13 @@ func once(o *options, p *plan.Plan, trace io.Writer) (*outcome, error) {
 	if err := o.observe(s); err != nil {
 		return nil, err
 	}
+	sometimes.Set(nil)
 	before := cpu()
 	dog := watch(o, p)
 	r := cluster.New(p, s.opt).Run()
 	dog.Stop()
 	l := line{Seed: p.Seed, Plan: p.Sum(), Trace: r.Trace, Verdict: pass, VirtualMS: int64(r.Virtual) / 1e6, CPUMS: cpu() - before,
-		Events: r.Events, Checked: s.checked(), Unchecked: s.unchecked(), Faults: r.Faults, Nodes: p.Nodes,
+		Events: r.Events, Checked: s.checked(), Unchecked: s.unchecked(), Faults: r.Faults, Coverage: s.coverage(), Nodes: p.Nodes,
 		Build: buildRevision(), Go: runtime.Version(), Replay: o.replay(p.Seed)}
 	switch {
 	case r.Harness != "":

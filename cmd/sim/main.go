@@ -5,7 +5,9 @@
 //	sim run [-seeds 1-60,77] [-n 60]   these seeds, and as many new ones, instead of new ones for -secs
 //	sim plans [PLAN.json…]  the plans that are kept: all must pass
 //	sim trace SEED       one line an event
+//	sim debug SEED       steps a run to an event, a time, its violation, and back, and shows nodes, messages and disks there; help lists its commands
 //	sim check HISTORY.jsonl
+//	sim coverage LINES.jsonl…   what the runs whose lines these files hold have reached together, for people
 //	sim twice [SEED…]    each seed in two fresh processes: the traces' hashes must be equal
 //	sim mutants [-only P1,P2] [-nodes 3] [-seed n] [-keep] [-page]
 //	RELEASE=0.1 sim figures LINES.jsonl…   the summaries that these files hold, added to SEEDS.jsonl and its page
@@ -58,6 +60,7 @@ type options struct {
 	board   string // run: the scoreboard of mutants that a report is to show
 	against string // run: the twin of another run's report
 
+	serve   bool   // debug: this process holds one run of a session's plan
 	outcome string // a file: what the run came to goes there, and nothing is told or shrunk
 }
 
@@ -83,11 +86,15 @@ func dispatch(cmd string, args []string) int {
 			o.seed = rest[0]
 		}
 		return traceSeed(o)
+	case "debug":
+		return debugSeed(o, rest)
 	case "check":
 		if len(rest) != 1 {
 			return fail(fmt.Errorf("check takes one file"))
 		}
 		return check(rest[0])
+	case "coverage":
+		return showCoverage(rest)
 	case "twice":
 		return twice(o, rest)
 	case "plans":
@@ -97,7 +104,7 @@ func dispatch(cmd string, args []string) int {
 	case "figures":
 		return keepFigures(os.Getenv("RELEASE"), rest)
 	}
-	return fail(fmt.Errorf("unknown command %q; use run, twice, trace, check, plans or mutants", cmd))
+	return fail(fmt.Errorf("unknown command %q; use run, twice, trace, debug, check, coverage, plans or mutants", cmd))
 }
 
 func parse(cmd string, args []string) (*options, []string, error) {
@@ -128,6 +135,7 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	f.StringVar(&o.against, "against", os.Getenv("AGAINST"), "run: the .jsonl of another run's report, to show the difference in this one")
 	f.StringVar(&o.board, "board", os.Getenv("BOARD"), "run: the scoreboard of mutants ("+mutant.PageName+"), to show it in the report")
 	f.StringVar(&o.outcome, "outcome", "", "run: a file for what the plan came to, instead of a story; for processes that run plans in others")
+	f.BoolVar(&o.serve, "serve", false, "debug: hold one run, and answer a session's requests; for processes that sessions start")
 	if err := f.Parse(args); err != nil {
 		return nil, nil, err
 	}

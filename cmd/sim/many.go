@@ -11,28 +11,32 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/seedlog/seedlog/core/sometimes"
+	"github.com/seedlog/seedlog/sim/coverage"
 	"github.com/seedlog/seedlog/sim/oracle"
 )
 
 // summary is the last line of a run over many seeds.
 type summary struct {
-	Seeds     int              `json:"seeds"`
-	Passed    int              `json:"passed"`
-	Failed    int              `json:"failed"`
-	Unchecked int              `json:"unchecked"`
-	Harness   int              `json:"harness"`
-	VirtualMS int64            `json:"virtual_ms"`
-	CPUMS     int64            `json:"cpu_ms"`
-	WallMS    int64            `json:"wall_ms"`
-	Events    int64            `json:"events"`
-	Checked   map[string]int64 `json:"checked"`
-	Faults    map[string]int64 `json:"faults"`
-	Failing   []uint64         `json:"failing"`
-	Idle      []string         `json:"idle"` // properties that so many runs should have given something to check, and none did
-	Build     string           `json:"build"`
-	Go        string           `json:"go"`
+	Seeds     int               `json:"seeds"`
+	Passed    int               `json:"passed"`
+	Failed    int               `json:"failed"`
+	Unchecked int               `json:"unchecked"`
+	Harness   int               `json:"harness"`
+	VirtualMS int64             `json:"virtual_ms"`
+	CPUMS     int64             `json:"cpu_ms"`
+	WallMS    int64             `json:"wall_ms"`
+	Events    int64             `json:"events"`
+	Checked   map[string]int64  `json:"checked"`
+	Faults    map[string]int64  `json:"faults"`
+	Failing   []uint64          `json:"failing"`
+	Coverage  *coverage.Summary `json:"coverage"`
+	Idle      []string          `json:"idle"` // properties that so many runs should have given something to check, and none did
+	Build     string            `json:"build"`
+	Go        string            `json:"go"`
 
 	clusters int // seeds of several brokers
+	reached  *coverage.Ensemble
 }
 
 func (s *summary) add(l *line) {
@@ -51,6 +55,9 @@ func (s *summary) add(l *line) {
 	default:
 		s.Harness++
 		s.Failing = append(s.Failing, l.Seed)
+	}
+	if l.Coverage != nil {
+		s.reached.Add(l.Coverage)
 	}
 	s.VirtualMS += l.VirtualMS
 	s.CPUMS += l.CPUMS
@@ -80,7 +87,7 @@ func (s *summary) idle() []string {
 // many runs the seeds that are asked for, or new ones until time is over.
 func many(o *options) int {
 	start := time.Now()
-	s := &summary{Checked: map[string]int64{}, Faults: map[string]int64{}, Failing: []uint64{}}
+	s := &summary{Checked: map[string]int64{}, Faults: map[string]int64{}, Failing: []uint64{}, reached: reached()}
 	code := exitPass
 	inChildren(o, o.source(start), func(l *line, exit int) {
 		if l != nil {
@@ -95,7 +102,9 @@ func many(o *options) int {
 	if o.system == defaultSystem && o.faults == "" && o.safety == 0 { // else much is left out on purpose
 		s.Idle = s.idle()
 	}
+	s.Coverage = s.reached.Summary()
 	printJSON(map[string]any{"summary": s})
+	s.Coverage.Brief(os.Stderr)
 	for _, seed := range s.Failing {
 		fmt.Fprintln(os.Stderr, "failed:", o.replay(seed))
 	}
@@ -104,6 +113,14 @@ func many(o *options) int {
 		code = worse(code, exitHarness)
 	}
 	return code
+}
+
+// reached begins an ensemble of runs. A build without marks knows of none to miss.
+func reached() *coverage.Ensemble {
+	if !sometimes.On {
+		return coverage.NewEnsemble(nil)
+	}
+	return coverage.NewEnsemble(sometimes.Names[:])
 }
 
 // source gives the seeds to run: those of -seeds and as many new ones as -n says, or new ones until time is over.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/sim/mutant"
 	"github.com/seedlog/seedlog/sim/report"
 )
@@ -63,6 +64,9 @@ func (o *options) writeReport(out *outcome) error {
 	if m, ok := mutant.Find(o.mutant); ok {
 		r.Bug = m.Bug
 	}
+	if c := out.line.Coverage; c != nil {
+		r.Met, r.Marks = c.Matrix, marks(c.Marks)
+	}
 	if v := r.Violation; v != nil {
 		r.Resembles = resembles(r, out.res.Faults)
 	}
@@ -89,6 +93,18 @@ func (o *options) writeReport(out *outcome) error {
 	}
 	out.line.Report = o.report
 	return nil
+}
+
+// marks adds those that were never passed, in a build that has marks.
+func marks(passed map[string]int64) map[string]int64 {
+	if !sometimes.On {
+		return nil
+	}
+	all := map[string]int64{}
+	for _, name := range sometimes.Names {
+		all[name] = passed[name]
+	}
+	return all
 }
 
 // boardOf reads the scoreboard of mutants, in the order of the catalogue.

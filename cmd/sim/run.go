@@ -18,27 +18,33 @@ import (
 
 // runSeeds is one seed or plan, or many seeds.
 func runSeeds(o *options) int {
-	switch {
-	case o.plan != "":
-		p, err := load(o.plan)
+	if o.plan != "" || o.seed != "" {
+		p, err := o.given()
 		if err != nil {
 			return fail(err)
 		}
-		if o.flush != "" {
-			p.Flush = o.flush
-		}
 		return single(o, p)
-	case o.seed != "":
-		seed, err := strconv.ParseUint(o.seed, 10, 64)
-		if err != nil {
-			return fail(fmt.Errorf("seed %q is not a number of 64 bits", o.seed))
-		}
-		return single(o, systems[o.system].plan(seed, o.menu()))
 	}
 	if o.report != "" {
 		return fail(fmt.Errorf("-report is of one run; give it a seed or a plan"))
 	}
 	return many(o)
+}
+
+// given is the plan of -plan, or that of -seed.
+func (o *options) given() (*plan.Plan, error) {
+	if o.plan != "" {
+		p, err := load(o.plan)
+		if err == nil && o.flush != "" {
+			p.Flush = o.flush
+		}
+		return p, err
+	}
+	seed, err := strconv.ParseUint(o.seed, 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("seed %q is not a number of 64 bits", o.seed)
+	}
+	return systems[o.system].plan(seed, o.menu()), nil
 }
 
 func load(path string) (*plan.Plan, error) {

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/sim/cluster"
+	"github.com/seedlog/seedlog/sim/coverage"
 	"github.com/seedlog/seedlog/sim/history"
 	"github.com/seedlog/seedlog/sim/plan"
 	"github.com/seedlog/seedlog/sim/quorumsim"
@@ -36,8 +38,20 @@ type subject struct {
 	unchecked func() int64            // what no checker could decide
 	siteHits  func() int64            // how often the mutant's site was reached
 	history   func() []*history.Event // nil if there is none
+	cover     func() *coverage.Run    // what was reached, without marks; nil: nothing is known
 	observe   func()                  // keeps what a report needs; nil if there can be none
 	tell      func(*cluster.Result) *report.Run
+	run       *run.Run // nil: not of the broker
+}
+
+// coverage is what the run has reached.
+func (s *subject) coverage() *coverage.Run {
+	c := &coverage.Run{}
+	if s.cover != nil {
+		c = s.cover()
+	}
+	c.Marks = sometimes.Counts()
+	return c
 }
 
 const defaultSystem = "broker"
@@ -97,8 +111,8 @@ func brokerPrepare(p *plan.Plan, mutant string) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &subject{opt: r.Options, checked: r.Judge.Checked, unchecked: r.Judge.Unchecked, siteHits: hits,
-		history: func() []*history.Event { return r.Judge.Events }, tell: r.Report}
+	s := &subject{opt: r.Options, checked: r.Judge.Checked, unchecked: r.Judge.Unchecked, siteHits: hits, cover: r.Coverage,
+		history: func() []*history.Event { return r.Judge.Events }, tell: r.Report, run: r}
 	s.observe = func() { s.opt.Observer = r.Observe() }
 	return s, nil
 }

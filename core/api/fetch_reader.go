@@ -5,6 +5,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/replica"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/wire"
 )
 
@@ -86,13 +87,19 @@ func (s *State) examine(c *call, it *Item, p *replica.Partition) bool {
 			}
 		}
 		it.sparse = p.SparseTo()
-		return it.Code == kerr.None && !p.Withholds(it.Offset) && !(p.Slows(c.reads.replica) && s.Throttle.Wait(s.Env.Now.Mono) > 0)
+		if it.Code != kerr.None || p.Withholds(it.Offset) {
+			return false
+		}
+		slowed := p.Slows(c.reads.replica) && s.Throttle.Wait(s.Env.Now.Mono) > 0
+		sometimes.If(slowed, "fetch: a throttled leader sends nothing")
+		return !slowed
 	}
 	if c.reads.rack != "" {
 		it.prefer = p.Reader(it.Offset, func(node int32) bool {
 			b := s.Image.Broker(node)
 			return b != nil && b.Rack != nil && *b.Rack == c.reads.rack
 		})
+		sometimes.If(it.prefer >= 0, "fetch: a consumer is sent to a follower")
 	}
 	return it.prefer < 0
 }

@@ -5,6 +5,7 @@ import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/list"
 	"github.com/seedlog/seedlog/core/replica"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/wire"
 	"github.com/seedlog/seedlog/io/clock"
 )
@@ -110,6 +111,7 @@ func (ss *sessions) resume(s *State, r *Request) fetchContext {
 	x := ss.byID[q.SessionID]
 	switch {
 	case x == nil:
+		sometimes.Hit("fetch: a session is not there any more")
 		return fetchContext{code: kerr.FetchSessionIDNotFound}
 	case x.epoch != q.SessionEpoch:
 		return fetchContext{code: kerr.InvalidFetchSessionEpoch}
@@ -207,6 +209,7 @@ func (x *session) toEnd(p *sessionPart) {
 // create makes a session, or nil where every slot is taken by one in use: the client then goes on without.
 func (ss *sessions) create(s *State, byID, follower bool) *session {
 	if len(ss.byID) >= ss.slots && !ss.evict(s, follower) {
+		sometimes.Hit("fetch: no slot for a session")
 		return nil
 	}
 	id := int32(0)
@@ -235,6 +238,7 @@ func (ss *sessions) evict(s *State, follower bool) bool {
 	if x == nil {
 		return false
 	}
+	sometimes.Hit("fetch: a session is evicted")
 	ss.drop(x)
 	return true
 }

@@ -5,6 +5,7 @@ import (
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
 	"github.com/seedlog/seedlog/core/replica"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/io/buf"
 )
 
@@ -107,6 +108,7 @@ func (s *State) verify(p *replica.Partition, u unverified, txn *producing) bool 
 func (s *State) verification(p *replica.Partition, g replica.Guard, epoch int16, txn *producing) (x *verification, asks bool) {
 	k := verifyKey{p, g, epoch, *txn}
 	if x = s.verifies[k]; x != nil {
+		sometimes.Hit("produce: a batch waits behind another's verification")
 		return x, false
 	}
 	x = &verification{s: s, key: k}
@@ -137,6 +139,7 @@ func (x *verification) Verified(codes []kerr.Code) {
 			u.refuse(kerr.NotLeaderForPartition)
 		case k.txn.adds() && u.tries < maxVerifies && k.p.GuardLost(u.v, k.guard):
 			u.tries++
+			sometimes.Hit("produce: a marker comes between a batch and its verification")
 			lost = append(lost, *u)
 		default:
 			k.p.AppendVerified(u.v, u.lease, u.acks, k.guard, u.w, u.slot)

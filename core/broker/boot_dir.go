@@ -10,6 +10,7 @@ import (
 	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/metadata/datadir"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/disk"
 )
@@ -94,6 +95,7 @@ func (s *Shard) readCheckpoints(t *task.Task, dir string, b *bootDir, cleaned bo
 			return "cannot read " + dir + "/" + name + " (" + err.Error() + "); check the disk, then start again"
 		}
 		if err != nil {
+			sometimes.Hit("broker: a checkpoint is damaged")
 			s.env.Warnf("%s/%s cannot be used (%v); more is read instead", dir, name, err)
 		}
 		return ""
@@ -250,6 +252,7 @@ func (s *Shard) dropMarkers(t *task.Task, b *bootData) {
 			continue
 		}
 		d.failed = s.dropMarker(t, s.state.Dirs[i].Path)
+		sometimes.Hit("broker: a start after a clean stop")
 		if t.Stopped() {
 			return
 		}

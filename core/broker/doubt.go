@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seedlog/seedlog/core/controller"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/io/clock"
 )
@@ -39,6 +40,7 @@ func (s *Shard) pulse() {
 // checkPulse begins to doubt if the pulse is late. Each step calls it first, since what happened meanwhile comes in any order.
 func (s *Shard) checkPulse() {
 	if d := &s.doubt; d.due > 0 && s.env.Now.Mono.Sub(d.due) > lateAfter {
+		sometimes.Hit("broker: a shard was not let run for a while")
 		d.due, d.since, d.index = 0, s.env.Now.Mono, -1
 		s.toZero(step.Mail{Kind: mailDoubt, A: int64(d.since)})
 		s.pulse()
@@ -92,6 +94,7 @@ func (l *lease) settles(index int64, since clock.Time) {
 // settlesAlone ends doubts that no controller has ended.
 func (l *lease) settlesAlone() {
 	if l.doubt > 0 && l.m.s.env.Now.Mono.Sub(l.doubt) > clock.MS(int64(l.m.s.node.BrokerSessionTimeoutMS)) {
+		sometimes.Hit("broker: no controller ends the doubts after a pause")
 		l.settles(0, l.doubt)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/io/clock"
@@ -94,6 +95,7 @@ func (l *lease) complain() {
 	s := l.m.s
 	if l.epoch >= 0 && !l.alone && s.env.Now.Mono.Sub(l.heard) > lostTime+clock.MS(int64(s.node.BrokerHeartbeatIntervalMS)) {
 		l.alone = true
+		sometimes.Hit("broker: a broker has no controller for long")
 		s.env.Warnf("there is no controller: a majority of controller.quorum.bootstrap.servers is not reached; this broker serves what it leads, and nothing else can change")
 	}
 	if l.epoch < 0 && !l.told && s.env.Now.Mono.Sub(l.since) > clock.MS(int64(s.static.InitialRegistrationTimeoutMS)) {
@@ -144,6 +146,7 @@ func (l *lease) ask(req kmsg.Request, version int16, done func(kmsg.Response)) {
 // leaderChanged asks the new controller at once. What the one before it was asked may never be answered: its machine may be gone.
 func (l *lease) leaderChanged() {
 	if l.busy && l.m.controllerKnown() && l.controller != l.m.remote.lead.ID {
+		sometimes.Hit("broker: another controller is asked while the last owes an answer")
 		l.asked++
 		l.busy = false
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/seedlog/seedlog/core/commitlog/index"
 	"github.com/seedlog/seedlog/core/commitlog/producers"
 	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/disk"
 )
@@ -171,6 +172,7 @@ func (r *recovery) loadAborted(s *segment, limit int64) error {
 		if list, err = r.remakeAborted(r.t, s, limit); err != nil {
 			return err
 		}
+		sometimes.Hit("log: a list of aborted transactions was damaged")
 		r.env.Warnf("%s was damaged and has been made again", path)
 	}
 	a := &s.aborted

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/assert"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/io/disk"
@@ -138,6 +139,9 @@ func (l *Log) RollDue() {
 	}
 }
 
+// Cleaning says whether a clean is under way.
+func (l *Log) Cleaning() bool { return l.cleaning }
+
 // Clean cleans the log up to where Dirt says. It runs in a task and lets the shard go on every few ten KiB. ErrCleanEnded: something else has come
 // first. A disk.ErrNoSpace leaves the log as it was, any other error of a write fails it. An *Uncleanable is for people.
 func (l *Log) Clean(t *task.Task, lim CleanLimits) (done Cleaned, err error) {
@@ -193,6 +197,7 @@ func (c *cleaner) run() error {
 		}
 	}
 	c.txns.begin(aborted)
+	sometimes.If(sometimes.On && c.keys.last < c.to-1, "log: the keys of a clean do not fit into its map")
 	groups := c.group()
 	for _, g := range groups {
 		if err := c.cleanGroup(g); err != nil {
@@ -216,8 +221,10 @@ func (c *cleaner) judge(err error) error {
 	case err == nil:
 		return nil
 	case c.over():
+		sometimes.Hit("log: a clean is ended by something else")
 		return ErrCleanEnded
 	case errors.Is(err, errNoRoom):
+		sometimes.Hit("log: a clean finds no room")
 		return disk.ErrNoSpace
 	case errors.As(err, &code) && code == disk.ErrNotExist:
 		return ErrCleanEnded // retention was faster

@@ -3,6 +3,7 @@ package commitlog
 import (
 	"github.com/seedlog/seedlog/core/commitlog/index"
 	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/buf"
 	"github.com/seedlog/seedlog/io/clock"
@@ -196,6 +197,7 @@ func (c *cleaner) swap(g []*segment, s *segment, aborted []Aborted) error {
 		}
 		return c.broken("sync directory of", suffixLog, s, &x)
 	}
+	sometimes.Hit("log: a cleaned segment takes the place of others")
 	return c.finish(g, s)
 }
 
@@ -378,6 +380,7 @@ func (l *Log) retire(t *task.Task, o *segment) {
 	switch f := o.file; {
 	case f == 0:
 	case o.pins > 0:
+		sometimes.Hit("log: a response holds a segment that a clean has replaced")
 		l.doomed = append(l.doomed, o)
 		task.Go(l.env, func(t *task.Task) { l.letGo(t, o) })
 	default:
@@ -392,6 +395,7 @@ func (l *Log) finishSwaps(t *task.Task, names []string) ([]string, error) {
 	for _, n := range names {
 		if base, suffix, ok := parseName(n); ok && suffix == suffixLog+suffixSwap {
 			found = true
+			sometimes.Hit("log: a start finishes an interrupted clean")
 			if err := l.finishSwap(t, base, names); err != nil || t.Stopped() {
 				return nil, err
 			}

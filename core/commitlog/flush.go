@@ -3,6 +3,7 @@ package commitlog
 import (
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/disk"
 )
@@ -133,6 +134,7 @@ func (l *Log) fail(err disk.Err, what string) {
 	}
 	l.failed = true
 	l.env.Timers.Cancel(&l.age)
+	sometimes.Hit("log: a log fails, and is offline")
 	if !l.writing && !l.filling {
 		l.dropQueue()
 	}

@@ -2,6 +2,7 @@ package commitlog
 
 import (
 	"github.com/seedlog/seedlog/core/env"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/disk"
 )
@@ -9,6 +10,7 @@ import (
 // takeBack begins when a write found no space: the partial write is truncated away first, then every batch that is not written
 // gives its offset back. Batches that are appended meanwhile share their fate.
 func (l *Log) takeBack() {
+	sometimes.Hit("log: a write finds the disk full")
 	s := l.queue.at(0).seg
 	l.queue.inflight = 0
 	l.filling = true
@@ -51,6 +53,7 @@ func (l *Log) rewind() {
 		from = p.view.BaseOffset()
 		l.producers.Restore(p.undo)
 		if p.newEpoch {
+			sometimes.Hit("log: a full disk takes back the begin of a leader epoch")
 			l.epochs.removeLast()
 		}
 		s := p.seg
@@ -83,6 +86,7 @@ func (l *Log) dropNewSegments() {
 		l.nextOrd = s.ord // ordinals have no gaps
 		s.doomed = true
 		l.doomed = append(l.doomed, s)
+		sometimes.Hit("log: a full disk takes back a roll")
 		if s.opened {
 			l.spawn(func(t *task.Task) { l.drop(t, s, true) })
 		}

@@ -3,6 +3,7 @@ package commitlog
 import (
 	"strconv"
 
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/disk"
 )
@@ -51,6 +52,7 @@ func (l *Log) lower(t *task.Task, opt *Options) error {
 		l.dropCap(t)
 		return nil
 	}
+	sometimes.Hit("log: a start finds that a truncation was interrupted")
 	opt.RecoveryPoint, opt.StartOffset = min(opt.RecoveryPoint, l.capped.point), min(opt.StartOffset, l.capped.start)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/seedlog/seedlog/core/commitlog/index"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/disk"
 )
@@ -80,6 +81,7 @@ func (r *recovery) sort(names []string) error {
 		o, suffix, ok := parseName(n)
 		orphan := ok && !logs[o] && (suffix == suffixIndex || suffix == suffixTimeIndex || suffix == suffixTxnIndex)
 		if orphan || leftover(n) {
+			sometimes.If(strings.HasSuffix(n, suffixCleaned), "log: a start removes what an interrupted clean has left")
 			if c := r.t.Disk(disk.Request{Kind: disk.Remove, Path: r.dir + "/" + n}); c.Err != disk.OK {
 				return wrap("remove "+r.dir+"/"+n, &c)
 			}
@@ -173,10 +175,13 @@ func (r *recovery) loadState() error {
 			return wrap("read "+r.path(o, suffixSnapshot), &c)
 		}
 		if r.producers.Load(b, r.env.Now.Wall) {
+			sometimes.Hit("log: producers are loaded from a snapshot")
 			r.from, r.later = o, nil
 			break
 		}
+		sometimes.Hit("log: a snapshot of producers cannot be used")
 	}
+	sometimes.If(sometimes.On && len(r.snapshots.list) == 0 && r.segs[0].size > 0, "log: producers are rebuilt from the log alone")
 	r.epochText = string(b)
 	r.epochs.cutEnd(r.from)
 	return r.recallEpochs()
@@ -256,6 +261,7 @@ func (r *recovery) reindex(s *segment, none bool) error {
 		return nil // fillers only: there is nothing to index
 	}
 	s.tail.noteTime(s)
+	sometimes.Hit("log: the indexes of a segment are made again")
 	r.env.Warnf("the indexes of %s were damaged and have been made again", s.name(r.Log))
 	return r.replaceIndexes(s)
 }
@@ -273,6 +279,7 @@ func (r *recovery) scanSegment(i int) error {
 	}
 	if i > 0 && s.base != r.segs[i-1].end && r.segs[i-1].end >= r.opt.RecoveryPoint && r.from < s.base && s.base > r.opt.StartOffset {
 		// What stood between has not survived; below the start nothing is missed. A snapshot here tells of producers whose batches are gone.
+		sometimes.Hit("log: a start finds a gap between segments")
 		r.torn, s.size, s.end = true, 0, s.base
 		return nil
 	}
@@ -305,6 +312,7 @@ func (r *recovery) scanSegment(i int) error {
 			return disk.ErrIO
 		}
 		if !ok {
+			sometimes.If(!r.limited, "log: a start finds a torn tail")
 			r.torn = true
 			break
 		}
@@ -338,6 +346,7 @@ func (r *recovery) meet(end int64) error {
 		return wrap("read "+r.path(end, suffixSnapshot), &c)
 	}
 	if r.producers.Add(b, r.env.Now.Wall, r.from) {
+		sometimes.Hit("log: a scan meets a snapshot of producers on its way")
 		r.later = nil
 		for _, s := range r.segs[:r.segmentAt(end)] {
 			s.snapshot = nil // it would tell the next start of fewer producers
@@ -357,6 +366,7 @@ func (r *recovery) take(s *segment, v records.View, pos int64) {
 			s.aborted.note(x)
 		}
 	} else if r.epochs.correct(v.LeaderEpoch(), v.BaseOffset()) { // the file has no checksum
+		sometimes.Hit("log: batches contradict leader-epoch-checkpoint")
 		r.env.Warnf("%s/%s contradicts the batch at offset %d; the batches count", r.dir, nameEpochs, v.BaseOffset())
 	}
 	r.remember(s)
@@ -393,6 +403,7 @@ func (r *recovery) resume(sc *scanner, s *segment) (int64, error) {
 		return 0, fmt.Errorf("read %s: %w", s.name(r.Log), sc.err)
 	}
 	if !ok || v.LastOffset() != s.base+int64(last.Rel) {
+		sometimes.Hit("log: a start finds a damaged offset index")
 		return 0, nil // a damaged index: the whole segment is read
 	}
 	x := s.tail
@@ -428,6 +439,8 @@ func (r *recovery) cutTail() error {
 		point = r.limit // all below was whole
 	}
 	if end < point && !r.reached && !r.accept {
+		sometimes.If(!r.limited, "log: a start finds that synced bytes are gone")
+		sometimes.If(r.limited, "log: a truncation meets damage")
 		return &Corrupt{Dir: r.dir, End: end, RecoveryPoint: point}
 	}
 	for r.limited && r.torn && !r.reached && r.lent() && !r.t.Stopped() {
@@ -456,6 +469,7 @@ func (r *recovery) beginAnew() error {
 	if r.active().end >= start {
 		return nil
 	}
+	sometimes.Hit("log: a log ends below its start, and begins anew there")
 	r.env.Warnf("%s ends at %d, below its start %d: it begins anew there", r.dir, r.active().end, start)
 	path := r.path(start, suffixSnapshot)
 	if c := writeFile(r.t, r.env, path, r.producers.AppendSnapshot(nil), true); c.Err != disk.OK {

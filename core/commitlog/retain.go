@@ -3,6 +3,7 @@ package commitlog
 import (
 	"github.com/seedlog/seedlog/core/assert"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/io/disk"
@@ -85,6 +86,7 @@ func (l *Log) removeBelowStart() {
 		n++
 	}
 	if n < len(l.segs)-1 && l.segs[n+1].base <= l.start {
+		sometimes.Hit("log: retention waits until what goes is synced")
 		l.syncTo(min(l.segs[n].end, l.written))
 	}
 	if n == 0 {
@@ -119,6 +121,7 @@ func (l *Log) dropLeaving(t *task.Task) {
 // what remains of its producers. It is gone durably when this returns true. Without unlink its files are only closed.
 func (l *Log) drop(t *task.Task, s *segment, unlink bool) bool {
 	for (s.pins > 0 && !l.removed && !plant.On(plant.P4) || s.opening || s.tail != nil && (s.tail.flushing || s.sealing && !l.failed) || s == l.syncSeg) && !t.Stopped() {
+		sometimes.If(s.pins > 0, "log: retention waits for a response that holds a segment")
 		t.Sleep(pollGap)
 	}
 	if l.removed && s.pins > 0 {

@@ -3,6 +3,7 @@ package commitlog
 import (
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/disk"
 )
@@ -34,6 +35,8 @@ func (l *Log) roll(base int64) {
 	old := l.active()
 	old.sealed = true
 	old.snapshot = l.producers.AppendSnapshot(nil)
+	sometimes.If(l.writing, "log: a segment is rolled while it is being written")
+	sometimes.If(l.syncing, "log: a segment is rolled while it is being synced")
 	s := l.addSegment(base)
 	if old.written == old.size {
 		l.seal(old)
@@ -117,6 +120,7 @@ func (l *Log) openFailed(s *segment, c *disk.Completion) {
 	case c.Err == disk.ErrNoSpace && (l.writing || l.filling):
 		s.refused = true // what is in flight goes first; then the file is asked for again
 	case c.Err == disk.ErrNoSpace:
+		sometimes.Hit("log: a full disk has no room for a new segment")
 		s.refused = true
 		l.rewind()
 	default:

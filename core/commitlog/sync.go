@@ -3,6 +3,7 @@ package commitlog
 import (
 	"github.com/seedlog/seedlog/core/env"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/io/disk"
@@ -56,6 +57,7 @@ func (l *Log) onSync(c *disk.Completion) {
 		return
 	}
 	if c.Err != disk.OK && !plant.On(plant.S3) {
+		sometimes.Hit("log: a sync fails")
 		l.fail(c.Err, "sync "+s.name(l)+": "+c.Detail)
 		return
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/assert"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/io/disk"
@@ -33,6 +34,7 @@ func (l *Log) TruncateTo(t *task.Task, to int64, expendable bool) bool {
 		return !l.failed
 	}
 	if to < l.segs[0].base {
+		sometimes.Hit("log: a truncation reaches below the begin of the log")
 		return l.TruncateFully(t, to)
 	}
 	l.cutting = true
@@ -149,6 +151,7 @@ func (l *Log) quiet(t *task.Task, to int64) bool {
 			l.env.Timers.Cancel(&l.age)
 			return true
 		}
+		sometimes.If(!busy, "log: a truncation waits for a response that holds what it cuts")
 		t.Sleep(pollGap)
 	}
 	return false

@@ -6,6 +6,7 @@ import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -82,6 +83,7 @@ func (c *Context) alterPartition(req *kmsg.AlterPartitionRequest, t *metadata.To
 		after = p.After(record.(*metadata.PartitionChangeRecord))
 	}
 	if after.Leader != req.BrokerID {
+		sometimes.Hit("controller: a change of the ISR moves the leader")
 		op.ErrorCode = int16(kerr.NewLeaderElected)
 		return record
 	}
@@ -114,6 +116,7 @@ func (c *Context) checkAlter(req *kmsg.AlterPartitionRequest, p *metadata.Partit
 	case req.BrokerID != p.Leader:
 		return kerr.InvalidRequest
 	case rp.PartitionEpoch < p.PartitionEpoch:
+		sometimes.Hit("controller: a leader's partition epoch is old")
 		return kerr.InvalidUpdateVersion
 	}
 	ids := members(isr)

@@ -7,6 +7,7 @@ import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -118,6 +119,8 @@ func (c *Context) restarted(req *kmsg.BrokerRegistrationRequest, old *metadata.B
 	}, func(ch *partitionChange) {
 		gone := missing(ch.p)
 		if ch.without = id; !clean || gone {
+			sometimes.If(intact && !gone, "controller: a broker comes back unclean with the disk that it had")
+			sometimes.If(gone, "controller: a broker comes back with another disk")
 			ch.lost, ch.intact = id, intact && !gone
 		}
 		if gone {
@@ -133,6 +136,7 @@ func (c *Context) checkRegistration(req *kmsg.BrokerRegistrationRequest, old *me
 	case id != "" && id != req.ClusterID:
 		return kerr.InconsistentClusterID
 	case alive && old != nil && old.Incarnation != req.IncarnationID:
+		sometimes.Hit("controller: a broker comes back before its last process's session is over")
 		return kerr.DuplicateBrokerRegistration
 	case len(req.Listeners) == 0 || len(req.LogDirs) == 0 || req.BrokerID < 0 || req.ClusterID == "":
 		return kerr.InvalidRegistration

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/sometimes"
 )
 
 // nobody stands where a change concerns no broker in particular.
@@ -127,6 +128,7 @@ func (ch *partitionChange) complete() {
 	if len(replicas) == 0 || len(isr) == 0 || !subset(replicas, isr) {
 		return
 	}
+	sometimes.Hit("controller: a reassignment is complete")
 	ch.setReplicas(replicas)
 	ch.isr, ch.adding, ch.removing = isr, nil, nil
 }

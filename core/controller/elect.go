@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/sometimes"
 )
 
 // election says how far an election may go to find a leader.
@@ -26,6 +27,7 @@ const (
 // The last two are unclean: the ISR is the new leader alone, which is recovering, and nobody else is eligible.
 func (ch *partitionChange) election() {
 	if l := ch.inSync(); l != metadata.NoLeader {
+		sometimes.If(len(ch.isr) == 0, "controller: a leader is elected from the ELR")
 		ch.take(l)
 		return
 	}
@@ -39,6 +41,7 @@ func (ch *partitionChange) election() {
 			among = ch.there(ch.replicas)
 		}
 		if l, _ := ch.longest(among); l != metadata.NoLeader {
+			sometimes.Hit("controller: an unclean election")
 			ch.takeUnclean(l)
 		}
 	}

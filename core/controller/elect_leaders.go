@@ -3,6 +3,7 @@ package controller
 import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -106,6 +107,7 @@ func (c *Context) balance(limit int) []metadata.Record {
 			ch := c.change(t, int32(n))
 			ch.elect = electPreferred
 			if r := ch.record(); r != nil {
+				sometimes.Hit("controller: leadership goes back to a preferred replica")
 				out = append(out, r)
 			}
 		}

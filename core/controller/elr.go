@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 )
 
 // eligible brings ELR and LastKnownELR in step with the ISR that is wanted.
@@ -25,6 +26,7 @@ func (ch *partitionChange) eligible() {
 		case !ch.intact:
 			ch.lastKnown = minus(ch.lastKnown, []int32{ch.lost})
 		case slices.Contains(was, ch.lost):
+			sometimes.Hit("controller: a replica goes into LastKnownELR")
 			ch.lastKnown = union(ch.lastKnown, []int32{ch.lost})
 		}
 	}
@@ -39,4 +41,5 @@ func (ch *partitionChange) settle() {
 	}
 	ch.elr = minus(common(ch.elr, ch.replicas), ch.isr)
 	ch.lastKnown = minus(common(ch.lastKnown, ch.replicas), ch.isr, ch.elr)
+	sometimes.If(sometimes.On && len(ch.elr) > 0 && len(ch.p.ELR) == 0, "controller: a replica goes into the ELR")
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -57,6 +58,7 @@ func (c *Context) beatFenced(b *metadata.Broker, req *kmsg.BrokerHeartbeatReques
 	}
 	var records []metadata.Record
 	if truncated(req) {
+		sometimes.Hit("controller: a broker says that synced bytes are gone")
 		records = c.lose(b.ID, notIntact)
 	}
 	if req.WantFence || !resp.IsCaughtUp {
@@ -80,6 +82,7 @@ func (c *Context) beginShutdown(b *metadata.Broker, resp *kmsg.BrokerHeartbeatRe
 
 func (c *Context) beatShutdown(b *metadata.Broker, seen Seen, resp *kmsg.BrokerHeartbeatResponse) []metadata.Record {
 	if c.leads(b.ID) || seen.ShutdownAt < 0 || seen.LowestActive < seen.ShutdownAt {
+		sometimes.Hit("controller: a broker that leaves waits for the others")
 		resp.IsFenced = false
 		return c.leave(b.ID)
 	}
@@ -94,6 +97,7 @@ func (c *Context) offline(id int32, dirs [][16]byte) []metadata.Record {
 	if !slices.ContainsFunc(dirs, gone) {
 		return nil
 	}
+	sometimes.Hit("controller: a broker's directory is offline")
 	records := c.sweep(func(_ *metadata.Topic, p *metadata.Partition) bool {
 		return slices.Contains(p.ISR, id) && gone(p.Dir(id))
 	},

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -106,6 +107,7 @@ func (ch *partitionChange) recover() (found bool) {
 	if len(ch.lastKnown) > 0 {
 		l, ok := ch.lastKnownLeader()
 		if ok {
+			sometimes.Hit("controller: a leader is elected from LastKnownELR")
 			ch.take(l)
 		}
 		return ok
@@ -118,6 +120,7 @@ func (ch *partitionChange) recover() (found bool) {
 	if _, ok := ch.logEnd(l); !ok && len(there) > 1 {
 		return false // its next heartbeat tells
 	}
+	sometimes.Hit("controller: the last leader is back, and logs are compared")
 	best, _ := ch.longest(append([]int32{l}, there...)) // l is the first of equals
 	ch.takeUnclean(best)
 	return true

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/sometimes"
 )
 
 const (
@@ -67,6 +68,7 @@ func (c *Context) configured(records []metadata.Record) []metadata.Record {
 			p := &t.Partitions[n]
 			switch {
 			case was.MinInsyncReplicas != is.MinInsyncReplicas && len(p.ISR) > 0 && len(p.Replicas) > 1:
+				sometimes.If(len(p.ELR) > 0, "controller: another min.insync.replicas clears an ELR")
 				out = append(out, &metadata.PartitionChangeRecord{TopicID: t.ID, Partition: int32(n), Leader: metadata.Unchanged, ELR: []int32{}, LastKnownELR: []int32{}})
 			case p.Leader == metadata.NoLeader && is.UncleanLeaderElection && !was.UncleanLeaderElection:
 				if r := next.change(t, int32(n)).record(); r != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -64,6 +65,7 @@ func (c *Context) reassign(topic string, n int32, target []int32, keep bool) (me
 	if have := len(minus(union(p.Replicas, p.Adding), p.Removing)); keep && have != len(target) {
 		return nil, refuse(kerr.InvalidReplicationFactor, "The replication factor is changed from %d to %d", have, len(target))
 	}
+	sometimes.If(p.Reassigning(), "controller: a reassignment takes the place of another")
 	ch := c.change(t, n)
 	// What an earlier reassignment was adding and this one does not want goes at once, unless nothing else is in sync.
 	old, isr := minus(p.Replicas, minus(p.Adding, target)), minus(p.ISR, minus(p.Adding, target))
@@ -86,8 +88,10 @@ func (c *Context) cancelReassignment(t *metadata.Topic, n int32) (metadata.Recor
 	ch := c.change(t, n)
 	ch.setReplicas(minus(p.Replicas, p.Adding))
 	ch.isr, ch.adding, ch.removing = minus(p.ISR, p.Adding), nil, nil
+	sometimes.Hit("controller: a reassignment is cancelled")
 	// An unclean election must be allowed, and happen now: the setting may be another when one of those replicas is back.
 	if len(ch.isr) == 0 && len(p.ISR) > 0 && len(common(p.ELR, ch.replicas)) == 0 && (ch.elect != electUnclean || !slices.ContainsFunc(ch.replicas, ch.acceptable)) {
+		sometimes.Hit("controller: a reassignment cannot be taken back without loss")
 		return nil, refuse(kerr.InvalidReplicaAssignment,
 			"Unable to revert partition assignment for %s:%d because it would require an unclean leader election.", t.Name, n)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/metadata/link"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/io/clock"
 )
@@ -99,6 +100,7 @@ func (m *Machine) PeerRefused(node int32) {
 		return
 	}
 	if b := m.img.Broker(node); b != nil && !b.Fenced {
+		sometimes.Hit("controller: a broker whose machine refuses connections is fenced at once")
 		m.ask(internal{fenceNow, node, b.Epoch})
 	}
 }

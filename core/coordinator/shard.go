@@ -8,6 +8,7 @@ import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -93,6 +94,7 @@ func (s *Shard) Loaded() {
 	assert.That(s.phase == Loading, "coordinator: loaded twice")
 	s.phase = Active
 	if s.floor >= s.log.HighWatermark() {
+		sometimes.Hit("coordinator: what was loaded is not below the high watermark yet")
 		s.push(pending{last: s.floor, loaded: true})
 	}
 }
@@ -241,6 +243,7 @@ func (s *Shard) TimerFired(*timer.Timer) {
 		}
 		p := s.queue[i]
 		s.queue[i].stalled, s.queue[i].waiting = true, nil
+		sometimes.Hit("coordinator: the high watermark does not pass a record in time")
 		s.refuse(p.waiting, kerr.CoordinatorNotAvailable)
 		if !p.loaded && !p.marker {
 			s.m.Stalled(p.key, p.last)
@@ -274,6 +277,7 @@ func (s *Shard) Drop(code kerr.Code) {
 	s.phase = Dropped
 	s.env.Timers.Cancel(&s.stall)
 	for i := range s.queue {
+		sometimes.If(len(s.queue[i].waiting) > 0, "coordinator: it goes while somebody waits for an answer")
 		s.refuse(s.queue[i].waiting, code)
 	}
 	s.queue, s.dirty = nil, nil

@@ -5,6 +5,7 @@ import (
 	"github.com/seedlog/seedlog/core/peer"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/wire"
 	"github.com/seedlog/seedlog/io/buf"
 )
@@ -68,6 +69,7 @@ func (f *Fetcher) refused(c kerr.Code) {
 	f.beginning = false
 	switch c {
 	case kerr.FetchSessionIDNotFound:
+		sometimes.Hit("fetcher: the leader has forgotten the session")
 		f.session, f.full = 0, true
 		f.mark()
 	case kerr.InvalidFetchSessionEpoch, kerr.FetchSessionTopicIDError:
@@ -121,6 +123,7 @@ func (p *part) answered(x *wire.FetchedPart, lease *buf.Lease) {
 func (p *part) refused(c kerr.Code) {
 	switch c {
 	case kerr.FencedLeaderEpoch:
+		sometimes.Hit("fetcher: a follower is fenced by its leader")
 		p.leave()
 		p.set(stale) // a newer image is on its way; the timer is for one that was lost on it
 		p.f.env.After(&p.timer, 10*p.f.backoff(maxFailures))
@@ -172,6 +175,7 @@ func (p *part) take(x *wire.FetchedPart, lease *buf.Lease) {
 //
 //	taken ──a bad batch──▶ refused, asked at once ──once more──▶ rests, asked again ──▶ …    until the leader sends what is good, or is another
 func (p *part) refuse(fault string) {
+	sometimes.Hit("fetcher: a follower cannot take what its leader sent")
 	if p.refusedAt != p.asked.offset {
 		p.refusedAt = p.asked.offset
 		p.look()
@@ -205,6 +209,7 @@ func (p *part) check(b []byte, sparse int64) (good []byte, fault string) {
 		case v.BaseOffset() > next && v.BaseOffset() > sparse:
 			fault = "leaves a gap"
 		case v.LeaderEpoch() > p.epoch:
+			sometimes.Hit("fetcher: a batch is of an epoch that this broker has not heard of")
 			return b[:n], ""
 		}
 		if fault != "" && n > 0 {

@@ -6,6 +6,7 @@ import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/peer"
 	"github.com/seedlog/seedlog/core/quota"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/core/wire"
 	"github.com/seedlog/seedlog/io/buf"
@@ -195,6 +196,7 @@ func (f *Fetcher) Add(key Key, topic string, leaderEpoch int32, w Follower) {
 // knowing of it.
 func (f *Fetcher) hung() {
 	if f.inFlight() > 0 && f.env.Now.Mono.Sub(f.sentAt) > clock.MS(int64(f.cfg.MaxWaitMS))+clock.Second {
+		sometimes.Hit("fetcher: a leader does not answer, and its connection is given up")
 		f.peer.Close()
 	}
 }
@@ -379,6 +381,7 @@ func (f *Fetcher) slowDown() {
 			continue
 		}
 		if _, waits := p.follower.Throttled(); waits {
+			sometimes.Hit("fetcher: a throttled follower waits")
 			p.leave()
 			p.set(resting)
 			f.env.After(&p.timer, min(wait, longestRest))

@@ -7,12 +7,14 @@ import (
 	"github.com/seedlog/seedlog/core/group/classic"
 	"github.com/seedlog/seedlog/core/group/offsets"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // OffsetCommit handles OffsetCommit v2 to v10, v10 by topic id. What one request commits stands in one batch.
 func (c *Coordinator) OffsetCommit(req *kmsg.OffsetCommitRequest, _ ClientInfo, w coordinator.Waiter) {
 	if code := c.unavailable(); code != kerr.None {
+		sometimes.If(code == kerr.CoordinatorLoadInProgress, "group: a commit arrives while the coordinator loads")
 		coordinator.Reply(w, ErrorResponse(req, code))
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"github.com/seedlog/seedlog/core/group/classic"
 	"github.com/seedlog/seedlog/core/group/consumer"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -73,6 +74,7 @@ func (c *Coordinator) joinAsClassic(g *consumer.Group, ch *consumer.Change, j *j
 	if code := c.apply(g.ID, ch); code != kerr.None {
 		return code
 	}
+	sometimes.Hit("group: a classic member joins a consumer group")
 	fillClassic(&m, j.resp)
 	c.keepAlive(g, &m)
 	g.Cancel(m.ID, consumer.Join)
@@ -241,6 +243,7 @@ func (c *Coordinator) mayCommitConsumer(g *consumer.Group, req *kmsg.OffsetCommi
 				continue // refused by itself
 			}
 			if !ownsSince(m, id, p.Partition, req.Generation) {
+				sometimes.Hit("group: a commit of a member that has lost the partition is refused")
 				return staleCode(m)
 			}
 		}

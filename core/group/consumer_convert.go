@@ -5,6 +5,7 @@ import (
 	"github.com/seedlog/seedlog/core/group/classic"
 	"github.com/seedlog/seedlog/core/group/consumer"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -26,6 +27,7 @@ func (c *Coordinator) upgrade(old *classic.Group) (*consumer.Group, []coordinato
 		}
 		members = append(members, m)
 	}
+	sometimes.Hit("group: a classic group becomes a consumer group")
 	g := consumer.FromClassic(c.env, c, old.ID, old.Generation, members, c.topics)
 	return g, append(c.deleteClassic(old.ID), g.Records()...), kerr.None
 }
@@ -116,6 +118,7 @@ func (c *Coordinator) downgrade(g *consumer.Group, leaving []string, ch *consume
 		return code
 	}
 	c.groups[g.ID] = live
+	sometimes.Hit("group: a consumer group becomes a classic group")
 	for _, m := range live.Members {
 		live.KeepAlive(m, m.SessionTimeoutMS)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/seedlog/seedlog/core/group/classic"
 	"github.com/seedlog/seedlog/core/group/consumer"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/sometimes"
 )
 
 // retryExpiredMS is after how long the end of a member's time is tried again, when it could not be recorded. Source: CoordinatorTimerImpl.
@@ -98,6 +99,7 @@ func (c *Coordinator) MemberExpired(g *consumer.Group, id string, why consumer.T
 	if g.Member(id) == nil {
 		return
 	}
+	sometimes.If(why == consumer.Rebalance, "group: a member does not let go of its partitions in time")
 	if code := c.fence(g, []string{id}); code != kerr.None {
 		c.env.Warnf("group %s: that member %s is gone could not be recorded: %s", g.ID, id, code)
 		g.Arm(id, why, retryExpiredMS)

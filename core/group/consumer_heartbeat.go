@@ -7,6 +7,7 @@ import (
 	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/group/consumer"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -143,7 +144,8 @@ func (c *Coordinator) consumerHeartbeat(req *kmsg.ConsumerGroupHeartbeatRequest,
 	resp.MemberID, resp.MemberEpoch = &m.ID, m.Epoch
 	resp.HeartbeatIntervalMillis = c.cfg.Consumer.Of(req.Group).HeartbeatIntervalMS
 	full := req.RebalanceTimeoutMillis != -1 && (req.SubscribedTopicNames != nil || req.SubscribedTopicRegex != nil) && said
-	if join || full || !old.Assigned.Equal(m.Assigned) {
+	missed := req.MemberEpoch != old.Epoch // the answer with its epoch was lost, and what was assigned with it; Kafka does not say it again
+	if join || full || missed || !old.Assigned.Equal(m.Assigned) {
 		resp.Assignment = assignmentOf(m.Assigned)
 	}
 	return kerr.None, ch.Resolve
@@ -214,8 +216,10 @@ func (c *Coordinator) watchRevocation(g *consumer.Group, m *consumer.Member) {
 	switch {
 	case m.Classic != nil: // has a time-out to join, and one to sync
 	case m.State == consumer.UnrevokedPartitions:
+		sometimes.Hit("group: a member is to let go of partitions")
 		g.Arm(m.ID, consumer.Rebalance, m.RebalanceTimeoutMS)
 	default:
+		sometimes.If(m.State == consumer.UnreleasedPartitions, "group: a member waits for what another has not let go of")
 		g.Cancel(m.ID, consumer.Rebalance)
 	}
 }
@@ -245,6 +249,7 @@ func (c *Coordinator) consumerLeave(req *kmsg.ConsumerGroupHeartbeatRequest, res
 	id := m.ID
 	resp.MemberID, resp.MemberEpoch = &id, req.MemberEpoch
 	if req.MemberEpoch == consumer.StaticLeaveEpoch {
+		sometimes.Hit("group: a static member leaves for a while")
 		ch := c.change(g, nil)
 		ch.LeaveForAWhile(*m)
 		return c.apply(g.ID, ch)

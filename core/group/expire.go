@@ -6,6 +6,7 @@ import (
 	"github.com/seedlog/seedlog/core/group/offsets"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 )
 
 // expireOffsets deletes offsets whose retention has passed, and groups that have neither members nor offsets left.
@@ -22,6 +23,7 @@ func (c *Coordinator) expireOffsets() {
 			c.env.Warnf("group %s: expired offsets stay until the next check: %s", id, code)
 			continue
 		}
+		sometimes.If(n > 0, "group: offsets expire")
 		c.Expired += n
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/group/classic"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -185,6 +186,7 @@ func (c *Coordinator) rejoinCompleting(g *classic.Group, m *classic.Member, j *j
 		c.updateMember(g, m, j)
 		return
 	}
+	sometimes.Hit("group: a member asks again for the answer to its join")
 	fillJoin(g, m, j.resp)
 	coordinator.Reply(j.w, j.resp)
 }
@@ -227,6 +229,7 @@ func memberOf(g *classic.Group, id string, instanceID *string) (*classic.Member,
 			return nil, kerr.UnknownMemberID
 		}
 		if m.ID != id {
+			sometimes.Hit("group: the predecessor of a static member is fenced")
 			return nil, kerr.FencedInstanceID
 		}
 	}

@@ -3,6 +3,7 @@ package group
 import (
 	"github.com/seedlog/seedlog/core/group/classic"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -22,6 +23,7 @@ func (c *Coordinator) rebalanceOrComplete(g *classic.Group) {
 // prepareRebalance begins the join phase. The first one of a group waits a while for more members to come.
 func (c *Coordinator) prepareRebalance(g *classic.Group) {
 	if g.State == classic.CompletingRebalance {
+		sometimes.Hit("group: a rebalance begins before the last has given assignments")
 		c.resetAssignment(g, kerr.RebalanceInProgress)
 	}
 	g.StopSync()
@@ -66,10 +68,12 @@ func (c *Coordinator) JoinExpired(g *classic.Group) {
 func (c *Coordinator) completeJoin(g *classic.Group) {
 	g.StopJoin()
 	for _, m := range absent(g) {
+		sometimes.Hit("group: a member misses the join phase")
 		c.remove(g, m)
 	}
 	if !g.ElectLeader() && len(g.Members) > 0 {
 		// Only static members are left and none has joined: wait for one, or for their sessions to end.
+		sometimes.Hit("group: only static members are left and none has joined")
 		g.ExpireJoin(max(g.RebalanceTimeoutMS(), minJoinPhaseMS))
 		return
 	}
@@ -144,6 +148,7 @@ func (c *Coordinator) SyncExpired(g *classic.Group) {
 		return
 	}
 	for _, m := range late {
+		sometimes.Hit("group: a member does not fetch its assignment in time")
 		c.remove(g, m)
 	}
 	c.prepareRebalance(g)

@@ -4,6 +4,7 @@ import (
 	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/group/classic"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -17,6 +18,8 @@ func (c *Coordinator) joinStatic(g *classic.Group, j *join) {
 		return
 	}
 	before := *old
+	sometimes.Hit("group: a static member is replaced")
+	sometimes.If(g.State == classic.CompletingRebalance, "group: a static member is replaced before it has its assignment")
 	leader := g.Leader
 	g.RefuseJoin(old, old.ID, kerr.FencedInstanceID)
 	g.RefuseSync(old, kerr.FencedInstanceID)
@@ -40,6 +43,7 @@ func (c *Coordinator) joinStatic(g *classic.Group, j *join) {
 func (c *Coordinator) storeReplaced(g *classic.Group, m *classic.Member, j *join, before *classic.Member, leader string) {
 	last, code := c.write(g.ID, generationRecord(g))
 	if code != kerr.None {
+		sometimes.Hit("group: the record of a replaced member is refused")
 		g.Update(m, before.Protocols, before.RebalanceTimeoutMS, before.SessionTimeoutMS)
 		back := g.Replace(m, before.ID)
 		g.KeepAlive(back, back.SessionTimeoutMS)

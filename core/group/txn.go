@@ -11,6 +11,7 @@ import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/sometimes"
 )
 
 // Transactions is the way to transaction coordinators.
@@ -135,6 +136,7 @@ func (x *txnCommit) commit() {
 	if code == kerr.InvalidTxnState && req.Version > 4 && x.guard != 0 && x.tries < maxVerifies {
 		// The marker of the producer's last transaction came between, while this one, of a greater epoch, was held: see api/verify.go.
 		x.tries++
+		sometimes.Hit("group: a marker comes between offsets and their verification")
 		x.begin()
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/seedlog/seedlog/core/assert"
+	"github.com/seedlog/seedlog/core/sometimes"
 )
 
 // Apply folds one entry, which the log holds at index with term, into a new image; the old one stays as it is.
@@ -18,6 +19,7 @@ func (m *Image) Apply(index, term int64, e Entry) (*Image, bool) {
 	n := *m
 	n.index, n.term = index, term
 	if e.Term != term {
+		sometimes.Hit("metadata: an entry of a deposed controller changes nothing")
 		return &n, false
 	}
 	b := builder{img: &n}

@@ -11,6 +11,7 @@ import (
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/metadata/link"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/io/disk"
 )
@@ -142,6 +143,7 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 		return err
 	}
 	if img.Index() > f.current().Index() {
+		sometimes.Hit("quorum: a follower takes in a snapshot of metadata")
 		f.publish(img, metadata.Commit{Index: img.Index(), Term: img.Term(), Applied: true})
 	}
 	f.node.lead.say()

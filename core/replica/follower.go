@@ -6,6 +6,7 @@ import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/buf"
 )
@@ -43,6 +44,7 @@ func (p *Partition) answers(leaderEpoch int32) kerr.Code {
 	case p.failed:
 		return kerr.KafkaStorageError
 	case (p.fetchAt != p.Log.End() || leaderEpoch != p.state.LeaderEpoch) && !plant.On(plant.R14):
+		sometimes.Hit("replica: a leader's answer comes too late for its follower")
 		return kerr.FencedLeaderEpoch
 	}
 	return kerr.None
@@ -55,6 +57,7 @@ func (p *Partition) Received(batches []byte, lease *buf.Lease, leaderHW, leaderS
 	c := p.answers(leaderEpoch)
 	if c == kerr.None {
 		if v, ok := p.straddling(batches, leaderStart); ok {
+			sometimes.Hit("replica: a batch straddles the begin of a follower's log")
 			p.beginAt(v, lease)
 			return kerr.None
 		}
@@ -150,6 +153,7 @@ func (p *Partition) Truncate(epoch int32, end int64, leaderEpoch int32) kerr.Cod
 	case own < 0, plant.On(plant.R2):
 		to = min(to, end)
 	case found != epoch:
+		sometimes.Hit("replica: a follower is told of an epoch that it does not have")
 		to = min(to, own)
 	default:
 		to = min(to, own, end)
@@ -168,6 +172,7 @@ func (p *Partition) OutOfRange(leaderStart, leaderEnd int64, leaderEpoch int32) 
 		return kerr.InvalidRequest
 	}
 	if end := p.Log.End(); leaderStart > end || p.Log.Start() == end && leaderStart < end {
+		sometimes.Hit("replica: a follower begins anew at its leader's start")
 		p.truncate(leaderStart, true)
 	}
 	return kerr.None
@@ -184,6 +189,7 @@ func (p *Partition) cut(to int64, all bool, then func(ok bool)) {
 	p.truncating, p.fetchAt = true, -1
 	damaged := p.rot.cut(to)
 	if to < p.hw && p.Log.Start() < p.hw && !damaged {
+		sometimes.Hit("replica: a follower cuts its log below its high watermark")
 		p.env.Warnf("%s-%d is cut at %d, below its high watermark %d: its leader was elected without all that was committed", p.Topic, p.Number, to, p.hw)
 	}
 	if all { // a save that is under way may have the start before

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/io/clock"
 )
 
@@ -63,6 +64,7 @@ func (p *Partition) maybeExpand(f *follower) {
 // maybeExpel proposes to take a member of the ISR out that has less than what is committed: its disk has lost it.
 func (p *Partition) maybeExpel(f *follower) {
 	if f.end < p.hw && slices.Contains(p.state.ISR, f.node) && p.isr.pending == nil && !p.isr.asked {
+		sometimes.Hit("replica: a member of the ISR has less than what is committed")
 		p.propose(slices.DeleteFunc(slices.Clone(p.state.ISR), func(n int32) bool { return n == f.node }))
 	}
 }
@@ -82,6 +84,7 @@ func (p *Partition) CheckLag(now clock.Time) {
 			}
 		}
 		if len(kept) < len(p.state.ISR) {
+			sometimes.Hit("replica: a follower that lags is to leave the ISR")
 			p.propose(kept)
 		}
 	}
@@ -149,10 +152,12 @@ func (p *Partition) Altered(code kerr.Code, s *State) {
 			p.isrChanged(now)
 		}
 	case kerr.IneligibleReplica, kerr.OperationNotAttempted:
+		sometimes.Hit("replica: a change of the ISR is refused as ineligible")
 		p.isr.pending = nil
 		p.maybeAdvance(now)
 	case kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InvalidRequest, kerr.NewLeaderElected, kerr.FencedLeaderEpoch, kerr.InvalidUpdateVersion:
 	default:
+		sometimes.Hit("replica: nobody knows what became of a change of the ISR")
 		p.isr.again = true
 	}
 }
@@ -160,6 +165,7 @@ func (p *Partition) Altered(code kerr.Code, s *State) {
 // isrChanged follows a change of the committed ISR.
 func (p *Partition) isrChanged(now clock.Time) {
 	if p.underMinISR() {
+		sometimes.Hit("replica: the high watermark stands still, for the ISR is too small")
 		refuse(p.all.take(nil, -1), kerr.NotEnoughReplicasAfterAppend)
 	}
 	p.maybeAdvance(now)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/io/clock"
 )
 
@@ -63,12 +64,15 @@ func (p *Partition) Fetched(node int32, brokerEpoch, fetchOffset, logStart int64
 		f = p.follower(node)
 	}
 	if f == nil {
+		sometimes.Hit("replica: a node that is no replica fetches as one")
 		return kerr.NotLeaderForPartition
 	}
 	if known, _ := p.state.BrokerEpochs(node); (brokerEpoch < f.epoch || brokerEpoch < known) && !plant.On(plant.R6) {
+		sometimes.Hit("replica: a fetch of an earlier life of a follower is refused")
 		return kerr.NotLeaderForPartition
 	}
 	if fetchOffset < p.Log.Start() || fetchOffset > p.Log.WrittenEnd() {
+		sometimes.Hit("replica: a follower is told OFFSET_OUT_OF_RANGE")
 		return kerr.OffsetOutOfRange
 	}
 	end := p.Log.WrittenEnd()
@@ -104,6 +108,7 @@ func (p *Partition) Diverges(fetchOffset int64, lastFetchedEpoch int32) (epoch i
 	if epoch < 0 || epoch == lastFetchedEpoch && end >= fetchOffset {
 		return -1, -1, false
 	}
+	sometimes.Hit("replica: a leader finds that a follower's log diverges")
 	return epoch, end, true
 }
 

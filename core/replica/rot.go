@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/seedlog/seedlog/core/commitlog"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/disk"
 )
@@ -85,6 +86,7 @@ func (p *Partition) look(offset int64) {
 // damaged notes where the log is.
 func (p *Partition) damaged(at int64) {
 	p.rot.at = at
+	sometimes.Hit("replica: a log is found damaged on the disk")
 	p.env.Errorf("%s is damaged at offset %d: what stands there on the disk is not what was written", p.Log.Dir(), at)
 	p.giveUp()
 	p.cutRot()
@@ -110,11 +112,13 @@ func (p *Partition) giveUp() {
 		}
 	}
 	if len(others) > 0 {
+		sometimes.Hit("replica: a leader with a damaged log gives up")
 		p.propose(others)
 		return
 	}
 	if p.IsLeader() && !r.alone {
 		r.alone = true
+		sometimes.Hit("replica: a damaged log has no other copy in sync")
 		p.env.Errorf("%s: no other replica in sync has what is damaged at offset %d; restore the records from where they came, or have another replica elected (an unclean election)", p.Log.Dir(), r.at)
 	}
 }
@@ -129,6 +133,7 @@ func (p *Partition) cutRot() {
 	if p.rot.at < 0 || p.role != following || p.truncating || p.mayBeElected() {
 		return
 	}
+	sometimes.Hit("replica: a damaged log is cut, to be fetched again")
 	p.truncate(max(p.rot.at, p.Log.Start()), false)
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/seedlog/seedlog/core/assert"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/io/clock"
 )
 
@@ -49,7 +50,10 @@ func (p *Partition) Apply(s State, now clock.Time) {
 	p.stir(false)
 	first := p.role == alone
 	newEpoch := first || s.LeaderEpoch > p.state.LeaderEpoch
+	sometimes.If(!first && s.LeaderEpoch > p.state.LeaderEpoch+1, "replica: a leader epoch has passed that this broker never saw")
+	sometimes.If(newEpoch && p.isr.pending != nil, "replica: an election overtakes a change of the ISR")
 	p.state, p.LeaderEpoch = s, s.LeaderEpoch
+	sometimes.If(len(s.ISR) == 1 && len(s.Replicas) > 1, "replica: the ISR is one of several replicas")
 	p.isr.pending = nil // decided, or refused because of the partition epoch that is old now
 	if first && p.Log != nil {
 		p.recall()
@@ -75,12 +79,14 @@ func (p *Partition) settle(now clock.Time) {
 	p.role, p.fetchAt = idle, -1
 	switch {
 	case was == leading && p.state.Leader == p.state.Me: // its log stays as it is, so whoever waits goes on waiting
+		sometimes.Hit("replica: a leader leads on in a new epoch")
 		p.fireAll()
 	case was != idle:
 		p.end(kerr.NotLeaderForPartition)
 	}
 	switch {
 	case p.Log == nil || p.truncating || p.failed || p.closed:
+		sometimes.If(p.truncating, "replica: a log is still being cut when a new epoch begins")
 		if was != idle { // whoever it followed has nothing to tell it any more
 			p.Observer.LeaderChanged(p)
 		}
@@ -121,7 +127,9 @@ func (p *Partition) lead(now clock.Time) {
 	p.followers, p.promised = p.followers[:0], p.Log.Start()
 	p.assign(now)
 	p.maybeAdvance(now)
+	sometimes.If(p.hw < p.epochStart, "replica: a leader begins with a high watermark behind its epoch's begin")
 	if p.state.Recovering {
+		sometimes.Hit("replica: leads after an unclean election")
 		p.propose(p.state.ISR)
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/sometimes"
 )
 
 // AddPartitions handles one transaction of AddPartitionsToTxn, in the form of version 4 and above whatever the version is: a client's adds
@@ -30,6 +31,7 @@ func (c *Coordinator) addPartitions(x *call, q *kmsg.AddPartitionsToTxnRequest) 
 		return
 	}
 	if code := e.speaks(t.ProducerID, t.ProducerEpoch, t.VerifyOnly); code != kerr.None {
+		e.State.zombie()
 		x.refuse(code)
 		return
 	}
@@ -38,6 +40,7 @@ func (c *Coordinator) addPartitions(x *call, q *kmsg.AddPartitionsToTxnRequest) 
 		return
 	}
 	if e.State.Preparing() {
+		sometimes.Hit("txn: a partition is added while the last transaction prepares")
 		c.hold(e, x)
 		return
 	}
@@ -107,6 +110,7 @@ func (c *Coordinator) exist(t *kmsg.AddPartitionsToTxnRequestTransaction) bool {
 // verify looks only. Source: handleVerifyPartitionsInTransaction.
 func (c *Coordinator) verify(x *call, e *entry, q *kmsg.AddPartitionsToTxnRequest) {
 	if e.State.Preparing() {
+		sometimes.Hit("txn: a partition is verified while the transaction prepares")
 		x.refuse(kerr.ConcurrentTransactions)
 		return
 	}
@@ -115,6 +119,7 @@ func (c *Coordinator) verify(x *call, e *entry, q *kmsg.AddPartitionsToTxnReques
 	for i := range topics {
 		for j := range topics[i].Partitions {
 			if p := &topics[i].Partitions[j]; !e.Partitions.Has(topics[i].Topic, p.Partition) {
+				sometimes.Hit("txn: a verified partition is not in the transaction")
 				p.ErrorCode = int16(kerr.TransactionAbortable)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/list"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/io/clock"
 )
@@ -36,6 +37,7 @@ func (c *Coordinator) start(id string, req kmsg.Request, w coordinator.Waiter, h
 func (x *call) run() {
 	c := x.c
 	if code := c.unavailable(); code != kerr.None {
+		sometimes.If(code == kerr.CoordinatorLoadInProgress, "txn: a call comes while the coordinator loads")
 		x.refuse(code)
 		return
 	}
@@ -95,6 +97,7 @@ func (c *Coordinator) release(e *entry) {
 
 // TimerFired is the heap's call: it was held for too long.
 func (x *call) TimerFired(*timer.Timer) {
+	sometimes.Hit("txn: a call is held for too long")
 	x.c.unhold(x.of, x)
 	x.refuse(kerr.ConcurrentTransactions)
 }

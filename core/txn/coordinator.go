@@ -11,6 +11,7 @@ import (
 	"github.com/seedlog/seedlog/core/list"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/io/clock"
 )
@@ -84,6 +85,7 @@ func (c *Coordinator) Loaded() {
 	c.shard.Loaded()
 	for _, id := range sortedKeys(c.ids) {
 		if c.ids[id].State.Preparing() {
+			sometimes.Hit("txn: a coordinator loads what another has decided and not ended")
 			c.resume = append(c.resume, id)
 		}
 	}
@@ -127,6 +129,7 @@ func (c *Coordinator) Unload(code kerr.Code) {
 	for _, id := range sortedKeys(c.ids) {
 		e := c.ids[id]
 		if e.ending != nil {
+			sometimes.Hit("txn: a coordinator goes while its markers are being written")
 			e.ending.stopped = true
 		}
 		for x := e.held.First(); x != nil; x = e.held.First() {

@@ -8,6 +8,7 @@ import (
 	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 )
 
 // EndTxn handles EndTxn v0 to v5. From v5 on (KIP-890) each end bumps the epoch, and the answer says what the next transaction is to use.
@@ -26,6 +27,7 @@ func (c *Coordinator) endTxn(x *call, q *kmsg.EndTxnRequest) {
 		return
 	}
 	if q.Version > 4 && e.isBeforeNext(q) {
+		sometimes.Hit("txn: the end of the next transaction comes before the last is complete")
 		c.hold(e, x)
 		return
 	}
@@ -34,16 +36,21 @@ func (c *Coordinator) endTxn(x *call, q *kmsg.EndTxnRequest) {
 		version, mayEnd = Version2, (*entry).mayEndBumping
 	}
 	ends, code := mayEnd(e, q)
+	if code == kerr.ProducerFenced || code == kerr.InvalidProducerIDMapping {
+		e.State.zombie()
+	}
 	switch {
 	case code != kerr.None:
 		x.refuse(code)
 		return
 	case !ends: // a retry of what is done
+		sometimes.Hit("txn: the end of a transaction is asked for twice")
 		c.ended(x, q, e)
 		return
 	}
 	nextID := noID
 	if version >= Version2 && exhausted(e.Epoch) {
+		sometimes.Hit("txn: an end has used up the epochs")
 		id, ok := x.needID()
 		if !ok {
 			return

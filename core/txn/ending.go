@@ -4,6 +4,7 @@ import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/list"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/io/clock"
 )
 
@@ -53,6 +54,7 @@ func (c *Coordinator) complete(x *ending) {
 	e := c.ids[x.id]
 	next := e.complete(c.nowMS())
 	if code := c.write(x.id, &next); code != kerr.None {
+		sometimes.Hit("txn: the record that a transaction is complete is refused")
 		if x.inUndone.In(&c.undone) || plant.On(plant.T4) {
 			return
 		}

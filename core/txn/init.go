@@ -5,6 +5,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/sometimes"
 )
 
 // CheckInit gives the code of an InitProducerId that no coordinator is asked about. Kafka looks at these before it looks for the id.
@@ -41,12 +42,16 @@ func (c *Coordinator) initProducerID(x *call, q *kmsg.InitProducerIDRequest) {
 	}
 	switch {
 	case !e.mayInit(by):
+		e.State.zombie()
 		x.refuse(kerr.ProducerFenced)
 	case e.State.Preparing():
+		sometimes.Hit("txn: a producer begins anew while its transaction prepares")
 		c.hold(e, x)
 	case e.State == Ongoing:
+		sometimes.Hit("txn: a producer aborts what another has open")
 		c.abortFor(x, e)
 	case e.mustRotate(by):
+		sometimes.Hit("txn: InitProducerId finds the epochs used up")
 		if id, ok := x.needID(); ok {
 			next := e.rotate(id, by, q.TransactionTimeoutMillis, c.nowMS())
 			c.inited(x, q, &next)

@@ -7,6 +7,7 @@ import (
 	"github.com/seedlog/seedlog/core/assert"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 )
 
 // Versions of the protocol that a client, or the cluster, speaks (feature transaction.version).
@@ -130,6 +131,7 @@ func (m Metadata) init(e expected, timeoutMS int32, nowMS int64) (Metadata, kerr
 	case e.given && !exhausted(m.Epoch) && (m.Epoch == noEpoch || e.epoch == m.Epoch):
 		next.Epoch, next.lastEpoch = m.Epoch+1, m.Epoch
 	case e.given && e.epoch == m.lastEpoch: // the answer to a call that succeeded was lost
+		sometimes.Hit("txn: InitProducerId is repeated since its answer was lost")
 	default:
 		return m, kerr.ProducerFenced
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/list"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/core/timer"
 	"github.com/seedlog/seedlog/io/clock"
 )
@@ -94,8 +95,10 @@ func (s *Sender) add(x *ending, ps Partitions) {
 func (s *Sender) route(m *marker) bool {
 	switch node := s.to.LeaderOf(m.topic, m.number); node {
 	case Gone:
+		sometimes.Hit("txn: a marker's partition is gone")
 		return false
 	case NoLeader:
+		sometimes.Hit("txn: a marker's partition has no leader")
 		s.again(m)
 	default:
 		q := s.queue(node)
@@ -192,6 +195,7 @@ func (b *batch) MarkersWritten(resp *kmsg.WriteTxnMarkersResponse) {
 			m := b.ms[i]
 			code, ok := codes[markerKey{x.producer, m.topic, m.number}]
 			if x.stopped {
+				sometimes.Hit("txn: a marker is written for a coordinator that is gone")
 				continue
 			}
 			if ok && settles(code) {
@@ -279,6 +283,7 @@ func (s *Sender) TimerFired(*timer.Timer) {
 		if m.due > s.env.Now.Mono {
 			kept = append(kept, m)
 		} else {
+			sometimes.Hit("txn: a marker is sent again")
 			due = append(due, m)
 		}
 	}
@@ -308,6 +313,7 @@ func (b *batch) lost(ms []*marker) []*marker {
 		if b.s.to.LeaderOf(m.topic, m.number) == b.q.node {
 			kept = append(kept, m)
 		} else {
+			sometimes.Hit("txn: a partition changes its leader while its marker is under way")
 			ms = append(ms, m)
 		}
 	}

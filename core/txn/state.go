@@ -1,5 +1,7 @@
 package txn
 
+import "github.com/seedlog/seedlog/core/sometimes"
+
 // State is where a transactional id stands. Source: Kafka's TransactionState; the numbers are on the log.
 //
 //	                 InitProducerId (any but Ongoing, Prepare*)
@@ -76,4 +78,25 @@ func Legal(from, s State) bool {
 		}
 	}
 	return false
+}
+
+// zombie marks in which state a producer is refused that is over.
+func (s State) zombie() {
+	if !sometimes.On {
+		return
+	}
+	switch s {
+	case Empty:
+		sometimes.Hit("txn: a zombie is fenced in Empty")
+	case Ongoing:
+		sometimes.Hit("txn: a zombie is fenced in Ongoing")
+	case PrepareCommit:
+		sometimes.Hit("txn: a zombie is fenced in PrepareCommit")
+	case PrepareAbort:
+		sometimes.Hit("txn: a zombie is fenced in PrepareAbort")
+	case CompleteCommit:
+		sometimes.Hit("txn: a zombie is fenced in CompleteCommit")
+	case CompleteAbort:
+		sometimes.Hit("txn: a zombie is fenced in CompleteAbort")
+	}
 }

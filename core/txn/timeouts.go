@@ -4,6 +4,7 @@ import (
 	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/plant"
+	"github.com/seedlog/seedlog/core/sometimes"
 )
 
 // abortTimedOut aborts the transactions that have been open for longer than their producers asked for.
@@ -16,6 +17,7 @@ func (c *Coordinator) abortTimedOut() {
 		}
 	}
 	for _, e := range late {
+		sometimes.Hit("txn: a transaction times out")
 		x := &timedOut{c: c, id: e.id, at: e.at}
 		if c.mustReplace(e) {
 			c.pids.NextProducerID(x)
@@ -43,6 +45,7 @@ func (x *timedOut) GotProducerID(id int64, code kerr.Code) {
 func (x *timedOut) abort(nextID int64) {
 	e := x.c.ids[x.id]
 	if e == nil || e.at != x.at {
+		sometimes.Hit("txn: a transaction that was to time out has moved on")
 		return
 	}
 	if code := x.c.abort(e, nextID); code != kerr.None {
@@ -65,6 +68,7 @@ func (c *Coordinator) expire() {
 	c.shard.SetOptions(options(c.cfg))
 	for len(recs) > 0 {
 		n := min(len(recs), tombstonesPerBatch)
+		sometimes.Hit("txn: transactional ids expire")
 		if _, code := c.shard.Write("", recs[:n]); code != kerr.None {
 			c.env.Warnf("expired transactional ids stay until the next check: %s", code)
 			return

@@ -282,3 +282,11 @@ func TestAGroupGoesOnFromACommitThatLandsLate(t *testing.T) {
 	require.Empty(t, Check(tell(5).events).Checkers["commit-regression"].Errors)
 	require.NotEmpty(t, Check(tell(4).events).Checkers["commit-regression"].Errors)
 }
+
+// A client that asks another node where the leader is may be sent to one that was deposed, and does not know.
+func TestADeposedLeaderMayListAnEarlierEnd(t *testing.T) {
+	weak := func(meta string) history.Op { return history.Op{Kind: history.Weak, Key: key, Meta: meta} }
+	back := history.Op{Kind: history.ListOffsets, Key: key, Timestamp: -1, Offset: 3}
+	require.NotEmpty(t, Check(good().op(34, history.OK, back).events).Checkers["list-offsets-regression"].Errors)
+	require.Empty(t, Check(good().note(-1, weak("begin")).op(34, history.OK, back).note(-1, weak("end")).events).Checkers["list-offsets-regression"].Errors)
+}

@@ -1,26 +1,30 @@
 package client
 
 import (
+	"reflect"
 	"strconv"
 
 	"github.com/seedlog/seedlog/core/prng"
 	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/sim/coverage"
 	"github.com/seedlog/seedlog/sim/history"
 )
 
 // Shared is what the clients of one run have in common.
 type Shared struct {
-	Rec *history.Recorder
+	Rec  *history.Recorder
+	Seen *coverage.Tally // what clients ask and are told, for coverage; nil: nobody counts
 	// Writers counts the clients that still write. Readers go for the end once it is 0.
 	Writers int
 	// Copying counts the members that still copy what they read; Copied is when there were none any more.
 	Copying int
 	Copied  clock.Time
 	// Nodes is how many brokers there are; 0 counts as 1.
-	Nodes   int
-	healed  bool
-	parts   map[string]int  // by topic: the most partitions that some client has heard of
-	reached map[string]bool // group keys whose end some member stood at after healing
+	Nodes      int
+	healed     bool
+	codeFields map[reflect.Type][]codeField // of answers: where their error codes are
+	parts      map[string]int               // by topic: the most partitions that some client has heard of
+	reached    map[string]bool              // group keys whose end some member stood at after healing
 }
 
 // NewShared makes it for a run.

@@ -172,6 +172,7 @@ func (l *link) ask(req kmsg.Request, low, cap int16, timeout clock.Duration, don
 func (l *link) push(req kmsg.Request, timeout clock.Duration, done func(kmsg.Response, error)) {
 	l.corr++
 	l.buf = l.format.AppendRequest(l.buf[:0], req, l.corr)
+	l.b.sh.asked(req)
 	now := l.b.n.Now()
 	if done != nil {
 		l.pending = append(l.pending, pending{l.corr, req.Key(), now, now.Add(timeout), timeout, req.ResponseKind(), done})
@@ -196,6 +197,7 @@ func (l *link) frame(f []byte) {
 		return
 	}
 	l.answered++
+	l.b.sh.told(p.resp)
 	if len(l.pending) > 0 { // it had to wait for the one before it, which may have been a long fetch
 		l.pending[0].deadline = l.b.n.Now().Add(l.pending[0].timeout)
 	}

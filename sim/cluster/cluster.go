@@ -89,6 +89,8 @@ type Options struct {
 	Trace     io.Writer                       // nil: no text
 	Log       func(node int, l *step.LogLine) // nil: dropped
 	MaxEvents int64                           // 0: DefaultMaxEvents
+	// Died is called when a process ends itself because it cannot go on; it stays down until Start. nil: only a disk's fault may explain it.
+	Died func(node int, text string, code int)
 	// Quorum says that each node has a lane more than its shards, the last: the quorum's actor. It gets no connections.
 	Quorum bool
 }
@@ -117,7 +119,8 @@ type Cluster struct {
 	old       bool          // the plan brings old disks back
 	held      int           // clogs and partitions in force
 	healed    clock.Time
-	harness   string
+	harness   string // what the judge said of the run itself
+	stuck     string // why the run could not go on
 	ended     bool
 	names     []string // of network endpoints
 	shardWho  []engine.Entity

@@ -161,7 +161,16 @@ func (n *Node) crash(power bool, class fault.Class, down clock.Duration) {
 	n.disk.Crash(power)
 	c.net.Die(n.end, power)
 	n.bury()
-	c.eng.After(down, n.who, n, kindRestart, int64(n.life), 0)
+	n.restartIn(down)
+}
+
+// never is when a process that has ended begins again, or a paused one goes on, if somebody else says when.
+const never clock.Duration = -1
+
+func (n *Node) restartIn(down clock.Duration) {
+	if down != never {
+		n.c.eng.After(down, n.who, n, kindRestart, int64(n.life), 0)
+	}
 }
 
 // bury lets go of the shards; their coroutines end.
@@ -213,7 +222,9 @@ func (n *Node) pause(shard int, d clock.Duration, freeze bool) {
 			n.clock.Freeze(n.c.eng.Now())
 		}
 	}
-	n.c.eng.After(d, n.who, n, kindResume, int64(shard), int64(n.life))
+	if d != never {
+		n.c.eng.After(d, n.who, n, kindResume, int64(shard), int64(n.life))
+	}
 }
 
 func (n *Node) resume(shard int, life int64) {
@@ -273,7 +284,7 @@ func (n *Node) stopped() {
 	n.disk.Crash(false)
 	n.c.net.Die(n.end, false)
 	n.bury()
-	n.c.eng.After(n.downFor, n.who, n, kindRestart, int64(n.life), 0)
+	n.restartIn(n.downFor)
 }
 
 // DiskDone is the disk's call.

@@ -29,6 +29,19 @@ const lastLines = 40
 
 // Run executes the plan: safety, healing, liveness, the end.
 func (c *Cluster) Run() *Result {
+	c.Begin()
+	for c.Next() {
+	}
+	r := c.Conclude()
+	for _, n := range c.nodes {
+		n.bury()
+	}
+	return r
+}
+
+// Begin makes the run ready for its first event. Run is Begin, Next until it says no, and Conclude; who looks at what stands between two
+// events calls them himself.
+func (c *Cluster) Begin() {
 	if c.opt.Begin != nil {
 		c.opt.Begin(c)
 	}
@@ -45,8 +58,41 @@ func (c *Cluster) Run() *Result {
 	}
 	c.schedule()
 	c.eng.At(clock.Time(c.plan.SafetyMS*1e6), c.who, c, kindHeal, 0, 0)
-	r := &Result{}
-	c.loop(r)
+}
+
+// Next fires one event. It says no when the run is over: the clients are done after healing, a property is broken, or time or events are over.
+func (c *Cluster) Next() bool {
+	limit := c.opt.MaxEvents
+	if limit == 0 {
+		limit = DefaultMaxEvents
+	}
+	end := c.healed.Add(clock.MS(c.plan.LivenessMS))
+	switch {
+	case c.healed != 0 && (c.done() || c.beyond()):
+		c.recovered = c.eng.Now().Sub(c.healed)
+		return false
+	case c.eng.Events > limit:
+		c.stuck = fmt.Sprintf("more than %d events", limit)
+		return false
+	case c.healed != 0 && c.eng.Next() > end:
+		c.eng.Fail("liveness", fmt.Sprintf("every client done within %d ms of healing", c.plan.LivenessMS), c.waiting())
+		return false
+	}
+	if c.eng.Step() {
+		return true
+	}
+	if c.eng.Failed() == nil && c.healed == 0 {
+		c.stuck = "no event left before healing"
+	}
+	if c.eng.Failed() == nil && c.healed != 0 {
+		c.eng.Fail("liveness", "clients come to an end", "nothing happens any more; "+c.waiting())
+	}
+	return false
+}
+
+// Conclude has the judge's last word of a run that is over, and gives what it came to. The nodes are still there, to be looked at.
+func (c *Cluster) Conclude() *Result {
+	r := &Result{Harness: c.stuck}
 	if c.eng.Failed() == nil && r.Harness == "" && c.opt.Judge != nil {
 		c.verdict(c.opt.Judge.Ended())
 	}
@@ -57,41 +103,7 @@ func (c *Cluster) Run() *Result {
 	r.Violation, r.Trace, r.Virtual = c.eng.Failed(), c.eng.Hash(), c.eng.Now()
 	r.Events, r.Steps, r.Faults = c.eng.Events, c.Steps, c.ledger.Counts()
 	r.Last, r.Recovered, r.Stack = c.eng.Last(lastLines), c.recovered, c.Stack
-	for _, n := range c.nodes {
-		n.bury()
-	}
 	return r
-}
-
-// loop runs until the clients are done after healing, or time or events are over.
-func (c *Cluster) loop(r *Result) {
-	limit := c.opt.MaxEvents
-	if limit == 0 {
-		limit = DefaultMaxEvents
-	}
-	for {
-		end := c.healed.Add(clock.MS(c.plan.LivenessMS))
-		switch {
-		case c.healed != 0 && (c.done() || c.beyond()):
-			c.recovered = c.eng.Now().Sub(c.healed)
-			return
-		case c.eng.Events > limit:
-			r.Harness = fmt.Sprintf("more than %d events", limit)
-			return
-		case c.healed != 0 && c.eng.Next() > end:
-			c.eng.Fail("liveness", fmt.Sprintf("every client done within %d ms of healing", c.plan.LivenessMS), c.waiting())
-			return
-		}
-		if !c.eng.Step() {
-			if c.eng.Failed() == nil && c.healed == 0 {
-				r.Harness = "no event left before healing"
-			}
-			if c.eng.Failed() == nil && c.healed != 0 {
-				c.eng.Fail("liveness", "clients come to an end", "nothing happens any more; "+c.waiting())
-			}
-			return
-		}
-	}
 }
 
 // beyond says whether the judge asks nothing more of the run than that it does not crash, which the safety phase has shown.
@@ -181,6 +193,11 @@ func (c *Cluster) waiting() string {
 func (n *Node) fatal(text string, code int) {
 	c := n.c
 	c.eng.Note(n.who, kindNode, fmt.Sprintf("fatal, code %d: %s", code, text))
+	if c.opt.Died != nil {
+		n.crash(false, fault.P1, never)
+		c.opt.Died(n.index, text, code)
+		return
+	}
 	if !c.ledger.Any(n.index, fault.D2, fault.D3, fault.D4, fault.D5, fault.D7, fault.D8) {
 		c.eng.Fail("fatal", "a node goes on while its disk is sound", fmt.Sprintf("node %d: %s", n.index+1, text))
 		return

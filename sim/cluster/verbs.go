@@ -77,6 +77,27 @@ func (c *Cluster) end(i int) {
 	}
 }
 
+// Acting gives the classes of the faults that are in force, a bit each.
+func (c *Cluster) Acting() (classes uint64) {
+	if c.plan.Swarm.On(fault.C2) { // all through the run
+		classes |= 1 << fault.C2
+	}
+	for i, u := range c.undo {
+		if u != nil && i < len(c.plan.Faults) {
+			classes |= 1 << c.plan.Faults[i].Class
+		}
+	}
+	for _, n := range c.nodes {
+		if n.up && n.paused {
+			classes |= 1 << fault.P2
+		}
+		if n.disk.Faults.StallUntil > c.eng.Now() {
+			classes |= 1 << fault.D6
+		}
+	}
+	return classes
+}
+
 func (c *Cluster) begin(i int) {
 	f := c.played(&c.plan.Faults[i])
 	if f.Node < 0 && c.beginOrder(i, f) {

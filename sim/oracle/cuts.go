@@ -4,7 +4,6 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/seedlog/seedlog/models"
 	"github.com/seedlog/seedlog/sim/history"
 )
 
@@ -15,7 +14,6 @@ type cuts struct {
 	quiet
 	g       *ghosts
 	x       *transactions
-	weak    *models.Windows
 	readers map[int32]*cutReader
 	order   []int32 // readers, by when they were first heard
 	ends    int64   // checks of ends alone
@@ -75,7 +73,7 @@ func (x *cuts) reader(p int32) *cutReader {
 func (x *cuts) Event(e *history.Event) error {
 	for i := range e.Ops {
 		o := &e.Ops[i]
-		if o.Kind == history.TxnCall && o.Meta == "order" && !x.x.excused(o.Want) && !x.weak.Weak(o.Want, o.Timestamp, e.I) && !x.forgotten(o) {
+		if o.Kind == history.TxnCall && o.Meta == "order" && !x.x.excused(o.Want) && !x.g.weak.Weak(o.Want, o.Timestamp, e.I) && !x.forgotten(o) {
 			return fail("txn:order-refused", "transaction of "+o.Key+" in "+o.Want, e.I, "the next batch, all before it are taken", o.Got)
 		}
 		if o.Kind != history.Seen || o.Got == "open" && o.HW < 0 {
@@ -86,7 +84,7 @@ func (x *cuts) Event(e *history.Event) error {
 		}
 		r := x.reader(e.Process)
 		r.takes(x.x, e.I, o)
-		if o.Offset == o.HW && o.HW == o.Start && !x.x.excused(o.Key) && !x.weak.WeakFetch(o.Key, history.NodeName(int(o.Seq)), int64(o.Generation), e.I) {
+		if o.Offset == o.HW && o.HW == o.Start && !x.x.excused(o.Key) && !x.g.behind(e, o) {
 			if err := x.cut(r, e, o); err != nil {
 				return err
 			}

@@ -113,7 +113,7 @@ func (x *exactlyOnce) read(e *history.Event, o *history.Op) error {
 	if _, ok := x.whole[o.Key]; !ok {
 		return nil
 	}
-	x.whole[o.Key], x.since = x.whole[o.Key] || o.Want == "end", clock.Time(o.Timestamp)
+	x.whole[o.Key], x.since = x.whole[o.Key] || o.Want == "end" && !x.g.behind(e, o), clock.Time(o.Timestamp)
 	for _, v := range strings.Fields(o.Meta) {
 		in, ok := x.of[v]
 		if !ok || !x.judged() {

@@ -54,6 +54,12 @@ func (g *ghosts) lagging(e *history.Event, key string) bool {
 	return g.weak.Weak(key, begun, e.I)
 }
 
+// behind says whether what a reader of committed records saw may have come from a node that knew less than others had told: a deposed leader, which may
+// stand at the end of its own log.
+func (g *ghosts) behind(e *history.Event, o *history.Op) bool {
+	return g.weak.WeakFetch(o.Key, history.NodeName(int(o.Seq)), int64(o.Generation), e.I)
+}
+
 // ghost is one partition as clients know it.
 type ghost struct {
 	key       string

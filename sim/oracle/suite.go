@@ -65,13 +65,13 @@ func NewSuite() *Suite {
 	g := &ghosts{byKey: map[string]*ghost{}, open: map[int32][]mark{}}
 	i := &idempotent{}
 	r := &replicas{}
-	x := &transactions{}
+	x := &transactions{g: g}
 	return &Suite{ghosts: g, idempotent: i, exercised: newExercised(g), oracles: []Oracle{
 		i, &recovery{g: g}, &lost{g: g}, &stable{g: g}, &duplicate{g: g}, &dense{g: g}, &highWatermark{g: g}, &crc{}, &logStart{g: g},
 		&commits{g: g}, &owners{g: g}, &producerIDs{}, &exactErrors{g: g}, &answered{}, &prompt{g: g}, &reachEnd{}, &whole{},
 		&candidates{r: r}, &epochs{r: r}, &images{r: r}, &matching{name: "I:I4", r: r}, &quorum{}, &fencing{}, &returns{},
 		newStrong(r), &leaderInISR{r: r}, &superset{r: r}, &fetchers{r: r}, &expansion{r: r}, x, &exactlyOnce{g: g},
-		&cuts{g: g, x: x, weak: &g.weak}, &transfers{x: x}, &promptStable{g: g},
+		&cuts{g: g, x: x}, &transfers{x: x}, &promptStable{g: g},
 	}}
 }
 

@@ -16,6 +16,7 @@ import (
 //	Txn: invoke ──▶ undecided ── ok ──▶ committed;  fail ──▶ aborted;  info ──▶ either, but the same everywhere
 type transactions struct {
 	quiet
+	g      *ghosts
 	of     map[string]*written // by value
 	all    []*written
 	byID   map[string][]*written  // by transactional id, in the order in which they began
@@ -171,8 +172,8 @@ func (x *transactions) excused(key string) bool {
 }
 
 func (x *transactions) read(e *history.Event, o *history.Op) error {
-	last := x.last(e.Process, o)
-	if o.Got == "open" && !x.excused(o.Key) {
+	last := x.last(e, o)
+	if o.Got == "open" && !x.excused(o.Key) && !x.g.behind(e, o) {
 		return fail("txn:hanging", "the last reading of "+o.Key, e.I, "no open transaction once nobody writes", "one from offset "+itoa(o.Offset)+" on")
 	}
 	for _, v := range strings.Fields(o.Meta) {
@@ -196,19 +197,19 @@ func (x *transactions) read(e *history.Event, o *history.Op) error {
 }
 
 // last gives what a last reading found in a partition so far; nil: it is no last reading.
-func (x *transactions) last(reader int32, o *history.Op) map[string]int64 {
+func (x *transactions) last(e *history.Event, o *history.Op) map[string]int64 {
 	if o.Member != "final" {
 		return nil
 	}
-	r := x.lasts[reader]
+	r := x.lasts[e.Process]
 	if r == nil {
 		r = &lastReading{map[string]map[string]int64{}, clock.Time(o.Timestamp), map[string]bool{}}
-		x.lasts[reader] = r
+		x.lasts[e.Process] = r
 	}
 	if r.at[o.Key] == nil {
 		r.at[o.Key] = map[string]int64{}
 	}
-	r.whole[o.Key] = r.whole[o.Key] || o.Want == "end"
+	r.whole[o.Key] = r.whole[o.Key] || o.Want == "end" && !x.g.behind(e, o)
 	return r.at[o.Key]
 }
 

@@ -169,3 +169,10 @@ func TestAProducerOfTheOldProtocolThatMayHaveExpiredMayBeToldToBeginAnew(t *test
 		require.Equal(t, want, st.e != nil, "expire=%s", expire)
 	}
 }
+
+// The last reading of a partition may have been of a leader that was deposed, and did not know: it ends where that one's log does.
+func TestALastReadingOfADeposedLeaderIsNotWhole(t *testing.T) {
+	weak := func(meta string) history.Op { return history.Op{Kind: history.Weak, Key: "x/0", Meta: meta} }
+	require.Error(t, newStage(t).transact(16, "v1", history.OK).last("x/0", "", "").last("x/1", "v1.3", "").end().e)
+	require.NoError(t, newStage(t).transact(16, "v1", history.OK).note(-1, weak("begin")).last("x/0", "", "").note(-1, weak("end")).last("x/1", "v1.3", "").end().e)
+}

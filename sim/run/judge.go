@@ -40,11 +40,12 @@ type Judge struct {
 	repairs int64              // of rotten records, by the brokers themselves
 	whole   *metadata.Image    // one that owes nothing
 	account *account           // nil: no report is wanted
+	phases  *phases
 }
 
 func newJudge(p *plan.Plan) *Judge {
 	j := &Judge{plan: p, suite: oracle.NewSuite()}
-	j.rec = history.NewRecorder(j.now, j.heard)
+	j.rec, j.phases = history.NewRecorder(j.now, j.heard), newPhases(j)
 	return j
 }
 
@@ -88,6 +89,7 @@ func (j *Judge) now() clock.Time {
 
 func (j *Judge) heard(e *history.Event) {
 	j.Events = append(j.Events, e)
+	j.phases.heard(e)
 	if j.view != nil {
 		j.view.limits.heard(e)
 	}
@@ -144,6 +146,7 @@ func (j *Judge) Stepped(node, shard int) error {
 	if j.account != nil {
 		j.account.stepped(node, shard)
 	}
+	j.phases.stepped(node, shard)
 	j.mended(node)
 	err := j.suite.Step(j.view)
 	if shard == j.plan.Shards {
@@ -187,6 +190,7 @@ func (j *Judge) Healing() {
 // covered; after a lying or failed sync it may take anything.
 func (j *Judge) Crashing(node int, power bool) {
 	j.faults()
+	j.phases.crashing(node)
 	// What a lying sync promised and a loss of power took leaves holes anywhere below the recovery point. Without a second replica only a
 	// crash of the broker's own making is still wrong; with one, the copy is in the ledger (verification.md, "What a run may excuse").
 	j.beyond = j.beyond || power && j.lied[node] && j.c.Nodes() == 1

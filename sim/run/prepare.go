@@ -13,6 +13,7 @@ import (
 	"github.com/seedlog/seedlog/sim/bubble"
 	"github.com/seedlog/seedlog/sim/client"
 	"github.com/seedlog/seedlog/sim/cluster"
+	"github.com/seedlog/seedlog/sim/coverage"
 	"github.com/seedlog/seedlog/sim/fault"
 	"github.com/seedlog/seedlog/sim/plan"
 	"github.com/seedlog/seedlog/sim/workload"
@@ -20,8 +21,9 @@ import (
 
 // Run is one run that has been prepared.
 type Run struct {
-	Options cluster.Options
-	Judge   *Judge
+	Options  cluster.Options
+	Judge    *Judge
+	workload *coverage.Tally
 }
 
 // Prepare makes the nodes, clients and judge of a plan.
@@ -41,7 +43,8 @@ func Prepare(p *plan.Plan) (*Run, error) {
 	if operated(p) {
 		set.Clients = append(set.Clients, client.NewOperator(set.Shared))
 	}
-	return &Run{Judge: j, Options: cluster.Options{Quorum: Quorum(p), Factory: factory(p, j.watch), Clients: set.Clients, Judge: j, Begin: j.begin}}, nil
+	set.Shared.Seen = coverage.NewTally()
+	return &Run{Judge: j, workload: set.Shared.Seen, Options: cluster.Options{Quorum: Quorum(p), Factory: factory(p, j.watch), Clients: set.Clients, Judge: j, Begin: j.begin}}, nil
 }
 
 // Quorum says whether a plan's nodes agree through raft. Such a plan has a process of its own.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/sim/cluster"
 	"github.com/seedlog/seedlog/sim/history"
 	"github.com/seedlog/seedlog/sim/oracle"
@@ -44,6 +45,7 @@ func (j *Judge) Starting(node int) error {
 		return nil
 	}
 	p := rehearsalPlan(j.plan, draws.Uint64())
+	defer sometimes.Set(sometimes.Counts()) // what a copy comes to did not happen in the run
 	first := j.c.Aside(node, p, factory(p, nil))
 	if first.Boot(node, rehearsalEvents) != nil {
 		return nil

@@ -102,6 +102,9 @@ func drawTemper(s *prng.Source) temper {
 func (d *Disk) powerLoss(key engine.Key) {
 	src := key.Source()
 	t := drawTemper(&src)
+	if d.Faults.Forgets {
+		t = temper{}
+	}
 	seed := src.Uint64()
 	d.each(func(f *inode) {
 		own := *prng.New(seed ^ uint64(f.id)*0x9e3779b97f4a7c15)

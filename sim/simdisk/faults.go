@@ -21,6 +21,7 @@ type Faults struct {
 	FailSyncs  int        // D2: so many syncs fail, once each, and drop what they covered
 	Lying      bool       // D2: a sync says ok and does nothing
 	Misdirect  int        // D5: so many writes go elsewhere in their file
+	Forgets    bool       // a loss of power takes all that no sync has covered, instead of what is drawn
 }
 
 const boundless = 1 << 50

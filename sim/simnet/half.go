@@ -66,6 +66,9 @@ func (h *Half) Owner() End { return h.owner }
 // Refused says why a dial is over: the other machine is there, and nobody listens.
 func (h *Half) Refused() bool { return h.refused }
 
+// Broken says that the connection has ended otherwise than by the peer's close.
+func (h *Half) Broken() bool { return h.over }
+
 // Peer is the endpoint at the other side.
 func (h *Half) Peer() End { return h.peer.owner }
 

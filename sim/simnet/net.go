@@ -58,10 +58,11 @@ type Net struct {
 	swarm    fault.Swarm
 	ledger   *fault.Ledger
 	hosts    []Host
-	dials    []int64 // by End
-	block    [][]int // [from][to]: how many faults hold bytes back
-	halves   []*Half // by number; nil once both ends are gone
-	live     []*Half // in order of making
+	dials    []int64                   // by End
+	block    [][]int                   // [from][to]: how many faults hold bytes back
+	lag      map[[2]End]clock.Duration // [from, to]: what each piece takes longer
+	halves   []*Half                   // by number; nil once both ends are gone
+	live     []*Half                   // in order of making
 	pieces   []piece
 	free     []int32
 	spare    [][]byte
@@ -101,6 +102,14 @@ func (n *Net) Unblock(from, to End) {
 			n.pump(h)
 		}
 	}
+}
+
+// Lag makes all that goes from one end to another take that much longer from now on; 0 undoes it.
+func (n *Net) Lag(from, to End, d clock.Duration) {
+	if n.lag == nil {
+		n.lag = map[[2]End]clock.Duration{}
+	}
+	n.lag[[2]End{from, to}] = d
 }
 
 // Blocked says whether a Block is in force.

@@ -20,6 +20,7 @@ type piece struct {
 	from *Half
 	b    []byte
 	fin  bool
+	at   clock.Time // when it arrives
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -188,7 +189,7 @@ func (n *Net) cutPiece(h *Half, size int64) int64 {
 
 // leave sends a piece on its way. It arrives after what left before it.
 func (n *Net) leave(h *Half, b []byte, fin bool, late clock.Duration) {
-	d := clock.Duration(h.delay.Between(30, 250))*clock.Microsecond + late
+	d := clock.Duration(h.delay.Between(30, 250))*clock.Microsecond + late + n.lag[[2]End{h.owner, h.peer.owner}]
 	if k, ok := n.knob(fault.N1); ok && h.n1.Permille(k.P) {
 		n.ledger.Hit(fault.N1)
 		d += clock.Duration(engine.Exp(&h.n1, k.A*int64(clock.Millisecond)))
@@ -201,9 +202,9 @@ func (n *Net) leave(h *Half, b []byte, fin bool, late clock.Duration) {
 	if k := len(n.free); k > 0 {
 		i = n.free[k-1]
 		n.free = n.free[:k-1]
-		n.pieces[i] = piece{h, b, fin}
+		n.pieces[i] = piece{h, b, fin, h.last}
 	} else {
-		n.pieces = append(n.pieces, piece{h, b, fin})
+		n.pieces = append(n.pieces, piece{h, b, fin, h.last})
 	}
 	h.flying += int64(len(b))
 	h.pieces++

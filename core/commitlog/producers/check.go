@@ -4,6 +4,7 @@ import (
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/io/clock"
 )
 
@@ -37,19 +38,24 @@ func (t *Table) CheckVerified(v records.View, g Guard) Verdict {
 	e := t.byID[v.ProducerID()]
 	if e != nil {
 		if b, ok := e.duplicate(v); ok && !plant.On(plant.I1) {
+			sometimes.Hit("producers: a batch is a duplicate")
+			sometimes.If(b.LastOffset < t.Start, "producers: a duplicate's original has been deleted")
 			return t.repeat(b)
 		}
 		if v.ProducerEpoch() < e.Epoch {
+			sometimes.Hit("producers: a zombie's batch is refused by its epoch")
 			return Verdict{Code: kerr.InvalidProducerEpoch}
 		}
 	}
 	if v.IsTransactional() && t.unverified(v.ProducerID(), v.ProducerEpoch(), g) {
+		sometimes.Hit("producers: a batch of a transaction is not verified")
 		return Verdict{Code: kerr.InvalidTxnState}
 	}
 	if t.misplaced(v, e) {
 		return Verdict{Code: kerr.OutOfOrderSequenceNumber}
 	}
 	if e == nil {
+		sometimes.If(sometimes.On && v.BaseSequence() > 0, "producers: a producer that is not known goes on in the midst")
 		return Verdict{}
 	}
 	if c := e.inOrder(v); c != kerr.None {
@@ -73,7 +79,9 @@ func (e *Entry) inOrder(v records.View) kerr.Code {
 	if !known && plant.On(plant.I4) {
 		return kerr.OutOfOrderSequenceNumber
 	}
+	sometimes.If(sometimes.On && known && last.LastSeq == 1<<31-1 && v.BaseSequence() == 0, "producers: sequence numbers wrap")
 	if !follows(last.LastSeq, v.BaseSequence()) {
+		sometimes.Hit("producers: a batch is out of order")
 		return kerr.OutOfOrderSequenceNumber
 	}
 	return kerr.None

@@ -4,6 +4,7 @@ import (
 	"github.com/seedlog/seedlog/core/list"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/io/clock"
 )
 
@@ -201,8 +202,10 @@ func (t *Table) Expire(now clock.Wall, expiryMS int64) int {
 	t.expireVerifications(now, expiryMS)
 	n := 0
 	for e := t.oldest; e != nil && int64(now-e.Seen) >= expiryMS; {
+		sometimes.If(e.TxnFirstOffset >= 0, "producers: a producer would expire, and its transaction is open")
 		next := e.newer
 		if e.TxnFirstOffset < 0 || plant.On(plant.T3) {
+			sometimes.Hit("producers: a producer expires")
 			t.remove(e)
 			n++
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/seedlog/seedlog/core/list"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/io/clock"
 )
 
@@ -122,9 +123,11 @@ func (t *Table) CheckMarker(producerID int64, epoch int16, coordinatorEpoch int3
 	}
 	again := epoch == e.Epoch && (version < 2 || e.TxnFirstOffset < 0)
 	if epoch <= e.Epoch && !again {
+		sometimes.Hit("producers: a late marker is refused")
 		return kerr.InvalidProducerEpoch
 	}
 	if e.CoordinatorEpoch > coordinatorEpoch {
+		sometimes.Hit("producers: a marker of a deposed coordinator is refused")
 		return kerr.TransactionCoordinatorFenced
 	}
 	return kerr.None
