@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test overlay lint sim plans trace debug check twice mutants canary bench race fuzz jepsen gen fmt clean FORCE
+.PHONY: help build test overlay lint sim plans figures trace debug check twice mutants canary bench race fuzz jepsen gen fmt clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,11 +49,14 @@ overlay: build/overlay/overlay.json ## the tests of what repeats only with the o
 lint: build/lint ## the core is pure, imports point down, files and functions are small
 	@exec build/lint .
 
-sim: $(if $(MUTANT),build/sim-mutants,build/sim) ## SEED=n one seed; else new seeds for SECS=n; NODES=1|3|5 PLAN=f FLUSH=ack|os MUTANT=P9 JOBS=n OUT=dir; REPORT=f.html of one seed, AGAINST=g.jsonl
+sim: $(if $(MUTANT),build/sim-mutants,build/sim) ## SEED=n one seed; else new seeds for SECS=n; NODES=1|3|5 PLAN=f FLUSH=ack|os MUTANT=P9 JOBS=n OUT=dir; REPORT=f.html of one seed, AGAINST=g.jsonl, BOARD=MUTANTS.md
 	@exec $< run
 
 plans: build/sim ## every plan that is kept: all pass
 	@exec build/sim plans -jobs $$(nproc)
+
+figures: build/sim ## RELEASE=0.1 FROM=f, what make sim SECS=n printed: kept in SEEDS.jsonl and added up in SEEDS.md
+	@exec build/sim figures $(FROM)
 
 trace: build/sim ## SEED=n, one line an event
 	@exec build/sim trace $(SEED)

@@ -21,7 +21,6 @@ type Config struct {
 	Nemesis  []string      // kinds of fault; empty: all
 	Flush    string        // ack or os; kafka has only its own
 	Loopback bool          // no namespaces, though the machine would permit them
-	Trusting bool          // readers do not ask a new leader where its predecessor's epoch ended (KIP-320)
 	Out      string        // folder
 	Replay   string        // the command that repeats it
 	Say      func(format string, args ...any)

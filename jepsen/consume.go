@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
-	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/seedlog/seedlog/sim/history"
 )
@@ -29,11 +27,6 @@ func (w *world) newReader(role, topic string, parts int, more ...kgo.Opt) (*read
 		from[int32(p)] = kgo.NewOffset().At(0)
 	}
 	opts := []kgo.Opt{kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}), kgo.FetchMaxWait(200 * time.Millisecond), kgo.ConsumeResetOffset(kgo.NoResetOffset())}
-	if w.c.cfg.Trusting {
-		v := kversion.Stable()
-		v.SetMaxKeyVersion(int16(kmsg.Metadata), 6) // the last without leader epochs
-		opts = append(opts, kgo.MaxVersions(v))
-	}
 	var err error
 	if r.cl, err = w.c.client(append(opts, more...)...); err == nil {
 		w.atEnd(r.cl.Close)

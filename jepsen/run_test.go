@@ -43,7 +43,7 @@ func short(t *testing.T, workload string, kinds ...string) *Run {
 	}
 	t.Parallel()
 	r, err := Start(context.Background(), &Config{System: Seedlog, Broker: program, Nodes: 3, Time: 4 * time.Second, Seed: 1, Workload: workload, Nemesis: kinds, Flush: "ack",
-		Loopback: true, Trusting: true, Out: t.TempDir(), Say: t.Logf})
+		Loopback: true, Out: t.TempDir(), Say: t.Logf})
 	require.NoError(t, err)
 	return r
 }

@@ -1,11 +1,8 @@
 package models
 
 import (
-	"fmt"
 	"sort"
 	"time"
-
-	"github.com/anishathalye/porcupine"
 
 	"github.com/seedlog/seedlog/sim/history"
 )
@@ -29,6 +26,7 @@ type Result struct {
 	Strong  int     `json:"strong_reads,omitempty"`
 	Weak    int     `json:"weak_reads,omitempty"`
 	Detail  string  `json:"detail,omitempty"`
+	Window  *Window `json:"-"` // of an Illegal that a search found
 }
 
 // Options of Check.
@@ -106,61 +104,4 @@ func keys(m map[string][]Call) []string {
 	}
 	sort.Strings(ks)
 	return ks
-}
-
-// search runs porcupine over windows of ops that no operation spans. next gives the model for a window that starts after `done`
-// operations; ops are sorted by Call.
-func search(ops []porcupine.Operation, timeout time.Duration, next func(before []porcupine.Operation) porcupine.Model) (Verdict, string) {
-	sort.SliceStable(ops, func(i, j int) bool { return ops[i].Call < ops[j].Call })
-	start, end := 0, int64(-1)
-	for i := range ops {
-		if i-start >= windowOps && ops[i].Call > end {
-			if v, d := window(ops[start:i], timeout, next(ops[:start])); v != OK {
-				return v, d
-			}
-			start = i
-		}
-		end = max(end, ops[i].Return)
-	}
-	return window(ops[start:], timeout, next(ops[:start]))
-}
-
-func window(ops []porcupine.Operation, timeout time.Duration, m porcupine.Model) (Verdict, string) {
-	if len(ops) == 0 {
-		return OK, ""
-	}
-	switch porcupine.CheckOperationsTimeout(m, ops, timeout) {
-	case porcupine.Ok:
-		return OK, ""
-	case porcupine.Unknown:
-		return Unchecked, fmt.Sprintf("no answer within %v over %d operations from event %d", timeout, len(ops), ops[0].Call)
-	}
-	return Illegal, blame(ops, timeout, m)
-}
-
-// blame finds the operation whose completion makes the window illegal: the shortest prefix, by return, that has no explanation.
-func blame(ops []porcupine.Operation, timeout time.Duration, m porcupine.Model) string {
-	byReturn := append([]porcupine.Operation(nil), ops...)
-	sort.SliceStable(byReturn, func(i, j int) bool { return byReturn[i].Return < byReturn[j].Return })
-	n := sort.Search(len(byReturn), func(n int) bool {
-		return porcupine.CheckOperationsTimeout(m, prefix(byReturn, n+1), timeout) == porcupine.Illegal
-	})
-	if n == len(byReturn) {
-		return fmt.Sprintf("illegal between events %d and %d", ops[0].Call, byReturn[n-1].Return)
-	}
-	o := byReturn[n]
-	return fmt.Sprintf("no order explains %s (events %d to %d)", m.DescribeOperation(o.Input, o.Output), o.Call, o.Return)
-}
-
-// prefix is the history as it stood when the n-th operation returned: what was called later is absent, what was still open may have
-// taken effect, so it stays with its output and an open end.
-func prefix(byReturn []porcupine.Operation, n int) []porcupine.Operation {
-	cut := byReturn[n-1].Return
-	var p []porcupine.Operation
-	for i, o := range byReturn {
-		if i < n || o.Call < cut {
-			p = append(p, o)
-		}
-	}
-	return p
 }

@@ -75,12 +75,12 @@ func CheckLog(key string, calls []Call, ex []excuse, opt Options) Result {
 			c.limit = c.highest(calls, licence{opt.Copies, opt.ProducersExpire})
 		}
 		if why == "" {
-			r.Verdict, why = c.check(seg, opt, &r)
-		} else {
-			r.Verdict = Illegal
+			why = c.check(seg, opt, &r)
+		}
+		if why != "" {
+			r.Verdict, r.Detail = Illegal, why
 		}
 		if r.Verdict != OK {
-			r.Detail = why
 			return r
 		}
 		if i < len(ex) {
@@ -294,7 +294,8 @@ func (c *content) sameInstance(offset int64) bool {
 	return n < len(c.insts) && c.insts[n].base < offset
 }
 
-func (c *content) check(calls []Call, opt Options, r *Result) (Verdict, string) {
+// check lets porcupine look for an order, and leaves its verdict in r; why: an operation contradicts the content already.
+func (c *content) check(calls []Call, opt Options, r *Result) (why string) {
 	var ops []porcupine.Operation
 	for i, inst := range c.insts {
 		ops = append(ops, porcupine.Operation{Input: &logOp{kind: logAppend, n: i, what: fmt.Sprintf("append [%d,%d)", inst.base, inst.end)}, Call: inst.call, Return: inst.ret})
@@ -302,14 +303,14 @@ func (c *content) check(calls []Call, opt Options, r *Result) (Verdict, string) 
 	for i := range calls {
 		op, why := c.observe(&calls[i], opt, r)
 		if why != "" {
-			return Illegal, why
+			return why
 		}
 		if op != nil {
 			ops = append(ops, porcupine.Operation{ClientId: int(calls[i].Process), Input: op, Call: calls[i].Call, Return: calls[i].Return})
 		}
 	}
 	r.Ops += len(ops)
-	return search(ops, opt.Timeout, func(before []porcupine.Operation) porcupine.Model {
+	r.search(ops, opt.Timeout, func(before []porcupine.Operation) porcupine.Model {
 		n := 0
 		for i := range before {
 			if before[i].Input.(*logOp).kind == logAppend {
@@ -318,6 +319,7 @@ func (c *content) check(calls []Call, opt Options, r *Result) (Verdict, string) 
 		}
 		return logModel(n)
 	})
+	return ""
 }
 
 // weak says that the call's answer may lag.

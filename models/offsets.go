@@ -129,7 +129,7 @@ func CheckOffsets(key string, calls, joined []Call, ex []excuse, opt Options) Re
 		ops = append(ops, porcupine.Operation{Input: &registerOp{kind: registerForget, what: "a loss that the ledger excuses"}, Call: x.At, Return: x.At})
 	}
 	r := Result{Model: "M3", Key: key, Ops: len(ops), Strong: strong, Weak: weak}
-	r.Verdict, r.Detail = window(sorted(ops), opt.Timeout, registerModel(opt.OffsetsExpire))
+	r.window(sorted(ops), opt.Timeout, registerModel(opt.OffsetsExpire))
 	return r
 }
 

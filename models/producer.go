@@ -213,7 +213,7 @@ func CheckProducers(key string, calls []Call, ex []excuse, opt Options) []Result
 			ops = append(ops, porcupine.Operation{Input: &producerOp{forget: true, what: "a loss that the ledger excuses"}, Call: x.At, Return: x.At})
 		}
 		r := Result{Model: "M2", Key: fmt.Sprintf("%s pid=%d", key, p), Ops: len(ops)}
-		r.Verdict, r.Detail = window(sorted(ops), opt.Timeout, producerModel(opt.ProducersExpire))
+		r.window(sorted(ops), opt.Timeout, producerModel(opt.ProducersExpire))
 		results = append(results, r)
 	}
 	return results
@@ -241,6 +241,6 @@ func producerOperation(k *Call, seen sightings) porcupine.Operation {
 			op.maybe, op.offset = true, history.NoOffset
 		}
 	}
-	op.what = fmt.Sprintf("send epoch=%d sequence=%d n=%d: offset %d %s%s", op.epoch, op.first, op.n, op.offset, k.Type, k.Err)
+	op.what = fmt.Sprintf("send epoch=%d sequence=%d n=%d: offset %d %s", op.epoch, op.first, op.n, op.offset, outcome(k))
 	return porcupine.Operation{ClientId: int(k.Process), Input: op, Call: k.Call, Return: ret}
 }

@@ -321,7 +321,7 @@ func checkTransactional(id string, first txnState, calls []Call, opt Options) Re
 	for i := range calls {
 		k := &calls[i]
 		op := &txnOp{call: k.Op.Meta, old: k.Op.Member == "old", pid: k.Op.PID, epoch: k.Op.Epoch, toPID: k.Op.Offset, toEpoch: int16(k.Op.Generation), unknown: k.Type == history.Info}
-		op.what = fmt.Sprintf("%s by %d/%d: %s%s %d/%d", op.call, op.pid, op.epoch, k.Type, k.Err, op.toPID, op.toEpoch)
+		op.what = fmt.Sprintf("%s by %d/%d: %s %d/%d", op.call, op.pid, op.epoch, outcome(k), op.toPID, op.toEpoch)
 		ret := k.Return
 		switch {
 		case k.Type == history.Fail && opt.weakTxn(id, k.Call, k.Return):
@@ -339,9 +339,12 @@ func checkTransactional(id string, first txnState, calls []Call, opt Options) Re
 		ops = append(ops, porcupine.Operation{ClientId: int(k.Process), Input: op, Call: k.Call, Return: ret})
 	}
 	r.Ops = len(ops)
-	r.Verdict, r.Detail = window(sorted(ops), opt.Timeout, txnModel(first))
+	r.window(sorted(ops), opt.Timeout, txnModel(first))
 	return r
 }
+
+// outcome says how a call ended.
+func outcome(k *Call) string { return strings.TrimSpace(k.Type.String() + " " + k.Err) }
 
 // weakTxn says that the coordinator of a transactional id may have been one that was deposed.
 func (o *Options) weakTxn(id string, call, ret int64) bool {

@@ -29,7 +29,7 @@ func env(name, otherwise string) string {
 
 func run() int {
 	cfg := &jepsen.Config{Say: func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }}
-	var secs, nodes, seed, kinds, loopback, trusting string
+	var secs, nodes, seed, kinds, loopback string
 	flag.StringVar(&cfg.System, "system", env("SYSTEM", jepsen.Seedlog), "seedlog or kafka")
 	flag.StringVar(&cfg.Broker, "broker", env("BROKER", "build/broker"), "seedlog's program")
 	flag.StringVar(&cfg.Peer, "peer", os.Getenv("PEER"), "the folder of kafka-peer")
@@ -42,12 +42,11 @@ func run() int {
 	flag.StringVar(&seed, "seed", os.Getenv("SEED"), "of the generators and the nemesis; empty: a new one")
 	flag.StringVar(&kinds, "nemesis", os.Getenv("NEMESIS"), "some of "+strings.Join(jepsen.Kinds(), ",")+"; empty: all")
 	flag.StringVar(&loopback, "loopback", os.Getenv("LOOPBACK"), "1: no namespaces")
-	flag.StringVar(&trusting, "trusting", os.Getenv("TRUSTING"), "1: readers do not ask new leaders where their predecessors' epochs ended")
 	flag.Parse()
 	if err := read(cfg, secs, nodes, seed, kinds); err != nil {
 		return fail(err)
 	}
-	cfg.Loopback, cfg.Trusting = loopback == "1", trusting == "1"
+	cfg.Loopback = loopback == "1"
 	cfg.Replay = fmt.Sprintf("make jepsen SYSTEM=%s WORKLOAD=%s NODES=%d SECS=%d SEED=%d FLUSH=%s NEMESIS=%s", cfg.System, cfg.Workload, cfg.Nodes, int(cfg.Time.Seconds()), cfg.Seed, cfg.Flush, kinds)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

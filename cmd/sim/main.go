@@ -1,7 +1,7 @@
 // Command sim runs the simulator: one seed, new seeds until time is over, a plan's file; it checks histories, shows traces and kills mutants.
 //
 //	sim run [-seed n] [-plan f] [-nodes 1|3|5] [-faults N1,P2] [-flush ack|os] [-mutant P1] [-secs n] [-jobs n] [-out dir] [-system broker|toy|quorum]
-//	sim run -seed n -report F.html [-against G.jsonl]   one run, and a report of it
+//	sim run -seed n -report F.html [-against G.jsonl] [-board MUTANTS.md]   one run, and a report of it
 //	sim run [-seeds 1-60,77] [-n 60]   these seeds, and as many new ones, instead of new ones for -secs
 //	sim plans [PLAN.json…]  the plans that are kept: all must pass
 //	sim trace SEED       one line an event
@@ -10,6 +10,7 @@
 //	sim coverage LINES.jsonl…   what the runs whose lines these files hold have reached together, for people
 //	sim twice [SEED…]    each seed in two fresh processes: the traces' hashes must be equal
 //	sim mutants [-only P1,P2] [-nodes 3] [-seed n] [-keep] [-page]
+//	RELEASE=0.1 sim figures LINES.jsonl…   the summaries that these files hold, added to SEEDS.jsonl and its page
 //
 // Flags default to the environment: SEED, PLAN, NODES, FAULTS, FLUSH, MUTANT, SECS, JOBS, OUT, SYSTEM, ONLY. Standard output is for machines: one JSON line a seed.
 // Exit codes: 0 all passed, 1 a property is broken, 2 the harness failed.
@@ -56,6 +57,7 @@ type options struct {
 	limit  int      // seconds a run may take
 
 	report  string // run: a file, FILE.html; its twin is FILE.jsonl
+	board   string // run: the scoreboard of mutants that a report is to show
 	against string // run: the twin of another run's report
 
 	serve   bool   // debug: this process holds one run of a session's plan
@@ -99,6 +101,8 @@ func dispatch(cmd string, args []string) int {
 		return plans(o, rest)
 	case "mutants":
 		return mutants(o)
+	case "figures":
+		return keepFigures(os.Getenv("RELEASE"), rest)
 	}
 	return fail(fmt.Errorf("unknown command %q; use run, twice, trace, debug, check, coverage, plans or mutants", cmd))
 }
@@ -129,6 +133,7 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	f.IntVar(&o.limit, "limit", number("LIMIT", 300), "how long one run may take, in seconds: more is a hang, unless others have the processors")
 	f.StringVar(&o.report, "report", os.Getenv("REPORT"), "run: the HTML file that a report of the one run goes to; its twin of JSON lines stands beside it")
 	f.StringVar(&o.against, "against", os.Getenv("AGAINST"), "run: the .jsonl of another run's report, to show the difference in this one")
+	f.StringVar(&o.board, "board", os.Getenv("BOARD"), "run: the scoreboard of mutants ("+mutant.PageName+"), to show it in the report")
 	f.StringVar(&o.outcome, "outcome", "", "run: a file for what the plan came to, instead of a story; for processes that run plans in others")
 	f.BoolVar(&o.serve, "serve", false, "debug: hold one run, and answer a session's requests; for processes that sessions start")
 	if err := f.Parse(args); err != nil {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seedlog/seedlog/core/sometimes"
 	"github.com/seedlog/seedlog/sim/mutant"
 	"github.com/seedlog/seedlog/sim/report"
 )
@@ -31,6 +32,28 @@ func (o *options) observe(s *subject) error {
 // resembling is how many bugs of the catalogue a report names.
 const resembling = 5
 
+// resembles gives the bugs of the catalogue that the run is like, with what it has in common with each.
+func resembles(r *report.Run, faults map[string]int64) (bugs []report.Bug) {
+	s := mutant.Signs{Property: r.Violation.Property, Nodes: r.Nodes, Flush: r.Flush, Faults: faults}
+	for i := range r.Parts {
+		s.Elections = s.Elections || len(r.Parts[i].Leaders) > 1
+	}
+	for i := range r.Ops {
+		s.Transactions = s.Transactions || strings.HasPrefix(r.Ops[i].F, "txn")
+	}
+	for _, l := range mutant.Resembling(&s, resembling) {
+		b := report.Bug{Mutant: "m:" + l.Name, Text: l.Bug, Signs: "is expected to break this property"}
+		if l.First {
+			b.Signs = "broke this property first when it was put back"
+		}
+		for i, c := range l.Present {
+			b.Signs += map[bool]string{true: "; needs, as here, ", false: ", "}[i == 0] + report.FaultName(c)
+		}
+		bugs = append(bugs, b)
+	}
+	return bugs
+}
+
 // writeReport writes the page and its twin, and notes in the line where the page is. It holds nothing of this machine or of the time it took.
 func (o *options) writeReport(out *outcome) error {
 	if o.report == "" {
@@ -41,10 +64,11 @@ func (o *options) writeReport(out *outcome) error {
 	if m, ok := mutant.Find(o.mutant); ok {
 		r.Bug = m.Bug
 	}
+	if c := out.line.Coverage; c != nil {
+		r.Met, r.Marks = c.Matrix, marks(c.Marks)
+	}
 	if v := r.Violation; v != nil {
-		for _, m := range mutant.Resembling(v.Property, o.mutant, out.line.Nodes > 1, resembling) {
-			r.Resembles = append(r.Resembles, report.Bug{Mutant: "m:" + m.Name, Text: m.Bug})
-		}
+		r.Resembles = resembles(r, out.res.Faults)
 	}
 	var against *report.Difference
 	if o.against != "" {
@@ -54,6 +78,13 @@ func (o *options) writeReport(out *outcome) error {
 		}
 		against = r.Compare(other)
 	}
+	if o.board != "" {
+		page, err := os.ReadFile(o.board)
+		if err != nil {
+			return err
+		}
+		r.Board = boardOf(string(page))
+	}
 	if err := os.MkdirAll(filepath.Dir(o.report), 0o755); err != nil {
 		return fmt.Errorf("make the report's directory: %w", err)
 	}
@@ -62,6 +93,29 @@ func (o *options) writeReport(out *outcome) error {
 	}
 	out.line.Report = o.report
 	return nil
+}
+
+// marks adds those that were never passed, in a build that has marks.
+func marks(passed map[string]int64) map[string]int64 {
+	if !sometimes.On {
+		return nil
+	}
+	all := map[string]int64{}
+	for _, name := range sometimes.Names {
+		all[name] = passed[name]
+	}
+	return all
+}
+
+// boardOf reads the scoreboard of mutants, in the order of the catalogue.
+func boardOf(page string) (rows []report.Row) {
+	own, _ := mutant.Rows(page)
+	for _, m := range mutant.All() {
+		if cells := strings.Split(own[m.Name], "|"); len(cells) > 3 {
+			rows = append(rows, report.Row{What: "m:" + m.Name, Here: m.Bug, There: strings.TrimSpace(cells[3])})
+		}
+	}
+	return rows
 }
 
 // twinOf is the file beside a report's page.
@@ -75,7 +129,7 @@ func (o *options) reportPlan(file string) (page string) {
 	}
 	page = strings.TrimSuffix(file, ".plan.json") + ".report.html"
 	cmd := exec.Command(os.Args[0], "run", "-plan", file, "-report", page, "-outcome", os.DevNull, "-mutant", o.mutant, "-system", o.system, "-limit", strconv.Itoa(o.limit), "-flush", "", "-seed", "")
-	cmd.Env = append(os.Environ(), "PLAN=", "SEED=", "LOGS=", "REPORT=", "AGAINST=")
+	cmd.Env = append(os.Environ(), "PLAN=", "SEED=", "LOGS=", "REPORT=", "AGAINST=", "BOARD=")
 	os.Remove(page)
 	if cmd.Run() == nil { // it fails, so a pass is no repetition
 		return ""

@@ -106,8 +106,7 @@ func Check(events []*history.Event) *Results {
 		r.Valid = r.Found == 0 || c.legal
 		res.Checkers[c.name] = r
 	}
-	for _, m := range models.Check(events, models.Options{ProducersExpire: x.facts.ProducersExpire, OffsetsExpire: x.facts.OffsetsExpire, Copies: x.facts.Copies,
-		TxnPartitions: x.facts.TxnPartitions, FirstEpoch: int16(x.facts.FirstEpoch)}) {
+	for _, m := range models.Check(events, x.facts.options()) {
 		res.model(m)
 	}
 	for _, r := range res.Checkers {
@@ -120,6 +119,22 @@ func Check(events []*history.Event) *Results {
 		res.Valid = "unknown"
 	}
 	return res
+}
+
+// options are what models have to know of a run.
+func (f *Facts) options() models.Options {
+	return models.Options{ProducersExpire: f.ProducersExpire, OffsetsExpire: f.OffsetsExpire, Copies: f.Copies, TxnPartitions: f.TxnPartitions, FirstEpoch: int16(f.FirstEpoch)}
+}
+
+// Unordered gives what the models say of the keys of which no order explains the history, as far as it goes: what is open may still take effect.
+func Unordered(events []*history.Event) (all []models.Result) {
+	facts := newIndex(events).facts
+	for _, m := range models.Check(events, facts.options()) {
+		if m.Verdict == models.Illegal {
+			all = append(all, m)
+		}
+	}
+	return all
 }
 
 func (res *Results) model(m models.Result) {

@@ -194,33 +194,3 @@ func ofClients() []Mutant {
 			Hints: Hints{Flush: "ack", Classes: []string{"F:D1", "F:D6"}, Workload: workload.Hints{Focus: "storage"}}},
 	}
 }
-
-// Resembling gives the bugs of the catalogue that may break a property, at most n: that of the run itself first, then those that are expected to break
-// few others. Those of several brokers are left out where there is one.
-func Resembling(property, own string, several bool, n int) []Mutant {
-	var like []Mutant
-	for _, m := range All() {
-		if m.Name == own || m.System == "" && (several || m.Hints.Nodes <= 1) && m.Expects(property) {
-			like = append(like, m)
-		}
-	}
-	slices.SortStableFunc(like, func(a, b Mutant) int {
-		if a.Name == own || b.Name == own {
-			return cmp.Compare(sign(b.Name == own), sign(a.Name == own))
-		}
-		return cmp.Or(cmp.Compare(a.rank(property), b.rank(property)), cmp.Compare(len(a.Oracles), len(b.Oracles)))
-	})
-	return like[:min(n, len(like))]
-}
-
-// rank is where the property stands among those that the bug is expected to break.
-func (m *Mutant) rank(property string) int {
-	return slices.IndexFunc(m.Oracles, func(o string) bool { return strings.HasPrefix(property, o) })
-}
-
-func sign(is bool) int {
-	if is {
-		return 1
-	}
-	return 0
-}

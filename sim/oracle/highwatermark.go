@@ -68,11 +68,11 @@ func (w *highWatermark) Step(v View) error {
 		}
 		w.checks++
 		if p.Start > p.HW && p.HW >= 0 || p.HW > p.End || ack && p.HW > p.Synced {
-			return fail(w.Name(), fmt.Sprintf("node %d %s/%d", node, p.Topic, p.Partition), -1, "start <= high watermark <= "+ceiling(ack),
+			return fail(w.Name(), fmt.Sprintf("node %d %s/%d", node+1, p.Topic, p.Partition), -1, "start <= high watermark <= "+ceiling(ack),
 				fmt.Sprintf("start %d, high watermark %d, synced %d, end %d", p.Start, p.HW, p.Synced, p.End))
 		}
 		if h := w.g.byKey[keyOf(p)]; h != nil && v.Nodes() == 1 && p.HW < h.exposed {
-			return fail(w.Name(), fmt.Sprintf("node %d %s", node, h.key), -1, "offsets up to "+itoa(h.exposed)+" exposed", "high watermark "+itoa(p.HW))
+			return fail(w.Name(), fmt.Sprintf("node %d %s", node+1, h.key), -1, "offsets up to "+itoa(h.exposed)+" exposed", "high watermark "+itoa(p.HW))
 		}
 		return nil
 	})

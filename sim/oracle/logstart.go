@@ -54,7 +54,7 @@ func (l *logStart) Step(v View) error {
 			return nil
 		}
 		l.checks++
-		what := fmt.Sprintf("node %d %s log start", node, h.key)
+		what := fmt.Sprintf("node %d %s log start", node+1, h.key)
 		switch {
 		case p.Start > h.asked && !h.retains:
 			return fail(l.Name(), what, -1, "nothing deleted above "+itoa(h.asked), itoa(p.Start))

@@ -95,7 +95,7 @@ func (l *lost) log(v View, node int, when string, p *Partition, limit int64) err
 	ok := v.ReadBack(node, p.Topic, p.Partition, from, func(batch []byte) bool {
 		recs, end, bad := client.ReadBatches(batch, from)
 		if bad != "" {
-			err = fail(l.Name(), fmt.Sprintf("node %d %s %s", node, h.key, when), -1, "whole batches", bad)
+			err = fail(l.Name(), fmt.Sprintf("node %d %s %s", node+1, h.key, when), -1, "whole batches", bad)
 			return false
 		}
 		for _, r := range recs {
@@ -129,7 +129,7 @@ func (l *lost) compare(h *ghost, node int, when string, next int64, r history.Re
 	}
 	l.checks++
 	if c.value != r.Value {
-		return fail(l.Name(), fmt.Sprintf("node %d %s offset %d %s", node, h.key, r.Offset, when), -1, c.value, r.Value)
+		return fail(l.Name(), fmt.Sprintf("node %d %s offset %d %s", node+1, h.key, r.Offset, when), -1, c.value, r.Value)
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func (l *lost) missing(h *ghost, node int, when string, from, to int64) error {
 	for o := from; o < to && o < int64(len(h.cells)); o++ {
 		if c := &h.cells[o]; c.known {
 			l.checks++
-			return fail(l.Name(), fmt.Sprintf("node %d %s offset %d %s", node, h.key, o, when), -1, fmt.Sprintf("%v (acked %v, read %v)", c.value, c.acked, c.read), "nothing")
+			return fail(l.Name(), fmt.Sprintf("node %d %s offset %d %s", node+1, h.key, o, when), -1, fmt.Sprintf("%v (acked %v, read %v)", c.value, c.acked, c.read), "nothing")
 		}
 	}
 	return nil

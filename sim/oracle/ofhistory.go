@@ -13,7 +13,7 @@ import (
 // ofHistory are the oracles of transactions: what they need to see is in a history, also in one of real processes.
 func ofHistory() *Suite {
 	g := &ghosts{byKey: map[string]*ghost{}, open: map[int32][]mark{}}
-	x := &transactions{}
+	x := &transactions{g: g}
 	return &Suite{ghosts: g, idempotent: &idempotent{}, exercised: newExercised(g), oracles: []Oracle{x, &exactlyOnce{g: g}, &cuts{g: g, x: x}, &transfers{x: x}}}
 }
 

@@ -225,7 +225,7 @@ func (r *recovery) cameBack(v View, node int, m *nodeMemory) error {
 	}
 	sort.Strings(gone)
 	r.checks++
-	return fail(r.Name(), fmt.Sprintf("node %d %s recovered", node, gone[0]), -1, "a log with end "+itoa(m.last[gone[0]].End), "no log")
+	return fail(r.Name(), fmt.Sprintf("node %d %s recovered", node+1, gone[0]), -1, "a log with end "+itoa(m.last[gone[0]].End), "no log")
 }
 
 // compare looks at a log that came back. A single broker's own topics may have grown before it serves, and others by the markers that its transaction coordinators

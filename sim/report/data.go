@@ -13,7 +13,14 @@ type Run struct {
 	Roles     []Role       // of clients
 	Ops       []Op         // in the order of their begins
 	Messages  []Message    // the last ones, in the order in which they were sent
+	Copies    []Copy       // of the violation's partition, in the order of their times
+	Windows   []Window     // what the models found no order for
+	Grids     []Grid       // by key
+	Near      []Near       // the records around that of which the violation speaks
 	Resembles []Bug
+	Marks     map[string]int64 // rare things that happened, by their names in the core; nil: none are counted
+	Met       map[string]int64 // how often a class of fault acted in a phase, as "F:D1/recovery"; nil: that was not counted
+	Board     []Row            // the scoreboard of mutants, if it was asked for
 	Changes   map[string]int64 // counts of what the cluster did: elections, restarts, …
 	Cut       map[string]int64 // what is not in here because it would be too much, by what it is
 }
@@ -54,7 +61,10 @@ type Violation struct {
 	At       int64    `json:"at_ns"`
 	Was      string   `json:"was"` // what should have been
 	Is       string   `json:"is"`
-	Key      string   `json:"key,omitempty"` // the partition it speaks of, if it names one
+	Key      string   `json:"key,omitempty"`    // the partition it speaks of, if it names one
+	Offset   int64    `json:"offset,omitempty"` // of the record there that it speaks of, if Record
+	Record   bool     `json:"record,omitempty"`
+	Shown    int64    `json:"shown_ns,omitempty"` // when what is wrong was there to be seen, if it was found later; 0: At
 	Last     []string `json:"last,omitempty"`
 	Stack    string   `json:"stack,omitempty"` // of a panic
 }
@@ -138,6 +148,7 @@ type Op struct {
 	End    int64  `json:"end_ns"` // that of the run if it was never answered
 	Type   string `json:"type"`   // ok, fail, info (unknown), open (never answered)
 	Text   string `json:"text,omitempty"`
+	About  bool   `json:"about,omitempty"` // it sent, or read, the record of which the violation speaks
 }
 
 // Message is one frame between two ends. Nodes are 1, 2, …; client n is -1-n.
@@ -157,4 +168,92 @@ type Message struct {
 type Bug struct {
 	Mutant string `json:"mutant"` // "m:R5"
 	Text   string `json:"bug"`
+	Signs  string `json:"signs,omitempty"` // what the run has in common with it
+}
+
+// Copy is where one node's copy of a partition stood, from a time on: High <= Synced <= End under flush.policy=ack.
+type Copy struct {
+	At     int64 `json:"at_ns"`
+	Node   int   `json:"node"`
+	High   int64 `json:"hw"`
+	Synced int64 `json:"synced"`
+	End    int64 `json:"end"`
+	Fresh  bool  `json:"fresh,omitempty"` // the first look at it in its process
+}
+
+// Window is a stretch of operations that a model found no order for.
+type Window struct {
+	Model  string     `json:"model"` // "M1"
+	Key    string     `json:"key"`
+	Detail string     `json:"detail"`
+	Ops    []WindowOp `json:"ops,omitempty"` // by their begins
+	Left   int        `json:"left"`          // operations of the order that are left out: its first ones
+}
+
+// WindowOp is an operation of a window. Times are event numbers of the history, which order it even where times are equal.
+type WindowOp struct {
+	Client int    `json:"client"`
+	Begin  int64  `json:"begin"`
+	End    int64  `json:"end"` // -1: nobody saw it end
+	At     int64  `json:"at_ns"`
+	What   string `json:"what"`
+	Place  int    `json:"place"`         // in the longest order that was found, from 1; 0: in none
+	Bad    bool   `json:"bad,omitempty"` // with it there is no order, and without it there is one
+}
+
+// Grid is what clients know of a partition's records, Step of them a cell.
+type Grid struct {
+	Key     string   `json:"key"`
+	ByRead  bool     `json:"by_read,omitempty"` // nobody was told offsets: records stand in the order in which they were read, then sent
+	Begin   int64    `json:"begin"`             // offset of the first cell, or 0
+	Step    int64    `json:"step"`
+	Records int64    `json:"records"` // in all
+	Told    string   `json:"told"`    // what producers were told: a letter a cell, as in Told…
+	Readers []Reader `json:"readers"`
+}
+
+// Reader is a client that read a partition, with a letter a cell, as in Saw….
+type Reader struct {
+	Client int    `json:"client"`
+	Saw    string `json:"saw"`
+}
+
+// What a producer was told of a record. Where a cell has several, the one that stands first in ToldWorst counts.
+const (
+	ToldNothing   = '.' // no record is known: nobody read one, or it is a marker
+	ToldAll       = 'a' // acknowledged with acks=all
+	ToldLeader    = 'l' // acknowledged with another acks
+	ToldUnknown   = 'u' // its answer never came
+	ToldRefused   = 'r'
+	ToldOpen      = 'o' // its transaction had no outcome yet, or an unknown one
+	ToldCommitted = 'c'
+	ToldAborted   = 'x'
+	ToldTwice     = '!' // another record was acknowledged at its offset too
+
+	ToldWorst = "!rxuolac."
+)
+
+// What a reader saw of a cell's records.
+const (
+	SawNone = '.'
+	SawSome = 'p'
+	SawAll  = 's'
+	SawElse = '!' // another value at that offset than others
+)
+
+// Near is one record close to the one of which the violation speaks.
+type Near struct {
+	Offset int64  `json:"offset"`
+	Value  string `json:"value"` // "": nobody knows of one
+	Told   string `json:"told"`  // a letter
+	Sender int    `json:"sender"`
+	SentAt int64  `json:"sent_ns"` // when its sender asked; -1: nobody is known to have
+	Saw    []Seen `json:"saw"`
+}
+
+// Seen is when a client first saw a record, and as what.
+type Seen struct {
+	Client int    `json:"client"`
+	At     int64  `json:"at_ns"`
+	Value  string `json:"value"`
 }

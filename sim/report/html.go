@@ -2,7 +2,7 @@ package report
 
 import (
 	"bytes"
-	_ "embed" // the page
+	"embed"
 	"encoding/json"
 	"fmt"
 	"html/template"
@@ -12,14 +12,14 @@ import (
 )
 
 var (
-	//go:embed page.html
-	pageHTML string
+	//go:embed *.html
+	pages embed.FS
 	//go:embed page.css
 	pageCSS string
 	//go:embed page.js
 	pageJS string
 
-	page = template.Must(template.New("report").Funcs(template.FuncMap{"num": Number, "sec": Seconds, "fault": FaultText, "sum": func(a, b int) int { return a + b }}).Parse(pageHTML))
+	page = template.Must(template.New("report").Funcs(template.FuncMap{"num": Number, "sec": Seconds, "fault": FaultText, "sum": func(a, b int) int { return a + b }}).ParseFS(pages, "*.html"))
 )
 
 // view is what the page is made of.
@@ -41,6 +41,15 @@ type view struct {
 	CutLines []string
 	Against  *Difference
 	Plots    []plotView
+
+	Tale        []string
+	NearRows    []nearView
+	NearReaders []nameView
+	WindowViews []windowView
+	GridViews   []gridView
+	Matrix      *matrix
+	Rare        []changeView
+	RareHit     int
 }
 
 // groupView is a part of the table of guarantees.
@@ -76,7 +85,9 @@ func (r *Run) WriteHTML(w io.Writer, against *Difference) error {
 		return fmt.Errorf("encode the time axis: %w", err)
 	}
 	v := view{Run: r, CSS: template.CSS(pageCSS), JS: template.JS(pageJS), Data: template.JS(data), Against: against,
-		Title: fmt.Sprintf("seed %d: %s", r.Seed, r.Verdict), Kinds: r.kinds(), Story: r.story(), Plots: r.plots()}
+		Title: fmt.Sprintf("seed %d: %s", r.Seed, r.Verdict), Kinds: r.kinds(), Story: r.story(), Plots: r.plots(), Tale: r.Tale(), WindowViews: r.windowViews(), GridViews: r.gridViews(), Matrix: r.matrix()}
+	v.NearRows, v.NearReaders = r.nearViews()
+	v.Rare, v.RareHit = r.rare()
 	v.Tone, v.Mark = r.tone()
 	v.guarantees(r)
 	for _, what := range sortedKeys(r.Changes) {
@@ -88,7 +99,7 @@ func (r *Run) WriteHTML(w io.Writer, against *Difference) error {
 		}
 	}
 	var b bytes.Buffer
-	if err := page.Execute(&b, &v); err != nil {
+	if err := page.ExecuteTemplate(&b, "page.html", &v); err != nil {
 		return fmt.Errorf("write the page: %w", err)
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {

@@ -23,13 +23,19 @@ type line struct {
 	Client    *Role       `json:"client,omitempty"`
 	Op        *Op         `json:"op,omitempty"`
 	Message   *Message    `json:"message,omitempty"`
+	Copy      *Copy       `json:"copy,omitempty"`
+	Window    *Window     `json:"window,omitempty"`
+	Grid      *Grid       `json:"grid,omitempty"`
+	Near      *Near       `json:"near,omitempty"`
+	Row       *Row        `json:"row,omitempty"`
 	What      string      `json:"what,omitempty"`
+	Tale      []string    `json:"tale,omitempty"`
 	Count     int64       `json:"count,omitempty"`
 }
 
 // WriteLines writes the twin of the page: JSON Lines, each with its type.
 //
-//	run  violation  resembles  check  fault  span  life  controller  partition  client  op  message  change  cut
+//	run  violation  resembles  check  fault  span  life  controller  partition  client  op  message  copy  window  grid  near  mark  met  change  cut  mutant
 func (r *Run) WriteLines(w io.Writer) error {
 	b := bufio.NewWriter(w)
 	e := json.NewEncoder(b)
@@ -48,7 +54,7 @@ func (r *Run) lines(yield func(*line) bool) {
 	ok := yield(&line{Type: "run", Run: &r.Head, Sentence: r.Sentence()})
 	put := func(l *line) { ok = ok && yield(l) }
 	if r.Violation != nil {
-		put(&line{Type: "violation", Violation: r.Violation})
+		put(&line{Type: "violation", Violation: r.Violation, Tale: r.Tale()})
 	}
 	for i := range r.Resembles {
 		put(&line{Type: "resembles", Bug: &r.Resembles[i]})
@@ -84,11 +90,37 @@ func (r *Run) lines(yield func(*line) bool) {
 	for i := range r.Messages {
 		put(&line{Type: "message", Message: &r.Messages[i]})
 	}
+	r.detailLines(put)
+	for _, what := range sortedKeys(r.Marks) {
+		put(&line{Type: "mark", What: what, Count: r.Marks[what]})
+	}
+	for _, what := range sortedKeys(r.Met) {
+		put(&line{Type: "met", What: what, Count: r.Met[what]})
+	}
 	for _, what := range sortedKeys(r.Changes) {
 		put(&line{Type: "change", What: what, Count: r.Changes[what]})
 	}
 	for _, what := range sortedKeys(r.Cut) {
 		put(&line{Type: "cut", What: what, Count: r.Cut[what]})
+	}
+}
+
+// detailLines are those of a violation, of the records and of the scoreboard.
+func (r *Run) detailLines(put func(*line)) {
+	for i := range r.Copies {
+		put(&line{Type: "copy", Copy: &r.Copies[i]})
+	}
+	for i := range r.Windows {
+		put(&line{Type: "window", Window: &r.Windows[i]})
+	}
+	for i := range r.Grids {
+		put(&line{Type: "grid", Grid: &r.Grids[i]})
+	}
+	for i := range r.Near {
+		put(&line{Type: "near", Near: &r.Near[i]})
+	}
+	for i := range r.Board {
+		put(&line{Type: "mutant", Row: &r.Board[i]})
 	}
 }
 
@@ -142,11 +174,33 @@ func (r *Run) take(l *line) {
 		r.Ops = append(r.Ops, *l.Op)
 	case l.Message != nil:
 		r.Messages = append(r.Messages, *l.Message)
+	case l.Copy != nil:
+		r.Copies = append(r.Copies, *l.Copy)
+	case l.Window != nil:
+		r.Windows = append(r.Windows, *l.Window)
+	case l.Grid != nil:
+		r.Grids = append(r.Grids, *l.Grid)
+	case l.Near != nil:
+		r.Near = append(r.Near, *l.Near)
+	case l.Row != nil:
+		r.Board = append(r.Board, *l.Row)
+	case l.Type == "mark":
+		counted(&r.Marks, l)
+	case l.Type == "met":
+		counted(&r.Met, l)
 	case l.Type == "change":
 		r.Changes[l.What] = l.Count
 	case l.Type == "cut":
 		r.Cut[l.What] = l.Count
 	}
+}
+
+// counted puts a count into a map that is nil where nothing is counted.
+func counted(m *map[string]int64, l *line) {
+	if *m == nil {
+		*m = map[string]int64{}
+	}
+	(*m)[l.What] = l.Count
 }
 
 // maxLanes bounds the nodes of a twin that is read.

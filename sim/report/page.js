@@ -225,7 +225,7 @@
     const least = 1000, most = end;
     let w = Math.min(most, Math.max(least, b - a));
     a = Math.min(Math.max(0, a), end - w);
-    from = a; to = a + w; later();
+    from = a; to = a + w; box.dataset.from = Math.round(from); box.dataset.to = Math.round(to); later();
   }
   function zoom(k, at) { const w = (to - from) * k; show(at - (at - from) * k, at - (at - from) * k + w); }
   function move(part) { const d = (to - from) * part; show(from + d, to + d); }
@@ -265,6 +265,7 @@
     const keys = { ArrowLeft: () => move(-0.2), ArrowRight: () => move(0.2), "+": doing.in, "=": doing.in, "-": doing.out, "0": doing.all };
     if (keys[e.key] && !e.ctrlKey && !e.metaKey) { e.preventDefault(); keys[e.key](); }
   });
+  for (const a of document.querySelectorAll("[data-at]")) a.addEventListener("click", () => { const t = +a.dataset.at; show(t - 0.25e9, t + 0.25e9); });
   for (const b of document.querySelectorAll("[data-do]")) b.addEventListener("click", doing[b.dataset.do]);
   document.getElementById("internal").addEventListener("change", () => { build(); later(); });
   document.getElementById("tools").hidden = false;

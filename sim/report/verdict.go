@@ -57,6 +57,9 @@ func (r *Run) undecided() (n int64) {
 	return n
 }
 
+// Named says whether a name of a check stands for itself, and not for a part or the sum of others.
+func Named(name string) bool { return !detail(name) }
+
 // detail says whether a name counts a part of what another one counts: the reads of a model by class, and "history", the sum of its checkers.
 func detail(name string) bool {
 	return name == "history" || strings.HasSuffix(name, " strong reads") || strings.HasSuffix(name, " weak reads")

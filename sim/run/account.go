@@ -80,6 +80,9 @@ func (a *account) stepped(node, shard int) {
 
 func (a *account) touched(x *partAccount, node int, p *replica.Partition) {
 	now := a.j.now()
+	if p.Log != nil {
+		x.copy(report.Copy{At: int64(now), Node: node + 1, High: p.HighWatermark(), Synced: p.Log.SyncedEnd(), End: p.Log.End()}, a.j.c.Incarnation(node))
+	}
 	if !p.IsLeader() {
 		x.leaves(node, now)
 		return
@@ -101,7 +104,7 @@ func (a *account) part(key string) *partAccount {
 	case len(a.parts) == maxParts:
 		a.cut["partitions"]++
 	default:
-		x = &partAccount{key: key, part: report.Part{Key: key, Step: int64(clock.Millisecond)}, open: map[int]int{}}
+		x = &partAccount{key: key, part: report.Part{Key: key, Step: int64(clock.Millisecond)}, open: map[int]int{}, newest: map[int]report.Copy{}, lives: map[int]int{}}
 		a.parts[key] = x
 		a.order = append(a.order, key)
 	}

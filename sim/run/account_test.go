@@ -152,7 +152,7 @@ func TestOperationsBeyondTheBoundAreThinnedAndCounted(t *testing.T) {
 		}
 		a.j.Events = append(a.j.Events, &history.Event{Process: 16, Type: history.Invoke, F: "send", Time: 1}, &history.Event{Process: 16, Type: ends, F: "send", Time: 2})
 	}
-	ops := a.ops(10)
+	ops := a.ops(10, &focus{})
 	require.LessOrEqual(t, len(ops), maxOps)
 	require.Equal(t, int64(3*maxOps-len(ops)), a.cut["operations"])
 	failed := 0

@@ -23,6 +23,35 @@ type partAccount struct {
 	epoch int32       // the newest that offsets were taken from
 	last  report.Offset
 	held  bool // last is not in part.Marks
+	// Where the nodes' copies stood, the last changes of them: a ring, and by node the newest.
+	copies []report.Copy
+	oldest int
+	newest map[int]report.Copy
+	lives  map[int]int // by node: the process that was looked at
+}
+
+// maxCopies is how many changes of a partition's copies are kept.
+const maxCopies = 2048
+
+// copy notes where a node's copy stands, if it is not where it was.
+func (x *partAccount) copy(c report.Copy, life int) {
+	was, ok := x.newest[c.Node]
+	c.Fresh = !ok || x.lives[c.Node] != life
+	if !c.Fresh && was.End == c.End && was.Synced == c.Synced && was.High == c.High {
+		return
+	}
+	x.newest[c.Node], x.lives[c.Node] = c, life
+	if len(x.copies) < maxCopies {
+		x.copies = append(x.copies, c)
+		return
+	}
+	x.copies[x.oldest] = c
+	x.oldest = (x.oldest + 1) % maxCopies
+}
+
+// changed gives what is kept of the copies, oldest first.
+func (x *partAccount) changed() []report.Copy {
+	return append(append([]report.Copy(nil), x.copies[x.oldest:]...), x.copies[:x.oldest]...)
 }
 
 // leads notes that a node takes itself for the leader; true: it did not in this epoch.

@@ -52,12 +52,31 @@ func (r *Run) Report(res *cluster.Result) *report.Run {
 			out.Parts = append(out.Parts, p)
 		}
 	}
-	out.Ops = a.ops(end)
+	var f focus
+	all := known(j.Events)
 	if v := res.Violation; v != nil {
 		out.Violation = &report.Violation{Property: v.Property, At: int64(v.At), Was: v.Was, Is: v.Is, Key: named(v.Was+" "+v.Is, a.order), Last: res.Last, Stack: ""}
-		out.Messages = a.before(out.Violation)
+		f = focused(out.Violation, j.Events)
+		a.explain(out, all, &f)
 	}
+	out.Ops = a.ops(end, &f)
+	if out.Violation != nil {
+		witness(out.Violation, j.Events, out.Ops)
+	}
+	out.Grids = a.grids(all, f.key)
 	return out
+}
+
+// explain adds what a report of a violation has beside: what was sent and where copies stood before it, what no model explains, and the records nearby.
+func (a *account) explain(out *report.Run, all map[string]*knowledge, f *focus) {
+	v := out.Violation
+	v.Offset, v.Record = f.offset, f.ok
+	out.Messages = a.before(v)
+	if x := a.parts[v.Key]; x != nil {
+		out.Copies = x.changed()
+	}
+	out.Windows = windows(a.j.Events, v)
+	out.Near = near(a.j.Events, all, f)
 }
 
 // ends closes what was still so when the run ended.
@@ -128,8 +147,9 @@ func (a *account) before(v *report.Violation) (out []report.Message) {
 }
 
 // ops pairs what clients asked with what they were told.
-func (a *account) ops(end int64) []report.Op {
+func (a *account) ops(end int64, f *focus) []report.Op {
 	var all []report.Op
+	var held []bool // by index: it has to do with the record in question
 	open := map[int32]int{}
 	for _, e := range a.j.Events {
 		switch {
@@ -140,7 +160,7 @@ func (a *account) ops(end int64) []report.Op {
 			if len(e.Ops) > 0 {
 				o.Key = e.Ops[0].Key
 			}
-			all = append(all, o)
+			all, held = append(all, o), append(held, slices.ContainsFunc(e.Ops, func(o history.Op) bool { return f.holds(&o) }))
 		default:
 			i, ok := open[e.Process]
 			if !ok || all[i].F != e.F {
@@ -148,8 +168,12 @@ func (a *account) ops(end int64) []report.Op {
 			}
 			delete(open, e.Process)
 			all[i].End, all[i].Type, all[i].Text = int64(e.Time), e.Type.String(), cmp.Or(told(e), all[i].Text)
+			if e.Type == history.OK { // what it asked for is not what it got
+				held[i] = slices.ContainsFunc(e.Ops, func(o history.Op) bool { return f.holds(&o) }) || held[i] && e.F == history.Send.String()
+			}
 		}
 	}
+	f.mark(all, held)
 	return a.thinned(all)
 }
 
@@ -161,7 +185,7 @@ func (a *account) thinned(all []report.Op) []report.Op {
 	every := (len(all) + maxOps - 1) / maxOps
 	kept := make([]report.Op, 0, maxOps)
 	for i := range all {
-		if len(kept) < maxOps && (i%every == 0 || all[i].Type != history.OK.String()) {
+		if len(kept) < maxOps && (i%every == 0 || all[i].About || all[i].Type != history.OK.String()) {
 			kept = append(kept, all[i])
 		}
 	}

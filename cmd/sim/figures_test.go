@@ -1,0 +1,33 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestFiguresAddUpByReleaseWhatRunsPrinted(t *testing.T) {
+	const out = `{"seed":7,"plan":"sha256:ab"}
+not json
+{"summary":{"seeds":3,"passed":2,"failed":1,"virtual_ms":7200000,"cpu_ms":36000,"events":1500,"checked":{"I:I3":2000,"history":5,"history:M1 weak reads":7},"faults":{"F:D1":4},"failing":[9]}}
+`
+	kept, err := summaries(strings.NewReader(out), "0.1")
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(string(kept), "\n"))
+	again, err := summaries(strings.NewReader(out), "0.2")
+	require.NoError(t, err)
+	page, err := figuresOf([]byte(string(kept) + string(kept) + string(again)))
+	require.NoError(t, err)
+	s := string(page)
+	require.Contains(t, s, "| 0.1 | 2 | 6 | 2 | 0 | 0 | 4.0 | 0.02 | 200 | 300 | 3,000 | 4,000 |\n| 0.2 | 1 | 3 | 1 |")
+	require.Contains(t, s, "## Faults in 0.2")
+	require.Contains(t, s, "| F:D1 | power is lost: what was not synced stays, tears or goes | 4 |")
+	require.Contains(t, s, "| I:I3 |")
+	require.NotContains(t, s, "weak reads", "a part of what another name counts")
+	_, err = figuresOf([]byte("{\n"))
+	require.Error(t, err)
+	empty, err := figuresOf(nil)
+	require.NoError(t, err)
+	require.NotContains(t, string(empty), "## Faults")
+}
