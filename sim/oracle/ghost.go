@@ -55,9 +55,13 @@ func (g *ghosts) lagging(e *history.Event, key string) bool {
 }
 
 // behind says whether what a reader of committed records saw may have come from a node that knew less than others had told: a deposed leader, which may
-// stand at the end of its own log.
+// stand at the end of its own log. A note that does not tell when its request was made is of its own moment.
 func (g *ghosts) behind(e *history.Event, o *history.Op) bool {
-	return g.weak.WeakFetch(o.Key, history.NodeName(int(o.Seq)), int64(o.Generation), e.I)
+	asked := int64(o.Generation)
+	if asked == 0 {
+		asked = e.I
+	}
+	return g.weak.WeakFetch(o.Key, history.NodeName(int(o.Seq)), asked, e.I)
 }
 
 // ghost is one partition as clients know it.
