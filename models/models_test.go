@@ -537,3 +537,13 @@ func TestAReadFromAFollowerMayLagAndOneFromTheLeaderMayNot(t *testing.T) {
 		require.True(t, found, node)
 	}
 }
+
+// A producer comes to a leader that was deposed and does not know: what it says of sequence numbers is of the time before.
+func TestADeposedLeaderMayRefuseTheNextBatch(t *testing.T) {
+	h := idem(nil, history.OK, "", 0, 0, rec(0, 0))
+	h = idem(h, history.Fail, "OUT_OF_ORDER_SEQUENCE_NUMBER", 0, 1, rec(-1, 1))
+	_, found := worst(Check(h, Options{}))
+	require.True(t, found)
+	bad, found := worst(Check(h, Options{Weak: func(_ string, call, _ int64) bool { return call >= h[2].I }, WeakFetch: func(string, string, int64, int64) bool { return false }}))
+	require.False(t, found, "%+v", bad)
+}

@@ -184,6 +184,9 @@ func producerModel(expire bool) porcupine.Model {
 	return m.ToModel()
 }
 
+// staleRefusal stands for a refusal that a deposed leader may have made: it says what that one knows.
+const staleRefusal = "of a leader that may be deposed"
+
 // CheckProducers checks each idempotent producer of a partition (M2), in order of producer id.
 func CheckProducers(key string, calls []Call, ex []excuse, opt Options) []Result {
 	seen, room := firstReads(calls), int64(0)
@@ -196,7 +199,11 @@ func CheckProducers(key string, calls []Call, ex []excuse, opt Options) []Result
 		if k.Op.Kind != history.Send || k.Op.PID < 0 || len(k.Op.Records) == 0 {
 			continue
 		}
-		byPID[k.Op.PID] = append(append(byPID[k.Op.PID], producerOperation(k, seen)), lostCopies(k, seen, ex, opt)...)
+		own := producerOperation(k, seen)
+		if op := own.Input.(*producerOp); op.err != "" && opt.Weak != nil && opt.Weak(key, k.Call, k.Return) {
+			op.err = staleRefusal
+		}
+		byPID[k.Op.PID] = append(append(byPID[k.Op.PID], own), lostCopies(k, seen, ex, opt)...)
 		if opt.ProducersExpire {
 			byPID[k.Op.PID] = append(byPID[k.Op.PID], lateCopies(k, seen, room, opt)...)
 		}
