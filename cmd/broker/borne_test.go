@@ -296,6 +296,12 @@ func TestAFullDiskOfOneNodeOfThreeLosesNothing(t *testing.T) {
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
+	select {
+	case <-c.nodes[1].done: // a vote that cannot be stored ends it, as metadata that cannot be; a supervisor starts it again
+		c.nodes[1].says("no space left on device")
+		c.nodes[1] = c.begin(1).wentReady()
+	default:
+	}
 	x.heal("a full disk", 0)
 	x.w.finish()
 	c.inSync(0, "n", 3)
