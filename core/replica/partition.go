@@ -34,7 +34,7 @@ type Observer interface {
 	TakenBack(p *Partition, from int64)
 	// AlterPartition has the controller asked for another ISR. The answer comes by p.Altered, once for each call and not from within it.
 	AlterPartition(p *Partition, x Proposal)
-	// FollowerReady says that p.FetchPoint is ready: its next Fetch may go.
+	// FollowerReady says that p.FetchPoint may be asked again: it is ready, so that the next Fetch may go, or it has ceased to be.
 	FollowerReady(p *Partition)
 	// LeaderChanged says that p's role or leader epoch is another (IsLeader, Following).
 	LeaderChanged(p *Partition)

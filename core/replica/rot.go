@@ -135,6 +135,7 @@ func (p *Partition) cutRot() {
 	}
 	sometimes.Hit("replica: a damaged log is cut, to be fetched again")
 	p.truncate(max(p.rot.at, p.Log.Start()), false)
+	p.Observer.FollowerReady(p) // not any more: whoever fetches it must not ask where to go on
 }
 
 // mayBeElected says whether this replica is counted on to have all that is committed. While its log is cut it cannot come to be.

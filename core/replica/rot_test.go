@@ -132,3 +132,25 @@ func TestAMemberOfTheISRThatHasLostWhatIsCommittedLeavesItAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// What a leader was looking for is found when it is a follower, and nobody counts on it any more: it stops fetching before it is cut.
+func TestWhoeverFetchesAFollowerIsToldThatItsDamagedLogIsCut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := inGroup(t, 1)
+		w.p.FetchPoint()
+		if c := w.p.Received(append(w.batch(0, 1), w.batch(1, 1)...), nil, 0, 0, 1); c != kerr.None {
+			t.Fatal(c)
+		}
+		w.round()
+		w.drain()
+		if _, _, _, ready := w.p.FetchPoint(); !ready {
+			t.Fatal("it is not ready")
+		}
+		w.p.rot.at, w.readied = 1, 0
+		w.p.Apply(State{Leader: 1, LeaderEpoch: 1, PartitionEpoch: 2, ISR: []int32{1, 2}, Replicas: []int32{0, 1, 2}, MinISR: 2,
+			BrokerEpochs: func(int32) (int64, bool) { return 7, true }}, w.e.Now.Mono)
+		if _, _, _, ready := w.p.FetchPoint(); ready || w.readied == 0 {
+			t.Fatalf("cut: %v, told %d times", !ready, w.readied)
+		}
+	})
+}
