@@ -26,7 +26,7 @@ type Menu struct {
 
 // One is the classes for a single broker.
 var One = []fault.Class{fault.N1, fault.N2, fault.N3, fault.N4, fault.N6, fault.N7, fault.N8, fault.D1, fault.D2, fault.D3,
-	fault.D6, fault.P1, fault.P2, fault.P3, fault.C1, fault.C2, fault.L1, fault.L2, fault.L3, fault.D5}
+	fault.D6, fault.P1, fault.P2, fault.P3, fault.C1, fault.C2, fault.L1, fault.L2, fault.L3, fault.D5, fault.P4}
 
 // Many is the classes for a cluster. Those that came later stand at the end, so that what a seed draws before stays.
 var Many = []fault.Class{fault.N1, fault.N2, fault.N3, fault.N4, fault.N5, fault.N6, fault.N7, fault.N8, fault.D1, fault.D2, fault.D3,
@@ -155,13 +155,14 @@ var draw = [fault.Count]func(*Plan, Source){
 	},
 	fault.P3: crash(fault.P3),
 	fault.P4: func(p *Plan, s Source) {
-		first := at(p, s, fault.P1)
+		first := at(p, s, fault.P4)
 		for n := s.Between(3, 10); n > 0; n-- {
 			f := first
 			f.For = s.Between(0, 50)
 			first.At += s.Between(5, 400)
 			p.Faults = append(p.Faults, f)
 		}
+		together(p, prng.Keyed(p.Seed, "F:P4"))
 	},
 	fault.C1: func(p *Plan, s Source) {
 		for n := s.Between(1, 4); n > 0; n-- {
@@ -210,6 +211,22 @@ func crash(c fault.Class) func(*Plan, Source) {
 				again.Verb, again.At = "", f.At+f.For+s.Between(0, 30)
 				p.Faults = append(p.Faults, again)
 			}
+		}
+	}
+}
+
+// together draws, for two runs of three, how all nodes end: at once, or one after the other as when they are upgraded.
+func together(p *Plan, s Source) {
+	shape := s.Between(0, 2)
+	f := fault.Fault{At: s.Between(500, p.SafetyMS-1), Class: fault.P4, Shard: -1, B: -1}
+	for n := 0; shape > 0 && n < p.Nodes; n++ {
+		f.Node, f.For = n, s.Between(1, 3000)
+		if shape == 2 {
+			f.Verb = "stop"
+		}
+		p.Faults = append(p.Faults, f)
+		if shape == 2 {
+			f.At += f.For + s.Between(0, 5000)
 		}
 	}
 }

@@ -95,3 +95,19 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestAClassThatIsDrawnAloneDrawsFaultsOfItselfOnly(t *testing.T) {
+	for c := fault.None + 1; c < fault.Count; c++ {
+		for seed := range uint64(10) {
+			p := FromSeed(seed, Menu{Nodes: 3, Classes: []fault.Class{c}, Must: []fault.Class{c}})
+			if len(p.Faults)+len(p.Swarm) == 0 {
+				t.Fatalf("seed %d: %s draws nothing", seed, c)
+			}
+			for _, f := range p.Faults {
+				if f.Class != c {
+					t.Fatalf("seed %d: want %s, got\n%s", seed, c, p.Encode())
+				}
+			}
+		}
+	}
+}
