@@ -108,6 +108,9 @@ func (s *Shard) registration() *kmsg.BrokerRegistrationRequest {
 		q.Rack = &rack
 	}
 	q.LogDirs = s.directoryIDs(false)
+	if len(q.LogDirs) < len(s.state.Dirs) {
+		controller.SetDirectoryAway(q)
+	}
 	controller.TellFeatures(q)
 	return q
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/replica"
@@ -256,6 +257,21 @@ func TestWhereAReplicaLies(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func TestARegistrationSaysWhetherADirectoryIsNotThere(t *testing.T) {
+	d := newMemDisk()
+	s := bootTwo(t, d, 1).shards[0].s
+	for _, offline := range []bool{false, true} {
+		s.state.Dirs[1].Offline = offline
+		want := kmsg.NewPtrBrokerRegistrationRequest()
+		if offline {
+			controller.SetDirectoryAway(want)
+		}
+		if got := s.registration(); got.UnknownTags.Len() != want.UnknownTags.Len() || len(got.LogDirs) != 2-got.UnknownTags.Len() {
+			t.Errorf("offline %v: %d tags, directories %x", offline, got.UnknownTags.Len(), got.LogDirs)
 		}
 	}
 }

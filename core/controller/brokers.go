@@ -18,6 +18,7 @@ const ProducerIDBlock = 1000
 const (
 	tagSyncedEpoch uint32 = 10_000 // of BrokerRegistrationRequest: 8 bytes
 	tagTruncated   uint32 = 10_001 // of BrokerHeartbeatRequest: empty
+	tagDirAway     uint32 = 10_003 // of BrokerRegistrationRequest: empty
 
 	TagIndex   uint32 = 10_000 // of BrokerHeartbeatResponse, and of the broker's EnvelopeResponse: 8 bytes, the index of the image that the answer speaks of
 	tagDamaged uint32 = 10_002 // of a partition of AlterPartitionRequest: empty
@@ -37,6 +38,15 @@ func syncedEpoch(req *kmsg.BrokerRegistrationRequest) int64 {
 		}
 	})
 	return epoch
+}
+
+// SetDirectoryAway says in a registration that a directory of the broker is not there. It cannot say which: its id lies in it.
+func SetDirectoryAway(req *kmsg.BrokerRegistrationRequest) { req.UnknownTags.Set(tagDirAway, nil) }
+
+func directoryAway(req *kmsg.BrokerRegistrationRequest) bool {
+	found := false
+	req.UnknownTags.Each(func(tag uint32, _ []byte) { found = found || tag == tagDirAway })
+	return found
 }
 
 // SetTruncated says in a heartbeat of a fenced broker that recovery found a log that ends before its recovery point: synced bytes are gone.
@@ -99,14 +109,16 @@ func amended(old *metadata.Broker, r *metadata.RegisterBrokerRecord) []metadata.
 }
 
 // restarted takes a broker whose former incarnation is over out of what it had. Replicas in a directory that it does not have any more lie in
-// the one that it has now: its disk was replaced. If it has several, it says which (KIP-858).
+// the one that it has now: its disk was replaced. If it has several, it says which (KIP-858). While one of its directories is not there, that may be
+// theirs: they are waited for.
 func (c *Context) restarted(req *kmsg.BrokerRegistrationRequest, old *metadata.Broker) []metadata.Record {
 	id := req.BrokerID
 	missing := func(p *metadata.Partition) bool {
 		d := p.Dir(id)
 		return d != [16]byte{} && !slices.Contains(req.LogDirs, d)
 	}
-	now := [16]byte{}
+	now, away := [16]byte{}, directoryAway(req)
+	sometimes.If(away, "controller: a broker comes back without a directory")
 	if len(req.LogDirs) == 1 {
 		now = req.LogDirs[0]
 	}
@@ -120,10 +132,10 @@ func (c *Context) restarted(req *kmsg.BrokerRegistrationRequest, old *metadata.B
 		gone := missing(ch.p)
 		if ch.without = id; !clean || gone {
 			sometimes.If(intact && !gone, "controller: a broker comes back unclean with the disk that it had")
-			sometimes.If(gone, "controller: a broker comes back with another disk")
+			sometimes.If(gone && !away, "controller: a broker comes back with another disk")
 			ch.lost, ch.intact = id, intact && !gone
 		}
-		if gone {
+		if gone && !away {
 			ch.dirs = slices.Clone(ch.dirs)
 			ch.dirs[slices.Index(ch.replicas, id)] = now
 		}

@@ -272,6 +272,51 @@ func TestAnOfflineDirectoryMovesItsLeadersAndNoOthers(t *testing.T) {
 	}
 }
 
+// Else what lies there would be made anew elsewhere, and led: a disk that is away for one start would take records with it that nobody else has.
+func TestWhatLiesInADirectoryThatIsAwayIsWaitedFor(t *testing.T) {
+	c := newCluster(t, 2)
+	both := func(q *kmsg.BrokerRegistrationRequest) { q.LogDirs = [][16]byte{{3, 1}, {3, 2}} }
+	c.register(3, -1, both)
+	c.beat(3, nil)
+	c.topic("a", []int32{3, 1})
+	c.topic("alone", []int32{3})
+	q := kmsg.NewPtrAssignReplicasToDirsRequest()
+	q.BrokerID, q.BrokerEpoch = 3, c.epoch[3]
+	d := kmsg.NewAssignReplicasToDirsRequestDirectory()
+	d.ID = [16]byte{3, 2}
+	for _, name := range []string{"a", "alone"} {
+		d.Topics = append(d.Topics, kmsg.AssignReplicasToDirsRequestDirectoryTopic{TopicID: c.img().TopicByName(name).ID,
+			Partitions: []kmsg.AssignReplicasToDirsRequestDirectoryTopicPartition{{Partition: 0}}})
+	}
+	q.Directories = append(q.Directories, d)
+	do[*kmsg.AssignReplicasToDirsResponse](c, q)
+	for _, told := range []bool{false, true} { // by a heartbeat, before the process ended
+		if told {
+			c.beat(3, func(q *kmsg.BrokerHeartbeatRequest) { q.OfflineLogDirs = [][16]byte{{3, 2}} })
+		}
+		c.kill(3)
+		c.register(3, -1, func(q *kmsg.BrokerRegistrationRequest) {
+			q.LogDirs = [][16]byte{{3, 1}}
+			SetDirectoryAway(q)
+		})
+		c.beat(3, nil)
+		for _, name := range []string{"a", "alone"} {
+			if lies := c.part(name).Dir(3); lies != [16]byte{3, 2} {
+				t.Fatalf("told %v: %s lies in %x", told, name, lies)
+			}
+		}
+		c.is("a", 1, []int32{1})
+		if l := c.part("alone").Leader; l != nobodyLeads {
+			t.Fatalf("told %v: alone is led by %d", told, l)
+		}
+		c.kill(3)
+		c.register(3, -1, both)
+		c.beat(3, nil)
+		c.is("alone", 3, []int32{3})
+		want(t, "expand", c.alter("a", 1, 3), kerr.None)
+	}
+}
+
 func TestAnUnregisteredBrokerIsGoneFromEveryISR(t *testing.T) {
 	c := newCluster(t, 3)
 	c.topic("a", []int32{1, 2, 3}, "min.insync.replicas", "3")

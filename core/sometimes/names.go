@@ -11,6 +11,7 @@ var Names = [...]string{
 	"controller: a broker comes back before its last process's session is over",
 	"controller: a broker comes back unclean with the disk that it had",
 	"controller: a broker comes back with another disk",
+	"controller: a broker comes back without a directory",
 	"controller: a broker says that synced bytes are gone",
 	"controller: a broker that leaves waits for the others",
 	"controller: a broker whose machine refuses connections is fenced at once",

@@ -33,6 +33,7 @@ const (
 	kindLog
 	kindHeal
 	kindTold
+	kindRepair
 )
 
 var _ = engine.Describe(kindRound, "round shard=%d life=%d") &&
@@ -51,6 +52,7 @@ var _ = engine.Describe(kindRound, "round shard=%d life=%d") &&
 	engine.Describe(kindUndo, "fault i=%d ends") &&
 	engine.Describe(kindLog, "log") &&
 	engine.Describe(kindHeal, "heal") &&
+	engine.Describe(kindRepair, "repair, %d looks left") &&
 	engine.Describe(kindTold, "sees")
 
 var stepName = [...]string{"?", "Start", "Tick", "FrameArrived", "ConnOpened", "ConnClosed", "DiskDone", "SendDone", "MailArrived", "Flush", "Stop"}

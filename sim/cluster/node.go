@@ -73,6 +73,7 @@ type Node struct {
 	crashIn int
 	power   bool
 	downFor clock.Duration
+	second  func()            // puts another disk in the place of SecondDir's once the process has ended; nil: none waits
 	snap    *simdisk.Snapshot // the disk as the last process but one left it, if the plan may bring that back
 }
 
@@ -159,6 +160,7 @@ func (n *Node) crash(power bool, class fault.Class, down clock.Duration) {
 	c.eng.Note(n.who, kindNode, what)
 	c.ledger.Note(c.eng.Now(), class, n.index, what)
 	n.disk.Crash(power)
+	n.exchange()
 	c.net.Die(n.end, power)
 	n.bury()
 	n.restartIn(down)
@@ -249,13 +251,15 @@ func (n *Node) resume(shard int, life int64) {
 	}
 }
 
-// halt asks for a graceful stop (F:P3, F:P4).
+// halt asks for a graceful stop (F:P3, F:P4; None: it is no fault).
 func (n *Node) halt(class fault.Class, down clock.Duration) {
 	if !n.up || n.stop {
 		return
 	}
 	n.stop, n.downFor = true, down
-	n.c.ledger.Note(n.c.eng.Now(), class, n.index, "stop")
+	if class != fault.None {
+		n.c.ledger.Note(n.c.eng.Now(), class, n.index, "stop")
+	}
 	for _, s := range n.shards[:n.c.plan.Shards] {
 		s.push(input{kind: step.Stop})
 	}
@@ -282,6 +286,7 @@ func (n *Node) stopped() {
 	n.up = false
 	n.c.eng.Note(n.who, kindNode, "has stopped")
 	n.disk.Crash(false)
+	n.exchange()
 	n.c.net.Die(n.end, false)
 	n.bury()
 	n.restartIn(n.downFor)

@@ -123,6 +123,7 @@ func (c *Cluster) heal() {
 		c.end(i)
 	}
 	for _, n := range c.nodes {
+		n.second = nil
 		n.disk.Faults.FailSyncs, n.disk.Faults.Misdirect, n.disk.Faults.StallUntil, n.crashIn = 0, 0, 0, 0
 	}
 	c.mend()
@@ -145,6 +146,26 @@ func (c *Cluster) heal() {
 			x.Healed()
 			c.heard()
 		}
+	}
+	if strings.Contains(c.plan.Settings["log.dirs"], ",") {
+		c.eng.After(clock.Second, c.who, c, kindRepair, repairs, 0)
+	}
+}
+
+// repairs is how many looks an operator takes at directories that are offline, a second apart, once the disks are sound again: what failed before is
+// known by then, and what fails later is no fault's doing.
+const repairs = 5
+
+// repair starts nodes anew that have a log directory offline: nothing else brings it back.
+func (c *Cluster) repair(left int) {
+	j, ok := c.opt.Judge.(interface{ Offline(node int) bool })
+	for _, n := range c.nodes {
+		if ok && n.up && j.Offline(n.index) {
+			n.halt(fault.None, 0)
+		}
+	}
+	if left > 1 && ok && !c.ended {
+		c.eng.After(clock.Second, c.who, c, kindRepair, int64(left-1), 0)
 	}
 }
 

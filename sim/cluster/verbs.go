@@ -21,12 +21,14 @@ import (
 //	F:C1        "skew"    A ms, either way                "rate"  A/1024 for For
 //	F:D2        "lie"     for For                         "fail"  the next A syncs
 //	F:D3        "read", "write"  EIO for A ‰, for For     "full"  A bytes of room left, for For
-//	                        "second"  no write to SecondDir, for For, of nodes with log.dirs=data,data2
+//	                        "full X"  the disk is full within the next write that a file with X in its path would grow by, after A ‰ of it, for For
+//	                        "second"  no write to SecondDir, for For, of nodes with log.dirs=data,data2    "dead"  nor anything else there
 //	F:D4        ""        bit drawn by A in a file; Verb, if any, is the end of the file's name
 //	F:D5        ""        the next A writes go elsewhere in their files
 //	F:D6        "slow"    A times, for For                "stall"  for For
 //	F:D7, F:D8  ""        power loss, then an empty disk, or (D8) the disk as it was when the process before this one ended; down for For.
 //	            What a process wrote itself it takes for its own: a disk that forgets that has lied (F:D2)
+//	            "second"  the same of SecondDir alone; A 1: after a graceful stop
 //	F:N5, F:N6  "both", "in", "out"  bytes to and from the node, for For; B >= 0: only with client B
 //	            F:N5 has the shapes of partition.go too
 //	            "swizzle" every client stops at a time of its own and goes on in another order
@@ -53,6 +55,8 @@ func (c *Cluster) Fire(k engine.Kind, i, _ int64) {
 		c.heal()
 	case k == kindUndo:
 		c.end(int(i))
+	case k == kindRepair:
+		c.repair(int(i))
 	case c.healed != 0: // a fault after healing does not happen
 	default:
 		c.begin(int(i))
@@ -160,11 +164,43 @@ func (c *Cluster) beginCrash(f *fault.Fault, n *Node, down clock.Duration) {
 		}
 		n.crash(power, f.Class, down)
 	case fault.D7:
-		n.replace(nil, down)
+		if f.Verb == "second" {
+			n.replaceSecond(nil, f, down)
+		} else {
+			n.replace(nil, down)
+		}
 	case fault.D8:
-		if n.snap != nil {
+		switch {
+		case n.snap == nil:
+		case f.Verb == "second":
+			n.replaceSecond(n.snap, f, down)
+		default:
 			n.replace(n.snap, down)
 		}
+	}
+}
+
+// replaceSecond ends the process, and puts another disk in the place of SecondDir's before the next one begins.
+func (n *Node) replaceSecond(s *simdisk.Snapshot, f *fault.Fault, down clock.Duration) {
+	n.second = func() {
+		if j, ok := n.c.opt.Judge.(interface {
+			Exchanging(node int, dir string) bool
+		}); !ok || j.Exchanging(n.index, SecondDir) {
+			n.disk.RestoreDir(s, SecondDir)
+		}
+	}
+	if f.A == 1 {
+		n.halt(fault.P3, down)
+	} else {
+		n.crash(true, fault.D1, down)
+	}
+}
+
+// exchange puts a disk in that waits for the process to end.
+func (n *Node) exchange() {
+	if second := n.second; second != nil {
+		n.second = nil
+		second()
 	}
 }
 
@@ -213,9 +249,9 @@ func (c *Cluster) beginDisk(i int, f *fault.Fault, n *Node) {
 	case "F:D3 write":
 		d.WriteEIO = int(f.A)
 		c.undo[i] = func() { d.WriteEIO = 0 }
-	case "F:D3 second":
-		d.Broken = SecondDir
-		c.undo[i] = func() { d.Broken = "" }
+	case "F:D3 second", "F:D3 dead":
+		d.Broken, d.Dead = SecondDir, f.Verb == "dead"
+		c.undo[i] = func() { d.Broken, d.Dead = "", false }
 	case "F:D3 full":
 		d.Capacity = n.disk.Used() + f.A
 		c.undo[i] = func() { d.Capacity = 0 }
@@ -226,6 +262,10 @@ func (c *Cluster) beginDisk(i int, f *fault.Fault, n *Node) {
 		d.StallUntil = now.Add(clock.Duration(f.For) * clock.Millisecond)
 		c.ledger.Note(now, fault.D6, n.index, "stall")
 	default:
+		if into, ok := strings.CutPrefix(f.Verb, "full "); ok && f.Class == fault.D3 {
+			d.Fills, d.FillsAt = into, f.A
+			c.undo[i] = func() { d.Fills, d.Capacity = "", 0 }
+		}
 		if f.Class == fault.D5 && c.mayRot(n) {
 			d.Misdirect += int(f.A)
 		}

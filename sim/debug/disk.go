@@ -91,7 +91,8 @@ func ills(t *text, f *simdisk.Faults, now clock.Time) {
 	}{{f.StallUntil > now, "it answers nothing until " + seconds(f.StallUntil)}, {f.Slow > 1, fmt.Sprintf("it takes %d times as long", f.Slow)}, {f.Lying, "its syncs do nothing"},
 		{f.FailSyncs > 0, fmt.Sprintf("the next %d syncs fail", f.FailSyncs)}, {f.ReadEIO > 0, fmt.Sprintf("%d per mille of reads fail", f.ReadEIO)},
 		{f.WriteEIO > 0, fmt.Sprintf("%d per mille of writes fail", f.WriteEIO)}, {f.Capacity > 0, fmt.Sprintf("it holds %d bytes", f.Capacity)},
-		{f.Misdirect > 0, fmt.Sprintf("the next %d writes go elsewhere", f.Misdirect)}, {f.Broken != "", "no write below " + f.Broken + " ends well"}} {
+		{f.Misdirect > 0, fmt.Sprintf("the next %d writes go elsewhere", f.Misdirect)}, {f.Broken != "" && !f.Dead, "no write below " + f.Broken + " ends well"},
+		{f.Dead, "nothing below " + f.Broken + " ends well"}, {f.Fills != "", "it is full within the next write to a " + f.Fills}} {
 		if x.is {
 			t.line("fault: %s", x.what)
 		}

@@ -24,6 +24,11 @@ type Menu struct {
 	Without []fault.Class // off for certain
 }
 
+// Allows says whether a run of the menu may have faults of a class.
+func (m *Menu) Allows(c fault.Class) bool {
+	return (m.Classes == nil || slices.Contains(m.Classes, c)) && !slices.Contains(m.Without, c)
+}
+
 // One is the classes for a single broker.
 var One = []fault.Class{fault.N1, fault.N2, fault.N3, fault.N4, fault.N6, fault.N7, fault.N8, fault.D1, fault.D2, fault.D3,
 	fault.D6, fault.P1, fault.P2, fault.P3, fault.C1, fault.C2, fault.L1, fault.L2, fault.L3, fault.D5, fault.P4}

@@ -177,6 +177,15 @@ func (c *copies) destroyed(node int, known map[string]int64) {
 	}
 }
 
+// exchanged notes that what a node has of some partitions is gone: the disk of one of its log directories was replaced.
+func (c *copies) exchanged(node int, keys []string) {
+	for _, k := range keys {
+		c.j.note(history.Op{Kind: history.Copy, Member: history.NodeName(node), Key: k})
+		c.nodes[node][k] = 0
+		c.excuse(k)
+	}
+}
+
 // placed adds what a node has by the image: its process may have ended before it opened that. at is from where on it may be gone.
 func (c *copies) placed(node int, known map[string]int64, at int64) {
 	img := c.j.view.Image()

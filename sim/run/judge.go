@@ -151,6 +151,8 @@ func (j *Judge) Stepped(node, shard int) error {
 	err := j.suite.Step(j.view)
 	if shard == j.plan.Shards {
 		j.view.voters.looked()
+	} else if err == nil {
+		err = j.inVain(node)
 	}
 	return j.verdict(err)
 }

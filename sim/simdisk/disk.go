@@ -280,7 +280,7 @@ func (d *Disk) ReadExtent(f disk.File, p []byte, off int64) disk.Err {
 	if h == nil || h.f == nil {
 		return disk.ErrIO
 	}
-	if d.Faults.hit(d, d.Faults.ReadEIO) {
+	if d.Faults.hit(d, d.Faults.ReadEIO) || d.Faults.Dead && d.Faults.breaks(d, h.path) {
 		return disk.ErrIO
 	}
 	if n := h.f.img.readAt(p, off); n < len(p) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/io/disk"
 	"github.com/seedlog/seedlog/sim/fault"
 )
 
@@ -18,6 +19,9 @@ type Faults struct {
 	WriteEIO   int        // D3: ‰ of writes, which then are short
 	Capacity   int64      // D3: bytes; 0: no end
 	Broken     string     // D3: a directory of the root below which no write ends well; "" none
+	Dead       bool       // D3: nor does anything else there
+	Fills      string     // D3: the next write that a file with this in its path would grow by finds the disk full; "" none
+	FillsAt    int64      // D3: after so many ‰ of that write
 	FailSyncs  int        // D2: so many syncs fail, once each, and drop what they covered
 	Lying      bool       // D2: a sync says ok and does nothing
 	Misdirect  int        // D5: so many writes go elsewhere in their file
@@ -42,11 +46,38 @@ func (f *Faults) hit(d *Disk, permille int) bool {
 }
 
 func (f *Faults) breaks(d *Disk, path string) bool {
-	if f.Broken == "" || !strings.HasPrefix(path, f.Broken+"/") {
+	if f.Broken == "" || !below(path, f.Broken) {
 		return false
 	}
 	d.ledger.Note(d.eng.Now(), fault.D3, d.node, "EIO")
 	return true
+}
+
+// dead says whether a request meets a directory that the disk does not give any more.
+func (f *Faults) dead(d *Disk, q *request) bool {
+	if !f.Dead || f.Broken == "" || q.Kind == disk.Close || q.Kind == disk.Free {
+		return false
+	}
+	path := q.Path
+	if h := d.handle(q.File); h != nil {
+		path = h.path
+	}
+	if !below(path, f.Broken) {
+		return false
+	}
+	d.ledger.Note(d.eng.Now(), fault.D3, d.node, "EIO")
+	return true
+}
+
+// below says whether a path is that of a directory or of something in it.
+func below(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
+
+// fill ends the room of the disk within a write that would grow a file by so many bytes, if that is what is asked for.
+func (f *Faults) fill(d *Disk, path string, grow int64) {
+	if f.Fills == "" || grow <= 0 || !strings.Contains(path, f.Fills) {
+		return
+	}
+	f.Capacity, f.Fills = d.used+grow*f.FillsAt/1000, ""
 }
 
 func (f *Faults) full(d *Disk) { d.ledger.Note(d.eng.Now(), fault.D3, d.node, "ENOSPC") }
@@ -167,6 +198,36 @@ func (d *Disk) Restore(s *Snapshot) {
 	d.ops = nil
 	d.recount()
 	d.ledger.Note(d.eng.Now(), class, d.node, "disk replaced")
+}
+
+// RestoreDir puts what an image has of one directory of the root in its place, or, with nil, an empty directory: that one stood on a disk of its own. No process may be attached.
+func (d *Disk) RestoreDir(s *Snapshot, dir string) {
+	class, now := fault.D7, d.newInode("/"+dir, true)
+	if s != nil {
+		class = fault.D8
+		if was := s.root.entries[dir]; was != nil {
+			now = d.copyTree(was, "/"+dir)
+		}
+	}
+	gone := map[*inode]bool{}
+	var collect func(f *inode)
+	collect = func(f *inode) {
+		gone[f] = true
+		for _, child := range f.entries {
+			collect(child)
+		}
+	}
+	if was := d.root.entries[dir]; was != nil {
+		collect(was)
+	}
+	now.names = 1
+	d.root.entries[dir] = now
+	// What was under way in the old one is gone with it; the name of the new one is durable.
+	d.ops = slices.DeleteFunc(d.ops, func(o nameOp) bool {
+		return slices.ContainsFunc(o.parts[:o.n], func(p part) bool { return gone[p.dir] || p.dir == d.root && p.name == dir })
+	})
+	d.recount()
+	d.ledger.Note(d.eng.Now(), class, d.node, "disk of "+dir+" replaced")
 }
 
 // keepSpared puts what D2 and D8 leave alone from one tree into another, whose directories may be older than that.

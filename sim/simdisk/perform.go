@@ -9,6 +9,33 @@ import (
 
 // perform carries a request out at the end of its time.
 func (d *Disk) perform(q *request, c *disk.Completion) {
+	if d.Faults.dead(d, q) {
+		d.performDead(q, c)
+	} else {
+		d.performSound(q, c)
+	}
+	if c.Err != disk.OK && c.Detail == "" {
+		c.Detail = "simulated: " + c.Err.Error()
+	}
+}
+
+// performDead ends a request at a directory that the disk does not give any more.
+func (d *Disk) performDead(q *request, c *disk.Completion) {
+	c.Err = disk.ErrIO
+	h := d.handle(q.File)
+	switch {
+	case h == nil:
+	case q.Kind == disk.Open:
+		*h = handle{}
+	default:
+		h.flight--
+		if q.Kind == disk.Write || q.Kind == disk.Truncate {
+			q.f.writing = false
+		}
+	}
+}
+
+func (d *Disk) performSound(q *request, c *disk.Completion) {
 	switch q.Kind {
 	case disk.Open:
 		d.performOpen(q, c)
@@ -28,9 +55,6 @@ func (d *Disk) perform(q *request, c *disk.Completion) {
 		h := d.handle(q.File)
 		h.flight--
 		d.performOpened(q, h, c)
-	}
-	if c.Err != disk.OK && c.Detail == "" {
-		c.Detail = "simulated: " + c.Err.Error()
 	}
 }
 
@@ -124,6 +148,7 @@ func (d *Disk) performWrite(q *request, c *disk.Completion) {
 	}
 	if over := q.Off + n - max(q.f.img.size, q.Off); over > 0 && n > 0 {
 		grow := q.Off + n - q.f.img.size
+		d.Faults.fill(d, h.path, grow)
 		if room := d.Faults.capacity() - d.used; grow > room {
 			d.Faults.full(d)
 			c.Err, n = disk.ErrNoSpace, max(0, n-(grow-max(0, room)))
