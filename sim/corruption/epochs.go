@@ -54,7 +54,7 @@ func epochEndsEarly(s *Story) (edits []*Edit) {
 // epochEndsLate: the epoch before a later one is asked about, whatever it is.
 func epochEndsLate(s *Story) (edits []*Edit) {
 	s.epochs(func(l *log, c *call, last int32) {
-		if c.Generation > 0 {
+		if c.Generation > 0 && l.removed == 0 && !l.asked && !l.retains {
 			edits = append(edits, s.edit([]string{"epoch-end"}, "%s: epoch %d", l.key, c.Generation-1).ask(l.key, c.Generation-1, last+1, c.Generation-1, top(c)+1))
 		}
 	})

@@ -16,6 +16,7 @@ import (
 //
 // A reader that is told less than the floor takes what it has read for lost, and goes back. A deposed leader began with all that was committed in epochs
 // before its own, and wrote all of its own, so the floor binds it too; a ceiling, and what others have acknowledged since, bind only who still leads.
+// Where the batches of an epoch are deleted, it ends where the log begins.
 type epochEnds struct {
 	quiet
 	g     *ghosts
@@ -91,11 +92,11 @@ func (x *epochEnds) answered(e *history.Event, o *history.Op) error {
 		if b.key != o.Key {
 			continue
 		}
-		weak := x.g.lagging(e, o.Key)
+		weak, h := x.g.lagging(e, o.Key), x.g.of(o.Key)
 		switch {
 		case o.Offset < b.floor:
 			return fail(x.Name(), what, e.I, "read in that epoch or before it up to "+itoa(b.floor), itoa(o.Offset))
-		case o.Offset > b.ceiling && !weak:
+		case o.Offset > max(b.ceiling, h.removable) && !h.retains && !weak:
 			return fail(x.Name(), what, e.I, "read in a later epoch from "+itoa(b.ceiling), itoa(o.Offset))
 		case o.Generation == o.Seq && o.Offset < b.shown && !weak:
 			return fail(x.Name(), what+", its own", e.I, "shown up to "+itoa(b.shown), itoa(o.Offset))

@@ -425,6 +425,7 @@ func TestWhatTheLedgerExcusesIsNoFailure(t *testing.T) {
 func TestWhereAnEpochEndsMayBeSaidInManyWays(t *testing.T) {
 	st := good(t).send(3, 4).polled(4, 3, 4)
 	st.epochEnd(3, 4, 3, 3).epochEnd(3, 4, 0, 3).epochEnd(4, 4, 4, 4).epochEnd(4, 4, 4, 9).epochEnd(5, 4, -1, -1)
+	st.deleteTo(4).epochEnd(3, 4, 3, 4)
 	st.note(-1, history.Op{Kind: history.Excuse, Key: key, Offset: 2}).epochEnd(4, 4, 4, 2)
 	st.note(-1, history.Op{Kind: history.Weak, Key: key, Meta: "begin"}).polled(2, 2, 9).epochEnd(1, 4, 1, 2).polled(4, 3, 4).epochEnd(3, 4, 3, 4)
 	st.op(33, history.OK, "", history.Op{Kind: history.DeleteTopic, Key: "t"}).epochEnd(4, 4, -1, -1)
