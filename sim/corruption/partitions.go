@@ -35,6 +35,11 @@ var partitionOperators = []Operator{
 	{"silence", silence},
 	{"a client that has no success any more", starved},
 	{"an operation that reads what it sends itself", readsItsOwn},
+	{"an epoch that ended below what was read of it", epochEndsEarly},
+	{"an epoch that ended above where a later one begins", epochEndsLate},
+	{"an epoch of which nothing is known though it was read", epochUnknown},
+	{"the end of a later epoch than was asked about", laterEpoch},
+	{"the end of a leader's own epoch below what was acknowledged", ownEpochEndsEarly},
 }
 
 // polls calls f for polls of clean logs that brought something from where they asked, and that no excuse spans.

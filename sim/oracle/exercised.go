@@ -85,6 +85,9 @@ func (x *exercised) answered(e *history.Event, o *history.Op, stale bool) {
 	case history.FetchOffsets:
 		x.on("I:G7", !x.g.facts.OffsetsExpire && !stale)
 		x.on("history:M3", !x.g.facts.Copies)
+	case history.EpochEnd:
+		topic, _ := history.SplitKey(o.Key)
+		x.on("epoch-end", !stale && !x.g.deleted[topic])
 	case history.InitProducerID:
 		x.on("producer-id-unique", true)
 		x.on("history:producer-id-reuse", true)
