@@ -131,8 +131,8 @@ func (s *Shard) readCheckpoints(t *task.Task, dir string, b *bootDir, cleaned bo
 // lets this shard know them all. not ok: the node ends.
 func (s *Shard) openOthers(t *task.Task, b *bootData, clusterID string, member bool) (others []*datadir.Dir, ok bool) {
 	open := datadir.Open
-	if member && clusterID == "" {
-		open = datadir.OpenMember
+	if member {
+		open = datadir.OpenBeside
 	}
 	for i := 1; i < len(b.dirs); i++ {
 		d := &b.dirs[i]

@@ -186,10 +186,12 @@ func (m *member) named(img *metadata.Image) {
 	task.Go(s.env, func(t *task.Task) {
 		for _, d := range append(slices.Clone(m.others), m.dir) { // the first one last: it says that all have the name
 			err := d.Name(t, s.env, id)
-			if t.Stopped() {
+			switch {
+			case t.Stopped():
 				return
-			}
-			if err != nil {
+			case err != nil && d != m.dir: // the next start names it
+				s.directoryFailed(s.directoryAt(d.Path), err.Error())
+			case err != nil:
 				s.fatal(1, err.Error())
 				return
 			}

@@ -46,6 +46,11 @@ func (s *Shard) offline(dir int, what string) {
 	}
 }
 
+// directoryAt gives the place of a log directory by its path.
+func (s *Shard) directoryAt(path string) int {
+	return slices.IndexFunc(s.state.Dirs, func(d api.LogDir) bool { return d.Path == path })
+}
+
 func online(d api.LogDir) bool { return !d.Offline }
 
 // place decides in which directory a replica lies: where its log was found, where the metadata say, or, if it is new, where this shard has

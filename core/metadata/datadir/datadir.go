@@ -34,6 +34,16 @@ func OpenMember(t *task.Task, e *env.Env, path string, nodeID int32, clusterID s
 	return openDir(t, e, path, nodeID, clusterID, true)
 }
 
+// OpenBeside is OpenMember for a directory beside the first one, whose cluster is clusterID, "": not known yet. One that was not there, or had not
+// heard, when the first one was named is named now.
+func OpenBeside(t *task.Task, e *env.Env, path string, nodeID int32, clusterID string) (*Dir, error) {
+	d, err := OpenMember(t, e, path, nodeID, clusterID)
+	if err == nil && d.ClusterID == "" && clusterID != "" {
+		err = d.Name(t, e, clusterID)
+	}
+	return d, err
+}
+
 // Name notes the name of the cluster that the directory belongs to from now on.
 func (d *Dir) Name(t *task.Task, e *env.Env, clusterID string) error {
 	d.ClusterID = clusterID

@@ -49,3 +49,32 @@ func TestADirectoryOfSomebodyElseIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestADirectoryThatWasAwayWhenTheFirstOneWasNamedIsNamedOnceItIsThere(t *testing.T) {
+	d := memdisk.New(1)
+	beside := func(cluster string) (dir *Dir) {
+		e := d.Env(1)
+		task.Go(e, func(t *task.Task) {
+			x, err := OpenBeside(t, e, "beside", 1, cluster)
+			if dir = x; err != nil {
+				dir = nil
+			}
+		})
+		d.Run(e)
+		return dir
+	}
+	was := beside("")
+	if was == nil || was.ClusterID != "" {
+		t.Fatalf("%+v", was)
+	}
+	for _, when := range []string{"once it is there", "from then on"} {
+		d.Crash()
+		is := beside("c")
+		if is == nil || is.ClusterID != "c" || is.ID != was.ID {
+			t.Fatalf("%s: %+v became %+v", when, was, is)
+		}
+	}
+	if other := beside("d"); other != nil {
+		t.Fatalf("it became another cluster's: %+v", other)
+	}
+}
