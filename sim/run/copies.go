@@ -177,6 +177,17 @@ func (c *copies) destroyed(node int, known map[string]int64) {
 	}
 }
 
+// unsure notes that nobody counts on some copies of a node any more, though nothing of them is gone: the controller takes them out of every list
+// of who may lead. at is from where on it may elect somebody who has less.
+func (c *copies) unsure(node int, keys []string, at int64) {
+	for _, k := range keys {
+		if was, ok := c.nodes[node][k]; !ok || at < was {
+			c.nodes[node][k] = at
+		}
+		c.excuse(k)
+	}
+}
+
 // exchanged notes that what a node has of some partitions is gone: the disk of one of its log directories was replaced.
 func (c *copies) exchanged(node int, keys []string) {
 	for _, k := range keys {

@@ -3,6 +3,7 @@ package run
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/seedlog/seedlog/sim/fault"
@@ -30,9 +31,48 @@ func (j *Judge) offline(node int) string {
 // sick are the classes of faults that explain the end of a node, or of one of its log directories.
 var sick = []fault.Class{fault.D2, fault.D3, fault.D4, fault.D5, fault.D7, fault.D8}
 
+// away notes that a process has started without one of its directories. What lies there is in no ELR and no LastKnownELR from its registration on:
+// for who says that his directory is not there nobody waits (core/controller/logends.go).
+func (j *Judge) away(node int) {
+	life := j.c.Incarnation(node)
+	if j.copies == nil || j.without[node] == life || j.c.Ready(node) {
+		return
+	}
+	if dir := j.offline(node); dir != "" {
+		j.without[node] = life
+		j.copies.unsure(node, j.keysIn(node, dir), 0)
+	}
+}
+
+// stoppedWithout notes that a process has stopped with a directory offline: it has not marked what lies there as cleanly closed, so under
+// flush.policy=os that counts as an unclean end.
+func (j *Judge) stoppedWithout(node int) {
+	if dir := j.offline(node); dir != "" && j.copies != nil && j.plan.Flush == "os" {
+		j.copies.unsure(node, j.keysIn(node, dir), whole)
+	}
+}
+
+// keysIn gives the partitions whose logs lie in a directory of a node.
+func (j *Judge) keysIn(node int, dir string) (keys []string) {
+	for _, name := range j.c.Disk(node).List(dir) {
+		name, isDir := strings.CutSuffix(name, "/")
+		i := strings.LastIndexByte(name, '-')
+		if !isDir || i < 0 {
+			continue
+		}
+		if number, err := strconv.ParseInt(name[i+1:], 10, 32); err == nil { // else it is being deleted
+			keys = append(keys, history.Key(name[:i], int32(number)))
+		}
+	}
+	return keys
+}
+
 // inVain fails a run in which a log directory goes offline that nothing was wrong with, as the end of a whole node would.
 func (j *Judge) inVain(node int) error {
-	if !strings.Contains(j.plan.Settings["log.dirs"], ",") || j.c.Ledger().Any(node, sick...) {
+	if !strings.Contains(j.plan.Settings["log.dirs"], ",") {
+		return nil
+	}
+	if j.away(node); j.c.Ledger().Any(node, sick...) {
 		return nil
 	}
 	if dir := j.offline(node); dir != "" {
@@ -47,26 +87,15 @@ func (j *Judge) Exchanging(node int, dir string) bool {
 	if j.copies == nil {
 		return false
 	}
-	var keys []string
-	img := j.view.Image()
-	for _, name := range j.c.Disk(node).List(dir) {
-		name, isDir := strings.CutSuffix(name, "/")
-		i := strings.LastIndexByte(name, '-')
-		if !isDir || i < 0 {
+	keys, img := j.keysIn(node, dir), j.view.Image()
+	for _, k := range keys {
+		topic, number := history.SplitKey(k)
+		if img == nil || img.TopicByName(topic) == nil {
 			continue
 		}
-		var number int32
-		if _, err := fmt.Sscanf(name[i+1:], "%d", &number); err != nil {
-			continue // of what is being deleted
+		if p := img.TopicByName(topic).Partition(number); p != nil && slices.Equal(p.Replicas, []int32{int32(node + 1)}) {
+			return false
 		}
-		if img != nil {
-			if t := img.TopicByName(name[:i]); t != nil {
-				if p := t.Partition(number); p != nil && slices.Equal(p.Replicas, []int32{int32(node + 1)}) {
-					return false
-				}
-			}
-		}
-		keys = append(keys, history.Key(name[:i], number))
 	}
 	j.copies.exchanged(node, keys)
 	return true

@@ -37,6 +37,7 @@ type Judge struct {
 	gone    []bool             // by node: its disk is about to be replaced
 	wiped   []bool             // by node: its disk, with what it was as a voter, was taken away
 	rotten  []bool             // by node: records on its disk are, or may be at any time
+	without []int              // by node: its last process that started without one of its log directories
 	repairs int64              // of rotten records, by the brokers themselves
 	whole   *metadata.Image    // one that owes nothing
 	account *account           // nil: no report is wanted
@@ -54,6 +55,7 @@ func (j *Judge) begin(c *cluster.Cluster) {
 	j.view.rotten = func(node int) bool { return j.rotten[node] }
 	for range c.Nodes() {
 		j.synced = append(j.synced, map[string]int64{})
+		j.without = append(j.without, 0)
 		j.lied, j.gone, j.wiped, j.rotten = append(j.lied, false), append(j.gone, false), append(j.wiped, false), append(j.rotten, false)
 	}
 	on := func(cs fault.Class) int {
@@ -245,6 +247,7 @@ func (j *Judge) Stopped(node int) {
 	if j.account != nil {
 		j.account.ended(node, "stopped")
 	}
+	j.stoppedWithout(node)
 	switch {
 	case j.copies == nil:
 	case j.rotten[node]: // a start finds what no process has looked at
