@@ -20,6 +20,8 @@ type FetchConfig struct {
 	PauseMS   int64 `json:"pause_ms"` // between an answer and the next request
 	// Validate: where a position stands is asked of each new leader before it is read from there (KIP-320), and the group stores it with its leader epoch.
 	Validate bool `json:"validate,omitempty"`
+	// Rack is where the reader is: leaders may send it to a follower there (KIP-392).
+	Rack string `json:"rack,omitempty"`
 }
 
 // position is one partition that a reader follows.
@@ -40,6 +42,7 @@ type position struct {
 	epoch   int32
 	proven  leaderAt   // the leader that was last asked whether it has what was read, or first read from
 	askAt   clock.Time // it is not asked before
+	near    nearby
 }
 
 // fetcher reads a set of partitions from their leaders: one lane a leader, each with one fetch in flight at most.
@@ -94,7 +97,7 @@ func (f *fetcher) lane(node int) (*lane, []*position) {
 		if lead < 0 {
 			f.b.stale()
 		}
-		if lead == node {
+		if f.source(p, lead) == node {
 			pos = append(pos, p)
 		}
 	}
@@ -160,7 +163,7 @@ func (l *lane) fetch(pos []*position) {
 	f := l.f
 	req := kmsg.NewPtrFetchRequest()
 	req.ReplicaID, req.MaxWaitMillis, req.MinBytes, req.MaxBytes = -1, f.cfg.MaxWaitMS, f.cfg.MinBytes, f.cfg.MaxBytes
-	req.SessionEpoch = -1
+	req.SessionEpoch, req.Rack = -1, f.cfg.Rack
 	full := !f.cfg.Sessions || l.session == 0
 	if f.cfg.Sessions {
 		req.SessionID, req.SessionEpoch = l.session, l.epoch
@@ -179,10 +182,12 @@ func (l *lane) fetch(pos []*position) {
 	}
 	l.begin()
 	gen := f.gen
+	f.leave(pos, l.node)
 	f.b.record(l.slot, history.Invoke, "", asked...)
 	timeout := clock.MS(int64(f.cfg.MaxWaitMS)) + 5*clock.Second
 	l.link.ask(req, max(4, f.low), cap, timeout, func(r kmsg.Response, err error) {
 		l.end()
+		f.back(pos, gen, err != nil)
 		l.answer(r, err, asked, gen)
 		f.after()
 	})
@@ -322,6 +327,10 @@ func (l *lane) records(p *position, part *kmsg.FetchResponseTopicPartition) (op 
 	f := l.f
 	p.hw, p.start = part.HighWatermark, part.LogStartOffset
 	op = history.Op{Kind: history.Poll, Key: p.key, From: p.sent, HW: part.HighWatermark, Start: part.LogStartOffset, Offset: history.NoOffset, PID: noProducerID, Timestamp: f.wait(), Member: l.from()}
+	if f.cfg.Rack != "" && part.PreferredReadReplica >= 0 {
+		f.prefer(p, nodeOf(part.PreferredReadReplica))
+		return op, false, true // of what the leader has this says nothing
+	}
 	if len(part.RecordBatches) == 0 {
 		return op, false, false
 	}
@@ -346,6 +355,12 @@ func (l *lane) partError(p *position, c kerr.Code) {
 	f.b.record(1, history.Fail, c.String(), op) // its invocation is the poll's
 	f.noSession()
 	switch {
+	case p.near.away:
+		p.near = nearby{} // the leader knows
+		if !retriable(c) && c != kerr.OffsetOutOfRange && c != kerr.UnknownTopicID && c != kerr.InconsistentTopicID {
+			f.b.caught(0, p.key, "Fetch from a follower answers an error of no use", c.String())
+		}
+		f.b.stale()
 	case c == kerr.OffsetOutOfRange:
 		p.lost = true
 	case c == kerr.UnknownTopicID || c == kerr.InconsistentTopicID:

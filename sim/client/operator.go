@@ -40,6 +40,7 @@ type Operator struct {
 	awayOf  int64            // the order's B
 	altered map[int64]string // by an order's B: the topic that it set something of
 	strays  []string         // topics whose policy was to be set, with no answer: that may still come (F:N3), after it has been put back
+	slowed  []string         // topics that were to be throttled, with no answer
 	nextTry clock.Time       // when they are put back once more
 }
 
@@ -89,8 +90,11 @@ func (o *Operator) tick() {
 		o.next = nil
 		next()
 	}
-	if now := o.n.Now(); len(o.strays) > 0 && o.healed && now >= o.nextTry && o.link.open() {
+	if now := o.n.Now(); len(o.strays)+len(o.slowed) > 0 && o.healed && now >= o.nextTry && o.link.open() {
 		o.nextTry = now.Add(3 * clock.Second)
+		for _, topic := range o.slowed {
+			o.setThrottle(topic, 0, func(kerr.Code, error) {})
+		}
 		for _, topic := range o.strays {
 			o.alterTopic(o.link, topic, "cleanup.policy", func(kerr.Code, error) {})
 		}

@@ -22,7 +22,7 @@ func init() {
 		"add": (*Operator).reassign, "remove": (*Operator).reassign, "swap": (*Operator).reassign, "any": (*Operator).reassign,
 		"order": (*Operator).reassign, "cancel": (*Operator).reassign,
 		"grow": (*Operator).grow, "preferred": (*Operator).preferred, "recreate": (*Operator).recreate, "unclean": (*Operator).unclean,
-		"voter": (*Operator).voter,
+		"voter": (*Operator).voter, "throttle": (*Operator).throttle,
 	}
 	for verb, set := range settings {
 		verbs[verb] = func(o *Operator, x *Order, w *world) { o.set(x, w, set) }

@@ -7,7 +7,7 @@ import (
 )
 
 // lasting are the orders that are taken back when their fault ends.
-var lasting = map[string]bool{"unclean": true, "retention": true, "policy": true, "voter": true}
+var lasting = map[string]bool{"unclean": true, "retention": true, "policy": true, "voter": true, "throttle": true}
 
 // beginOrder hands a fault to the operator among the clients, and gives back whether it is one for it.
 func (c *Cluster) beginOrder(i int, f *fault.Fault) bool {

@@ -108,7 +108,7 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 		w.Linger(prng.Keyed(seed, "linger"))
 	}
 	w.Validate(prng.Keyed(seed, "validate"))
-	environment(p, &menu)
+	environment(p, &menu, &w)
 	for _, k := range sorted(h.Settings) {
 		p.Settings[k] = h.Settings[k]
 	}

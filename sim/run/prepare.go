@@ -104,7 +104,12 @@ func nodeConfig(p *plan.Plan, id int, addrs, inner []string) (*config.Node, erro
 		set = append(set, cleanableRatio+"=1")
 	}
 	for _, n := range sorted(p.Settings) {
-		set = append(set, n+"="+p.Settings[n])
+		v := p.Settings[n]
+		if n == rackOf { // one for each node
+			racks := strings.Split(v, ",")
+			v = racks[(id-1)%len(racks)]
+		}
+		set = append(set, n+"="+v)
 	}
 	data := cluster.DataDir
 	if p.Settings["log.dirs"] != "" { // what is given as --data would count more
@@ -113,6 +118,8 @@ func nodeConfig(p *plan.Plan, id int, addrs, inner []string) (*config.Node, erro
 	node, _, err := config.Load(config.Args{Set: set, Data: data})
 	return node, err
 }
+
+const rackOf = "broker.rack"
 
 const cleanableRatio = "log.cleaner.min.cleanable.ratio"
 

@@ -255,6 +255,21 @@ func (d *drawer) reader() *client.ConsumerConfig {
 	panic("workload: a plan without a reader") // consumers draws at least one, before this
 }
 
+// Racks says of readers in which of some racks they are.
+func (p *Plan) Racks(src Source, racks []string) {
+	for i := range p.Programs {
+		rack := racks[src.Intn(len(racks))]
+		switch pr := &p.Programs[i]; {
+		case pr.Consumer != nil:
+			c := *pr.Consumer
+			c.Fetch.Rack, pr.Consumer = rack, &c
+		case pr.Group != nil:
+			g := *pr.Group
+			g.Fetch.Rack, pr.Group = rack, &g
+		}
+	}
+}
+
 // Set is the clients of a run.
 type Set struct {
 	Clients []client.Client

@@ -1,0 +1,58 @@
+package client
+
+import "github.com/seedlog/seedlog/io/clock"
+
+// nearby is the follower that a leader has sent a reader to, since it is in the reader's rack (KIP-392). The reader goes there until it is refused, gets
+// no answer, or some time is over; then it asks the leader again.
+type nearby struct {
+	node  int        // valid until it expires
+	until clock.Time // 0: there is none
+	away  bool       // what was asked last was asked there
+	since int        // the assignment under which a fetch is under way, plus one; 0: none is
+}
+
+// source is the node that a position is read from. A fetch that is under way is waited for; what only the leader can say is asked there.
+func (f *fetcher) source(p *position, leader int) int {
+	n := &p.near
+	switch {
+	case f.cfg.Rack == "" || leader < 0:
+		return leader
+	case n.since == f.gen+1 && n.away:
+		return n.node
+	case n.since == f.gen+1 || n.until <= f.b.n.Now() || p.lost || f.unproven(p):
+		return leader
+	}
+	return n.node
+}
+
+// leave notes that positions are asked for at a node. Sessions of other nodes that have one of them are given up.
+func (f *fetcher) leave(pos []*position, node int) {
+	if f.cfg.Rack == "" {
+		return
+	}
+	for _, p := range pos {
+		away := p.near.until > 0 && node == p.near.node && node != p.topic.lead[p.part]
+		if away != p.near.away {
+			f.noSession()
+		}
+		p.near.since, p.near.away = f.gen+1, away
+	}
+}
+
+// back notes that the answer is there, or that there will be none.
+func (f *fetcher) back(pos []*position, gen int, failed bool) {
+	for _, p := range pos {
+		if p.near.since == gen+1 {
+			p.near.since = 0
+		}
+		if failed {
+			p.near.until = 0
+		}
+	}
+}
+
+// prefer has a position read from a follower for some seconds.
+func (f *fetcher) prefer(p *position, node int) {
+	p.near.node, p.near.until = node, f.b.n.Now().Add(f.b.jitter(5*clock.Second))
+	f.noSession()
+}
