@@ -67,7 +67,8 @@ type lane struct {
 	session int32
 	epoch   int32
 	busy    bool
-	slot    int // of the history's processes
+	given   bool // the session was given up while a fetch in it was under way
+	slot    int  // of the history's processes
 }
 
 // laneSlots is the first of the slots that lanes beyond the first record in.
@@ -161,6 +162,7 @@ func (l *lane) from() string {
 
 func (l *lane) fetch(pos []*position) {
 	f := l.f
+	f.leave(pos, l.node)
 	req := kmsg.NewPtrFetchRequest()
 	req.ReplicaID, req.MaxWaitMillis, req.MinBytes, req.MaxBytes = -1, f.cfg.MaxWaitMS, f.cfg.MinBytes, f.cfg.MaxBytes
 	req.SessionEpoch, req.Rack = -1, f.cfg.Rack
@@ -181,8 +183,8 @@ func (l *lane) fetch(pos []*position) {
 		}
 	}
 	l.begin()
+	l.given = false
 	gen := f.gen
-	f.leave(pos, l.node)
 	f.b.record(l.slot, history.Invoke, "", asked...)
 	timeout := clock.MS(int64(f.cfg.MaxWaitMS)) + 5*clock.Second
 	l.link.ask(req, max(4, f.low), cap, timeout, func(r kmsg.Response, err error) {
@@ -230,7 +232,7 @@ func (b *base) epochOf(p *position) int32 {
 func (f *fetcher) noSession() {
 	for _, l := range f.lanes {
 		if l != nil {
-			l.session, l.epoch = 0, 0
+			l.session, l.epoch, l.given = 0, 0, l.busy
 		}
 	}
 	for _, p := range f.pos {
@@ -268,6 +270,7 @@ func (l *lane) advanceSession(id int32) {
 		return
 	}
 	switch {
+	case l.given && l.f.cfg.Rack != "": // what was in it may be read elsewhere by now
 	case id == 0: // the broker keeps none: full fetches go on
 		l.f.noSession()
 	default:
