@@ -359,7 +359,7 @@ func (l *lane) partError(p *position, c kerr.Code) {
 	f.noSession()
 	switch {
 	case p.near.away:
-		p.near = nearby{} // the leader knows
+		p.near.until = 0 // the leader knows
 		if !retriable(c) && c != kerr.OffsetOutOfRange && c != kerr.UnknownTopicID && c != kerr.InconsistentTopicID {
 			f.b.caught(0, p.key, "Fetch from a follower answers an error of no use", c.String())
 		}

@@ -1,13 +1,18 @@
 package client
 
-import "github.com/seedlog/seedlog/io/clock"
+import (
+	"slices"
+
+	"github.com/seedlog/seedlog/io/clock"
+)
 
 // nearby is the follower that a leader has sent a reader to, since it is in the reader's rack (KIP-392). The reader goes there until it is refused, gets
 // no answer, or some time is over; then it asks the leader again.
 type nearby struct {
 	node  int        // valid until it expires
 	until clock.Time // 0: there is none
-	away  bool       // what was asked last was asked there
+	at    int        // who was asked last, plus one
+	away  bool       // that was no leader
 	since int        // the assignment under which a fetch is under way, plus one; 0: none is
 }
 
@@ -17,25 +22,30 @@ func (f *fetcher) source(p *position, leader int) int {
 	switch {
 	case f.cfg.Rack == "" || leader < 0:
 		return leader
-	case n.since == f.gen+1 && n.away:
-		return n.node
-	case n.since == f.gen+1 || n.until <= f.b.n.Now() || p.lost || f.unproven(p):
+	case n.since == f.gen+1:
+		return n.at - 1
+	case n.until <= f.b.n.Now() || p.lost || f.unproven(p):
 		return leader
 	}
 	return n.node
 }
 
-// leave notes that positions are asked for at a node. Sessions of other nodes that have one of them are given up.
+// leave notes that positions are asked for at a node. Sessions that have a position which is read elsewhere, or is not read now, are given up.
 func (f *fetcher) leave(pos []*position, node int) {
 	if f.cfg.Rack == "" {
 		return
 	}
-	for _, p := range pos {
-		away := p.near.until > 0 && node == p.near.node && node != p.topic.lead[p.part]
-		if away != p.near.away {
+	for _, p := range f.pos {
+		n, here := &p.near, slices.Contains(pos, p)
+		if here != (n.at == node+1) {
 			f.noSession()
 		}
-		p.near.since, p.near.away = f.gen+1, away
+		switch {
+		case here:
+			n.at, n.since, n.away = node+1, f.gen+1, node != p.topic.lead[p.part]
+		case n.at == node+1:
+			n.at = 0
+		}
 	}
 }
 
