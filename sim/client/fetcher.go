@@ -170,9 +170,12 @@ func (l *lane) fetch(pos []*position) {
 	if f.cfg.Sessions {
 		req.SessionID, req.SessionEpoch = l.session, l.epoch
 	}
-	cap := int16(anyVersion)
+	cap, low := int16(anyVersion), max(4, f.low)
 	asked := make([]history.Op, 0, len(pos))
 	for _, p := range pos {
+		if p.near.away {
+			low = leadersOnly + 1
+		}
 		cap = min(cap, idCap(p.topic, 13))
 		if f.b.sh.Nodes > 1 && f.b.epochOf(p) < 0 {
 			cap = min(cap, leadersOnly) // whoever led may follow now, and nothing in the request would tell
@@ -187,7 +190,7 @@ func (l *lane) fetch(pos []*position) {
 	gen := f.gen
 	f.b.record(l.slot, history.Invoke, "", asked...)
 	timeout := clock.MS(int64(f.cfg.MaxWaitMS)) + 5*clock.Second
-	l.link.ask(req, max(4, f.low), cap, timeout, func(r kmsg.Response, err error) {
+	l.link.ask(req, low, cap, timeout, func(r kmsg.Response, err error) {
 		l.end()
 		f.back(pos, gen, err != nil)
 		l.answer(r, err, asked, gen)
