@@ -61,8 +61,8 @@ func (f *fetcher) back(pos []*position, gen int, failed bool) {
 	}
 }
 
-// prefer has a position read from a follower for some seconds.
+// prefer has a position read from a follower for some seconds more than a fetch there may already be waiting.
 func (f *fetcher) prefer(p *position, node int) {
-	p.near.node, p.near.until = node, f.b.n.Now().Add(f.b.jitter(5*clock.Second))
+	p.near.node, p.near.until = node, f.b.n.Now().Add(clock.MS(int64(f.cfg.MaxWaitMS))+f.b.jitter(5*clock.Second))
 	f.noSession()
 }
