@@ -56,5 +56,5 @@ func (s *Shard) portion(rate int64, counts func(*metadata.Partition) bool, list 
 	}
 	hi, lo := bits.Mul64(uint64(rate), mine)
 	part, _ := bits.Div64(hi, lo, all)
-	return int64(part)
+	return max(int64(part), min(rate, 1)) // a share of nothing would never grow
 }
