@@ -246,7 +246,7 @@ func (g *Group) commit() {
 	}
 	g.committing = true
 	g.record(slotCommit, history.Invoke, "", ops...)
-	g.coord.ask(req, low, cap, 5*clock.Second, func(r kmsg.Response, err error) {
+	again := g.coord.ask(req, low, cap, 5*clock.Second, func(r kmsg.Response, err error) {
 		g.committing = false
 		if err != nil {
 			g.record(slotCommit, history.Info, err.Error(), ops...)
@@ -273,6 +273,9 @@ func (g *Group) commit() {
 			g.commitRefused(code)
 		}
 	})
+	if again {
+		g.twice(ops...)
+	}
 }
 
 func (g *Group) commitRefused(code kerr.Code) {

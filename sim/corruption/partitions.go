@@ -314,7 +314,7 @@ func highLatest(s *Story) (edits []*Edit) {
 				return
 			}
 		}
-		if beyond := l.next + 1; !s.facts.Copies && !s.facts.ProducersExpire {
+		if beyond := l.next + 1; !s.facts.ProducersExpire {
 			for _, k := range l.sends {
 				beyond += int64(len(k.Records)) * int64(max(1, k.Attempts))
 			}
