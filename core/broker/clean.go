@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/controller"
@@ -41,6 +42,7 @@ func (s *Shard) clean() {
 		return
 	}
 	task.Go(s.env, func(t *task.Task) {
+		s.learnAges(t)
 		for s.phase == serving && s.node.CleanerEnable {
 			p := s.dirtiest()
 			if p == nil {
@@ -55,6 +57,18 @@ func (s *Shard) clean() {
 			s.restCleaning()
 		}
 	})
+}
+
+// learnAges has the logs look how old what they have to clean is.
+func (s *Shard) learnAges(t *task.Task) {
+	for _, p := range slices.Clone(s.state.Parts) {
+		if s.phase != serving || t.Stopped() {
+			return
+		}
+		if topic := s.applied.TopicByID(p.TopicID); p.Log != nil && topic != nil && s.cleanable(p) && s.state.Settings(topic).Compact {
+			p.Log.LearnAges(t) // one that cannot be read is tried again the next time; that it cannot is told when it is cleaned
+		}
+	}
 }
 
 func (s *Shard) restCleaning() {

@@ -3,6 +3,7 @@ package commitlog
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/seedlog/seedlog/core/assert"
@@ -119,12 +120,55 @@ func (s *segment) newest() int64 {
 	return int64(s.created)
 }
 
-// oldest is the time of its first batch; after a restart only the greatest is known.
+// oldest is the time of its first batch. Of a segment that a start took as it is only the greatest is known until LearnAges.
 func (s *segment) oldest() int64 {
 	if s.firstTimestamp >= 0 {
 		return s.firstTimestamp
 	}
 	return s.newest()
+}
+
+// LearnAges reads the first batches of dirty segments that a start took as they are, where max.compaction.lag.ms asks how old they are. It gives
+// false where that did not go; then it is to be tried again later.
+func (l *Log) LearnAges(t *task.Task) bool {
+	for l.cfg.MaxCompactionLagMS < math.MaxInt64 && !t.Stopped() && !l.failed && !l.closing && !l.cutting && !l.cleaning {
+		s := l.ageless()
+		if s == nil {
+			return true
+		}
+		if l.learnAge(t, s.base) != disk.OK {
+			return false
+		}
+	}
+	return true
+}
+
+// ageless gives the first such segment.
+func (l *Log) ageless() *segment {
+	for i := l.segmentAt(max(l.cleaned, l.start)); i < len(l.segs)-1; i++ {
+		if s := l.segs[i]; s.firstTimestamp < 0 && !s.aged && s.sealed && s.size > 0 {
+			return s
+		}
+	}
+	return nil
+}
+
+func (l *Log) learnAge(t *task.Task, base int64) disk.Err {
+	s, err := l.hold(t, base)
+	if err != disk.OK {
+		return err
+	}
+	defer l.release(s)
+	sc := newScanner(t, l.env, s.file, s.size, headerWindow)
+	defer sc.close()
+	v, ok := sc.header(0)
+	if sc.err != disk.OK || t.Stopped() {
+		return sc.err
+	}
+	if s.aged = true; ok {
+		s.firstTimestamp = v.MaxTimestamp()
+	}
+	return disk.OK
 }
 
 // lagDue says whether max.compaction.lag.ms has passed since a time.
