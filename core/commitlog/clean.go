@@ -44,6 +44,7 @@ type Cleaned struct {
 	From, To      int64 // the dirty section that is clean now
 	Before, After int64 // bytes of the segments that were read, and of what took their place
 	Read          int64 // bytes read in both passes
+	MapPPM        int64 // how much of the map of keys was used, in millionths
 }
 
 // Why a clean ends early. Its log is as before, but for groups that were finished.
@@ -71,7 +72,7 @@ func (u *Uncleanable) Unwrap() error { return u.Why }
 type Dirt struct {
 	From, To     int64 // the dirty section; nothing if From == To
 	Clean, Dirty int64 // bytes below it, and of it
-	Due          bool  // max.compaction.lag.ms has passed for something of it
+	OverdueMS    int64 // how long max.compaction.lag.ms has passed for the oldest of it, 0: it has not
 }
 
 // Ratio is the dirty share of what a clean would read, in millionths.
@@ -106,8 +107,7 @@ func (l *Log) Dirt(stable int64) (d Dirt) {
 		}
 		d.Dirty += s.size
 		d.To = max(d.To, s.end)
-		oldest := s.oldest()
-		d.Due = d.Due || l.lagDue(oldest)
+		d.OverdueMS = max(d.OverdueMS, l.overdueMS(s.oldest()))
 	}
 	return d
 }
@@ -171,14 +171,18 @@ func (l *Log) learnAge(t *task.Task, base int64) disk.Err {
 	return disk.OK
 }
 
-// lagDue says whether max.compaction.lag.ms has passed since a time.
-func (l *Log) lagDue(since int64) bool {
-	return int64(l.env.Now.Wall)-since > l.cfg.MaxCompactionLagMS
+// overdueMS is how long max.compaction.lag.ms has passed since a time, 0 if it has not.
+func (l *Log) overdueMS(since int64) int64 {
+	age := int64(l.env.Now.Wall) - since
+	if age <= l.cfg.MaxCompactionLagMS {
+		return 0
+	}
+	return age - l.cfg.MaxCompactionLagMS
 }
 
 // RollDue seals the active segment if max.compaction.lag.ms has passed for its first record (KIP-354), so that it can be cleaned.
 func (l *Log) RollDue() {
-	if s := l.active(); s.size > 0 && s.written == s.size && !l.failed && !l.closing && !l.cutting && !l.filling && l.lagDue(s.oldest()) {
+	if s := l.active(); s.size > 0 && s.written == s.size && !l.failed && !l.closing && !l.cutting && !l.filling && l.overdueMS(s.oldest()) > 0 {
 		l.roll(l.end)
 	}
 }
@@ -248,7 +252,7 @@ func (c *cleaner) run() error {
 			return err
 		}
 	}
-	c.done.From, c.done.To = c.from, c.keys.last+1
+	c.done.From, c.done.To, c.done.MapPPM = c.from, c.keys.last+1, c.keys.used()
 	c.cleaned = c.done.To
 	return nil
 }
