@@ -45,7 +45,9 @@ func (s *Shard) clean() {
 		return
 	}
 	task.Go(s.env, func(t *task.Task) {
-		s.learnAges(t)
+		if s.learnAges(t); t.Stopped() {
+			return
+		}
 		for s.phase == serving && s.node.CleanerEnable {
 			p := s.dirtiest()
 			if p == nil {
