@@ -68,6 +68,22 @@ func (o sink) node(s *stats.Snapshot) {
 	o.value(underReplicated, s.UnderReplicated)
 	o.value(underMinISR, s.UnderMinISR)
 	o.value(offlineLogDirs, s.OfflineLogDirs)
+	o.cleaner(&s.Cleaner)
+}
+
+func (o sink) cleaner(c *stats.Cleaner) {
+	o.value(cleans, c.Cleans)
+	o.value(cleanFailures, c.Failures)
+	o.value(cleanRead, c.ReadBytes)
+	o.value(cleanRemoved, c.RemovedBytes)
+	o.float(recopyPercent, 100*float64(c.LastAfter)/float64(max(c.LastBefore, 1)))
+	o.float(maxCleanTime, float64(c.LastNS)/1e9)
+	o.float(maxBufferUse, float64(c.LastMapPPM)/1e4)
+	o.float(maxDelay, float64(c.MaxOverdueMS)/1e3)
+	o.float(maxDirty, float64(c.MaxDirtyPPM)/1e4)
+	o.value(sinceLastRun, c.SinceRunNS/1e6)
+	o.value(uncleanable, c.Uncleanable)
+	o.value(uncleanableBytes, c.UncleanableBytes)
 }
 
 func (o sink) api(a *stats.API) {

@@ -33,12 +33,17 @@ func compareCodes(t *testing.T, file string, ask func(t *testing.T, addr string)
 		}
 		return
 	}
+	n := start(t, t.TempDir(), append(settings, "group.initial.rebalance.delay.ms=0", "disk.reserve.bytes=0")...)
+	diffLines(t, recorded(t, file), ask(t, n.addr))
+}
+
+// recorded is what Apache Kafka said.
+func recorded(t *testing.T, file string) string {
 	want, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := start(t, t.TempDir(), append(settings, "group.initial.rebalance.delay.ms=0", "disk.reserve.bytes=0")...)
-	diffLines(t, string(want), ask(t, n.addr))
+	return string(want)
 }
 
 // saysMore is where this broker tells more than Apache Kafka does: a member that has not heard of its epoch is told its assignment too, since the answer

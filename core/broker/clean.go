@@ -3,11 +3,13 @@ package broker
 import (
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/seedlog/seedlog/core/commitlog"
 	"github.com/seedlog/seedlog/core/controller"
 	"github.com/seedlog/seedlog/core/quota"
 	"github.com/seedlog/seedlog/core/replica"
+	"github.com/seedlog/seedlog/core/stats"
 	"github.com/seedlog/seedlog/core/task"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/io/disk"
@@ -21,6 +23,8 @@ import (
 type cleaning struct {
 	rate    quota.Bucket
 	waiting map[*commitlog.Log]wait // lookups only, but for sweeping
+	did     stats.Cleaner           // but for what is counted when it is asked for
+	looked  clock.Time              // when the dirtiest log was last looked for
 }
 
 // wait is until when a log that cannot be cleaned is left alone, and what was said of it.
@@ -41,6 +45,9 @@ func (s *Shard) clean() {
 		return
 	}
 	task.Go(s.env, func(t *task.Task) {
+		if s.learnAges(t); t.Stopped() {
+			return
+		}
 		for s.phase == serving && s.node.CleanerEnable {
 			p := s.dirtiest()
 			if p == nil {
@@ -57,6 +64,18 @@ func (s *Shard) clean() {
 	})
 }
 
+// learnAges has the logs look how old what they have to clean is.
+func (s *Shard) learnAges(t *task.Task) {
+	for _, p := range slices.Clone(s.state.Parts) {
+		if s.phase != serving || t.Stopped() {
+			return
+		}
+		if topic := s.applied.TopicByID(p.TopicID); p.Log != nil && topic != nil && s.cleanable(p) && s.state.Settings(topic).Compact {
+			p.Log.LearnAges(t) // one that cannot be read is tried again the next time; that it cannot is told when it is cleaned
+		}
+	}
+}
+
 func (s *Shard) restCleaning() {
 	if s.phase < closing {
 		s.env.After(&s.timers[timerClean], clock.MS(max(s.node.CleanerBackoffMS, 1)))
@@ -66,6 +85,8 @@ func (s *Shard) restCleaning() {
 // dirtiest gives the log that is to be cleaned next, nil if none is.
 func (s *Shard) dirtiest() (best *replica.Partition) {
 	most := int64(-1)
+	did := &s.cleaning.did
+	s.cleaning.looked, did.MaxDirtyPPM, did.MaxOverdueMS = s.env.Now.Mono, 0, 0
 	for _, p := range s.state.Parts {
 		t := s.applied.TopicByID(p.TopicID)
 		if p.Log == nil || t == nil || !s.cleanable(p) {
@@ -77,10 +98,9 @@ func (s *Shard) dirtiest() (best *replica.Partition) {
 		}
 		p.Log.RollDue()
 		d := p.Log.Dirt(p.LastStable())
-		if d.From == d.To || d.Ratio() <= set.MinCleanableRatioPPM && !d.Due {
-			continue
-		}
-		if r := d.Ratio(); r > most {
+		r := d.Ratio()
+		did.MaxDirtyPPM, did.MaxOverdueMS = max(did.MaxDirtyPPM, r), max(did.MaxOverdueMS, d.OverdueMS)
+		if d.From != d.To && (r > set.MinCleanableRatioPPM || d.OverdueMS > 0) && r > most {
 			best, most = p, r
 		}
 	}
@@ -100,7 +120,8 @@ func (s *Shard) cleanable(p *replica.Partition) bool {
 func (s *Shard) cleanLog(t *task.Task, p *replica.Partition) {
 	c := &s.cleaning
 	c.rate.SetRate(s.env.Now.Mono, shareOf(s.node.CleanerRate, s.shards))
-	_, err := p.Log.Clean(t, commitlog.CleanLimits{
+	began := s.env.Now.Mono
+	done, err := p.Log.Clean(t, commitlog.CleanLimits{
 		Stable: p.LastStable(), MapBytes: s.node.CleanerMapBytes / int64(s.shards), Room: s.cleanRoom(p),
 		Spend: func(n int64) clock.Duration {
 			c.rate.Take(s.env.Now.Mono, n)
@@ -116,6 +137,7 @@ func (s *Shard) cleanLog(t *task.Task, p *replica.Partition) {
 	switch {
 	case err == nil:
 		delete(c.waiting, p.Log)
+		c.cleaned(done, s.env.Now.Mono.Sub(began))
 		return
 	case err == commitlog.ErrCleanEnded:
 		w.until = s.env.Now.Mono.Add(clock.Second)
@@ -125,11 +147,35 @@ func (s *Shard) cleanLog(t *task.Task, p *replica.Partition) {
 	default:
 		w.said = nameOf(p) + " is not compacted: " + err.Error()
 	}
+	if w.said != "" {
+		c.did.Failures++
+	}
 	if was := c.waiting[p.Log]; w.said != was.said && w.said != "" {
 		s.env.Errorf("%s", w.said)
 	}
 	s.sweepWaiting()
 	c.waiting[p.Log] = w
+}
+
+// cleaned counts a clean that ended well.
+func (c *cleaning) cleaned(done commitlog.Cleaned, took clock.Duration) {
+	c.did.Cleans++
+	c.did.ReadBytes += done.Read
+	c.did.RemovedBytes += max(done.Before-done.After, 0)
+	c.did.LastBefore, c.did.LastAfter, c.did.LastNS, c.did.LastMapPPM = done.Before, done.After, int64(took), done.MapPPM
+}
+
+// cleanerStats is what the cleaner has done, and what it cannot do.
+func (s *Shard) cleanerStats() stats.Cleaner {
+	c := s.cleaning.did
+	c.SinceRunNS = int64(s.env.Now.Mono.Sub(s.cleaning.looked))
+	for _, p := range s.state.Parts {
+		if w, ok := s.cleaning.waiting[p.Log]; ok && p.Log != nil && w.said != "" {
+			c.Uncleanable++
+			c.UncleanableBytes += p.Log.Dirt(p.LastStable()).Dirty
+		}
+	}
+	return c
 }
 
 // sweepWaiting forgets logs that are not this shard's any more.

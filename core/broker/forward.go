@@ -99,19 +99,8 @@ func (f *forwarded) TimerFired(*timer.Timer) { f.try() }
 
 // Answered is peer.Waiter. A lost connection leaves open whether the request was done: it is sent again, as Kafka's brokers do.
 func (f *forwarded) Answered(body []byte, _ *buf.Lease, ok bool, _ peer.Reason) {
-	env := kmsg.NewPtrEnvelopeResponse()
-	if !ok || env.ReadFrom(body) != nil || env.ErrorCode != 0 {
-		f.later()
-		return
-	}
-	_, inner, ok := wire.ParseResponseHeader(env.ResponseData, f.req.Key(), f.req.GetVersion())
-	resp := f.req.ResponseKind()
-	resp.SetVersion(f.req.GetVersion())
-	if !ok || resp.ReadFrom(inner) != nil {
-		f.later()
-		return
-	}
-	if refusedWith(resp, kerr.NotController) {
+	env, resp := enveloped(f.req, body, ok)
+	if resp == nil || refusedWith(resp, kerr.NotController) {
 		f.later()
 		return
 	}
@@ -123,6 +112,30 @@ func (f *forwarded) Answered(body []byte, _ *buf.Lease, ok bool, _ peer.Reason) 
 	})
 	f.end(nil)
 	f.m.s.control.hold(index, resp, f.w)
+}
+
+// enveloped takes an answer out of its envelope; nil if there is none.
+func enveloped(req kmsg.Request, body []byte, ok bool) (*kmsg.EnvelopeResponse, kmsg.Response) {
+	outer := answerOf(kmsg.NewPtrEnvelopeRequest(), 0, body, ok)
+	if outer == nil {
+		return nil, nil
+	}
+	env := outer.(*kmsg.EnvelopeResponse)
+	if env.ErrorCode != 0 {
+		return nil, nil
+	}
+	_, inner, ok := wire.ParseResponseHeader(env.ResponseData, req.Key(), req.GetVersion())
+	return env, answerOf(req, req.GetVersion(), inner, ok)
+}
+
+// answerOf decodes another broker's answer; nil if there is none.
+func answerOf(req kmsg.Request, version int16, body []byte, ok bool) kmsg.Response {
+	if ok {
+		if resp, ok := wire.ColdAnswer(req.Key(), version, body); ok {
+			return resp
+		}
+	}
+	return nil
 }
 
 // end takes the request off the list, and answers it unless resp is nil.
@@ -175,13 +188,7 @@ type ownCall struct {
 
 // Answered is peer.Waiter.
 func (w *ownCall) Answered(body []byte, _ *buf.Lease, ok bool, _ peer.Reason) {
-	resp := w.req.ResponseKind()
-	resp.SetVersion(w.version)
-	if !ok || resp.ReadFrom(body) != nil {
-		w.done(nil)
-		return
-	}
-	w.done(resp)
+	w.done(answerOf(w.req, w.version, body, ok))
 }
 
 // envelope decides what another broker forwards.

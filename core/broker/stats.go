@@ -16,6 +16,7 @@ func (s *Shard) stats(m *step.Mail) {
 	st := &stats.Snapshot{
 		UptimeNS: int64(s.env.Now.Mono), NodeID: s.node.NodeID, ClusterID: s.state.Image.ClusterID(),
 		Brokers: int64(len(s.state.Image.Brokers())), Connections: int64(s.nConns), ConnectionsAccepted: s.accepted, ConnectionsRefused: s.refused,
+		Cleaner: s.cleanerStats(),
 	}
 	for i := range s.state.Dirs {
 		if s.state.Dirs[i].Offline {

@@ -144,13 +144,7 @@ type peerAnswer struct {
 
 // Answered is peer.Waiter.
 func (a *peerAnswer) Answered(body []byte, _ *buf.Lease, ok bool, _ peer.Reason) {
-	resp := a.q.ResponseKind()
-	resp.SetVersion(a.q.GetVersion())
-	if !ok || resp.ReadFrom(body) != nil {
-		a.w.Reply(nil)
-		return
-	}
-	a.w.Reply(resp)
+	a.w.Reply(answerOf(a.q, a.q.GetVersion(), body, ok))
 }
 
 // verifications are what the coordinator on one node is to be asked.

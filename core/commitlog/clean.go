@@ -3,6 +3,7 @@ package commitlog
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/seedlog/seedlog/core/assert"
@@ -43,6 +44,7 @@ type Cleaned struct {
 	From, To      int64 // the dirty section that is clean now
 	Before, After int64 // bytes of the segments that were read, and of what took their place
 	Read          int64 // bytes read in both passes
+	MapPPM        int64 // how much of the map of keys was used, in millionths
 }
 
 // Why a clean ends early. Its log is as before, but for groups that were finished.
@@ -70,7 +72,7 @@ func (u *Uncleanable) Unwrap() error { return u.Why }
 type Dirt struct {
 	From, To     int64 // the dirty section; nothing if From == To
 	Clean, Dirty int64 // bytes below it, and of it
-	Due          bool  // max.compaction.lag.ms has passed for something of it
+	OverdueMS    int64 // how long max.compaction.lag.ms has passed for the oldest of it, 0: it has not
 }
 
 // Ratio is the dirty share of what a clean would read, in millionths.
@@ -105,8 +107,7 @@ func (l *Log) Dirt(stable int64) (d Dirt) {
 		}
 		d.Dirty += s.size
 		d.To = max(d.To, s.end)
-		oldest := s.oldest()
-		d.Due = d.Due || l.lagDue(oldest)
+		d.OverdueMS = max(d.OverdueMS, l.overdueMS(s.oldest()))
 	}
 	return d
 }
@@ -119,7 +120,7 @@ func (s *segment) newest() int64 {
 	return int64(s.created)
 }
 
-// oldest is the time of its first batch; after a restart only the greatest is known.
+// oldest is the time of its first batch. Of a segment that a start took as it is only the greatest is known until LearnAges.
 func (s *segment) oldest() int64 {
 	if s.firstTimestamp >= 0 {
 		return s.firstTimestamp
@@ -127,14 +128,61 @@ func (s *segment) oldest() int64 {
 	return s.newest()
 }
 
-// lagDue says whether max.compaction.lag.ms has passed since a time.
-func (l *Log) lagDue(since int64) bool {
-	return int64(l.env.Now.Wall)-since > l.cfg.MaxCompactionLagMS
+// LearnAges reads the first batches of dirty segments that a start took as they are, where max.compaction.lag.ms asks how old they are. It gives
+// false where that did not go; then it is to be tried again later.
+func (l *Log) LearnAges(t *task.Task) bool {
+	for l.cfg.MaxCompactionLagMS < math.MaxInt64 && !t.Stopped() && !l.failed && !l.closing && !l.cutting && !l.cleaning {
+		s := l.ageless()
+		if s == nil {
+			return true
+		}
+		if l.learnAge(t, s.base) != disk.OK {
+			return false
+		}
+	}
+	return true
+}
+
+// ageless gives the first such segment.
+func (l *Log) ageless() *segment {
+	for i := l.segmentAt(max(l.cleaned, l.start)); i < len(l.segs)-1; i++ {
+		if s := l.segs[i]; s.firstTimestamp < 0 && !s.aged && s.sealed && s.size > 0 {
+			return s
+		}
+	}
+	return nil
+}
+
+func (l *Log) learnAge(t *task.Task, base int64) disk.Err {
+	s, err := l.hold(t, base)
+	if err != disk.OK {
+		return err
+	}
+	defer l.release(s)
+	sc := newScanner(t, l.env, s.file, s.size, headerWindow)
+	defer sc.close()
+	v, ok := sc.header(0)
+	if sc.err != disk.OK || t.Stopped() {
+		return sc.err
+	}
+	if s.aged = true; ok {
+		s.firstTimestamp = v.MaxTimestamp()
+	}
+	return disk.OK
+}
+
+// overdueMS is how long max.compaction.lag.ms has passed since a time, 0 if it has not.
+func (l *Log) overdueMS(since int64) int64 {
+	age := int64(l.env.Now.Wall) - since
+	if age <= l.cfg.MaxCompactionLagMS {
+		return 0
+	}
+	return age - l.cfg.MaxCompactionLagMS
 }
 
 // RollDue seals the active segment if max.compaction.lag.ms has passed for its first record (KIP-354), so that it can be cleaned.
 func (l *Log) RollDue() {
-	if s := l.active(); s.size > 0 && s.written == s.size && !l.failed && !l.closing && !l.cutting && !l.filling && l.lagDue(s.oldest()) {
+	if s := l.active(); s.size > 0 && s.written == s.size && !l.failed && !l.closing && !l.cutting && !l.filling && l.overdueMS(s.oldest()) > 0 {
 		l.roll(l.end)
 	}
 }
@@ -204,7 +252,7 @@ func (c *cleaner) run() error {
 			return err
 		}
 	}
-	c.done.From, c.done.To = c.from, c.keys.last+1
+	c.done.From, c.done.To, c.done.MapPPM = c.from, c.keys.last+1, c.keys.used()
 	c.cleaned = c.done.To
 	return nil
 }

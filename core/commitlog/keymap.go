@@ -57,6 +57,9 @@ func (p *keyPage) find(a, b uint64) *keySlot {
 	}
 }
 
+// used is how much of what it may hold it holds, in millionths.
+func (m *keyMap) used() int64 { return m.n * 1_000_000 / max(m.limit, 1) }
+
 // get gives the offset of a key's last record, -1 if it is not in the map.
 func (m *keyMap) get(key []byte) int64 {
 	a, b := sipHash128(m.k0, m.k1, key)

@@ -19,6 +19,7 @@ type segment struct {
 	end, writtenEnd, syncedEnd int64 // next offset after what size, written and synced cover
 	maxTimestamp, maxTSOffset  int64 // greatest batch timestamp, -1 none, and the last offset of the first batch that has it
 	firstTimestamp             int64 // of the first batch, -1 none: rolling by time counts from it
+	aged                       bool  // its first batch was read for firstTimestamp
 	created                    clock.Wall
 	pins                       int32
 	pinnedTo                   int64 // greatest position that a response holds since pins was 0

@@ -140,10 +140,11 @@ func (c *Coordinator) partitionExists(topic string, p int32) bool {
 	return p >= 0 && p < c.topics.Partitions(topic)
 }
 
-// expireAt is when the offsets go if the request says so (v2 to v4), otherwise -1.
+// expireAt is when the offsets go if the request says so (v2 to v4), otherwise -1. A time below -1 has passed already. One that goes beyond the end
+// of time never comes: Kafka's sum overflows, and has passed.
 func expireAt(req *kmsg.OffsetCommitRequest, nowMS int64) int64 {
-	if req.Version > 4 || req.RetentionTimeMillis < 0 {
+	if req.Version > 4 || req.RetentionTimeMillis == -1 {
 		return -1
 	}
-	return nowMS + min(req.RetentionTimeMillis, math.MaxInt64-nowMS)
+	return max(nowMS+min(req.RetentionTimeMillis, math.MaxInt64-nowMS), 0)
 }

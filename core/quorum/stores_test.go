@@ -253,6 +253,32 @@ func TestAVoteIsSyncedBeforeItIsAnswered(t *testing.T) {
 	})
 }
 
+// A file system that is full still takes what stands in the place of something.
+func TestAVoteNeedsNoRoomOnADiskOnceTwoWereStored(t *testing.T) {
+	d := memdisk.New(3)
+	b, err := newBench(d, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for term := uint64(1); term <= 12; term++ {
+		if err := b.node.stable.SetUint64([]byte("CurrentTerm"), term); err != nil {
+			t.Fatal(err)
+		}
+		if term == 2 {
+			at := b.node.stable.path
+			d.Fail = func(r *disk.Request) disk.Err {
+				if r.Kind == disk.Write && r.Off+int64(len(r.Vec[0])) > int64(len(d.Bytes(at))) {
+					t.Errorf("a vote needs room: %d bytes at %d of %d", len(r.Vec[0]), r.Off, len(d.Bytes(at)))
+				}
+				return disk.OK
+			}
+		}
+		if b = b.restart(t, term%2 == 0, -1); b.node.stable.get().term != term {
+			t.Fatalf("term %d was stored, %d is there", term, b.node.stable.get().term)
+		}
+	}
+}
+
 func TestASnapshotHasItsNameOnceItIsWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := memdisk.New(rapid.Uint64().Draw(t, "seed"))

@@ -18,7 +18,8 @@ type Snapshot struct {
 	UnderReplicated     int64 // partitions led here whose ISR is smaller than their replicas
 	UnderMinISR         int64 // partitions led here whose ISR is smaller than min.insync.replicas
 	OfflineLogDirs      int64
-	DiskSyncs           int64       // since the start, of files and of directories; the disk's own count
+	DiskSyncs           int64 // since the start, of files and of directories; the disk's own count
+	Cleaner             Cleaner
 	APIs                []API       // by key, ascending, each once
 	Partitions          []Partition // of which this broker has a replica, each once
 	Groups              []Group     // of which this broker is the coordinator, each once
@@ -93,6 +94,7 @@ func (s *Snapshot) Merge(o *Snapshot) {
 	s.DiskSyncs += o.DiskSyncs
 	s.UnderReplicated += o.UnderReplicated
 	s.UnderMinISR += o.UnderMinISR
+	s.Cleaner.merge(&o.Cleaner)
 	s.Partitions = append(s.Partitions, o.Partitions...)
 	s.Groups = append(s.Groups, o.Groups...)
 	for i := range o.APIs {

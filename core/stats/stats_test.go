@@ -46,6 +46,7 @@ func TestBoundsAscend(t *testing.T) {
 func TestShardsAddUpInAnyOrder(t *testing.T) {
 	shard := func(node int32, keys ...int16) *Snapshot {
 		s := &Snapshot{NodeID: node, UptimeNS: int64(node), Connections: 2, ConnectionsAccepted: 3, UnderReplicated: 1, UnderMinISR: 1, Brokers: 3}
+		s.Cleaner = Cleaner{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}
 		for _, k := range keys {
 			s.API(k, "name").Observe(int64(k)*1e6, k == 1)
 		}
@@ -62,6 +63,9 @@ func TestShardsAddUpInAnyOrder(t *testing.T) {
 	}
 	if a.Connections != 6 || a.ConnectionsAccepted != 9 || a.UnderReplicated != 3 || a.UnderMinISR != 3 || a.Brokers != 3 || len(a.APIs) != 4 {
 		t.Errorf("%+v", a)
+	}
+	if c := a.Cleaner; c != (Cleaner{3, 6, 9, 12, 15, 18, 7, 8, 9, 10, 11, 36, 39}) {
+		t.Errorf("%+v", c)
 	}
 	if f := a.API(1, ""); f.Requests != 2 || f.Errors != 2 || f.Latency.SumNS != 2e6 || f.Name != "name" {
 		t.Errorf("%+v", f)

@@ -22,6 +22,22 @@ func Cold(key, version int16, body []byte) (kmsg.Request, bool) {
 	return req, true
 }
 
+// ColdAnswer decodes the body of another broker's answer to a request of ours, in the version that the request had; false if it is none.
+func ColdAnswer(key, version int16, body []byte) (kmsg.Response, bool) {
+	if !Known(key) || version < 0 {
+		return nil, false
+	}
+	resp := kmsg.ResponseForKey(key)
+	if version > resp.MaxVersion() || !wellFormedAnswer(key, version, body) {
+		return nil, false
+	}
+	resp.SetVersion(version)
+	if err := resp.ReadFrom(body); err != nil {
+		return nil, false
+	}
+	return resp, true
+}
+
 // AppendCold writes the body of a response, in the version that it is set to.
 func AppendCold(dst []byte, resp kmsg.Response) []byte { return resp.AppendTo(dst) }
 

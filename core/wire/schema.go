@@ -28,7 +28,7 @@ const (
 // never is a version that no API reaches.
 const never = math.MaxInt16
 
-// field is what is known of one field of a request.
+// field is what is known of one field of a request or an answer.
 type field struct {
 	kind     fieldKind
 	tagged   bool
@@ -40,15 +40,17 @@ type field struct {
 	elem     *field
 }
 
-// requestSchemas is, by API key, the fields of the request.
-var requestSchemas = func() (t [maxKey + 1][]field) {
-	for key, text := range schemas {
+// requestSchemas and answerSchemas are, by API key, the fields of the request and of its answer.
+var requestSchemas, answerSchemas = read(&requests), read(&answers)
+
+func read(texts *[maxKey + 1]string) (t [maxKey + 1][]field) {
+	for key, text := range texts {
 		p := notation{text}
 		t[key] = p.fields()
 		assert.That(p.text == "", "a schema is read to its end")
 	}
 	return t
-}()
+}
 
 // notation reads schemas_gen.go's texts, which are ours: a mistake in them is an assertion.
 type notation struct{ text string }

@@ -4,7 +4,11 @@ package wire
 // an element of which one byte is present; this keeps that below some ten MiB.
 const maxElements = 1 << 18
 
-// walk passes over a request by its schema before kmsg reads it, for three things in which kmsg is no server's decoder: it allocates an
+// maxAnswered is the same for the answers of other brokers, which may tell of every partition there is. A peer that is no broker can make this one
+// allocate some hundred MiB at most.
+const maxAnswered = 1 << 20
+
+// walk passes over a request, or another broker's answer, by its schema before kmsg reads it, for three things in which kmsg is no server's decoder: it allocates an
 // array by the announced number as long as that is below the bytes that are left, it loops over an announced number of tagged
 // fields whether or not they are there, and it takes null for what is not nullable, where Kafka closes the connection.
 //
@@ -19,8 +23,17 @@ type walk struct {
 
 // wellFormed says whether the body is a request of that API and version, perhaps followed by more bytes.
 func wellFormed(key, version int16, body []byte) bool {
-	w := walk{r: Reader{B: body}, version: version, flex: Flexible(key, version), left: maxElements}
-	w.fields(requestSchemas[key])
+	return walks(requestSchemas[key], key, version, body, maxElements)
+}
+
+// wellFormedAnswer is the same for an answer.
+func wellFormedAnswer(key, version int16, body []byte) bool {
+	return walks(answerSchemas[key], key, version, body, maxAnswered)
+}
+
+func walks(schema []field, key, version int16, body []byte, elements int) bool {
+	w := walk{r: Reader{B: body}, version: version, flex: Flexible(key, version), left: elements}
+	w.fields(schema)
 	return w.r.OK()
 }
 

@@ -1,8 +1,12 @@
 package assign
 
 import (
+	"regexp"
+	"regexp/syntax"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 func TestAPatternMatchesWholeNames(t *testing.T) {
@@ -55,13 +59,80 @@ func TestABadPatternIsRefused(t *testing.T) {
 	}
 }
 
+// What package regexp says of a whole name is the twin's word.
+func twin(t interface{ Fatal(...any) }, pattern string) *regexp.Regexp {
+	tree, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return regexp.MustCompile(`\A(?:` + tree.String() + `)\z`)
+}
+
+func TestAMatchIsWhatPackageRegexpFinds(t *testing.T) {
+	piece := rapid.SampledFrom([]string{
+		"a", "b", "k", ".", "-", "_", "[ab]", "[^a]", "[a-c_]", `\w`, `\W`, `\b`, `\B`, "^", "$", `\A`, `\z`, "(?i:K)", "(?i)", "(?m)", "(?s)", "(?U)", "|", "(", ")", "(?:",
+		"*", "+", "?", "*?", "+?", "??", "{2}", "{0,2}", "{1,}", `\pL`, `\PL`, "é", "\u212a", `\Q.`, `\E`, "[[:alpha:]]", "(?P<x>", "\n",
+	})
+	letter := rapid.SampledFrom([]string{"a", "b", "c", "k", "K", "A", "-", ".", "_", "1", "é", "\u212a", "\xff", "\n"})
+	matched := 0
+	rapid.Check(t, func(t *rapid.T) {
+		pattern := strings.Join(rapid.SliceOfN(piece, 1, 8).Draw(t, "pattern"), "")
+		p, err := Compile(pattern)
+		if err != nil {
+			return
+		}
+		want := twin(t, pattern)
+		for range 8 {
+			name := strings.Join(rapid.SliceOfN(letter, 0, 5).Draw(t, "name"), "")
+			if got := p.Match(name); got != want.MatchString(name) {
+				t.Fatalf("%q and %q: match %v", pattern, name, got)
+			} else if got {
+				matched++
+			}
+		}
+	})
+	if matched < 20 {
+		t.Errorf("%d matches: the test says little", matched)
+	}
+}
+
+// Classes of Unicode are looked up character by character for their cases.
+func TestFewClassesOfUnicodeAreTaken(t *testing.T) {
+	for _, class := range []string{`\pL`, `\P{Greek}`, `[^\PN]`, `[a-\x{10fffe}]`, "[a-\U0010fffe]"} {
+		for _, fold := range []string{"", "(?i)"} {
+			if _, err := Compile(fold + strings.Repeat(class, maxWide)); err != nil {
+				t.Errorf("%s%s, %d times: %v", fold, class, maxWide, err)
+			}
+			if _, err := Compile(fold + strings.Repeat(class, maxWide+1)); err != errPatternWide {
+				t.Errorf("%s%s, %d times: %v", fold, class, maxWide+1, err)
+			}
+		}
+	}
+	if _, err := Compile("(?i)" + strings.Repeat("größe|", 200) + strings.Repeat("[^ab]", 200)); err != nil {
+		t.Errorf("letters are not classes: %v", err)
+	}
+}
+
+func TestAMatchAllocatesNothing(t *testing.T) {
+	p, err := Compile("(orders|payments)-.*[0-9]{3}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Match("orders-eu-west-123")
+	if n := testing.AllocsPerRun(100, func() { p.Match("orders-eu-west-123") }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func FuzzCompile(f *testing.F) {
 	f.Add("foo|bar.*", "foo")
 	f.Add("((a{10}){10}){10}", "a")
 	f.Add(`\Q(`, "(")
+	f.Add(`(?i)[^k]\b`, "\u212a")
 	f.Fuzz(func(t *testing.T, pattern, name string) {
-		if p, err := Compile(pattern); err == nil {
-			p.Match(name)
+		p, err := Compile(pattern)
+		if err == nil && p.Match(name) != twin(t, pattern).MatchString(name) {
+			t.Fatalf("%q and %q", pattern, name)
 		}
 	})
 }
