@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"sync"
 	"time"
 
@@ -176,7 +175,7 @@ func stamp(b []byte, id int64, seq int32) {
 	}
 	binary.BigEndian.PutUint16(b[atProducerEpoch:], epoch)
 	binary.BigEndian.PutUint32(b[atSequence:], uint32(seq))
-	binary.BigEndian.PutUint32(b[atCRC:], crc32.Checksum(b[atAttributes:], crc32.MakeTable(crc32.Castagnoli)))
+	seal(b)
 }
 
 // offsetCommits has twenty connections commit one partition's offset each, for a group without members, one request after another.
