@@ -43,6 +43,8 @@ var scenarios = []scenario{
 	{name: "idempotence", flush: onlyOS, run: idempotence},
 	{name: "producer-ids", flush: onlyOS, restart: true, ours: true, run: producerIDs},
 	{name: "offset-commits", flush: bothPolicies, run: offsetCommits},
+	{name: "group-consumer", flush: onlyAck, run: groups(true)},
+	{name: "group-classic", flush: onlyAck, run: groups(false)},
 	{name: "compaction", flush: bothPolicies, set: []string{cleanerBackoff + "=100"}, run: compaction},
 	{name: "cluster-produce", flush: bothPolicies, cluster: true, run: rawProduce},
 	{name: "cluster-partitions-1", flush: bothPolicies, cluster: true, run: clusterPartitions(1)},

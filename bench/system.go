@@ -21,7 +21,7 @@ import (
 // system is one broker under measurement.
 type system struct {
 	name, flush string
-	settings    []string // of our brokers, beside those that all have
+	settings    []string                             // of our brokers, beside those that all have
 	start       func(context.Context, *system) error // sets what follows
 	stop        func() error
 	kill        func() error                // ends the process alone

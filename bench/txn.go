@@ -196,7 +196,7 @@ func offsetCommits(ctx context.Context, s *system, scale float64) (*sample, erro
 			return nil, err
 		}
 		defer c.Close()
-		if err := coordinated(ctx, c); err != nil {
+		if err := coordinated(ctx, c, "bench"); err != nil {
 			return nil, err
 		}
 		list[i] = &committer{conn: c, partition: int32(i)}
@@ -251,11 +251,11 @@ func commitRequest(topic string, partition int32, offset int64) kmsg.Request {
 	return r
 }
 
-// coordinated waits until the group of offsetCommits has a coordinator.
-func coordinated(ctx context.Context, c *conn) error {
+// coordinated waits until a group has a coordinator.
+func coordinated(ctx context.Context, c *conn, group string) error {
 	for ; ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
 		r := kmsg.NewPtrFindCoordinatorRequest()
-		r.Version, r.CoordinatorKey = 2, "bench"
+		r.Version, r.CoordinatorKey = 2, group
 		resp, err := c.call(r)
 		if err != nil {
 			return err
@@ -264,7 +264,7 @@ func coordinated(ctx context.Context, c *conn) error {
 			continue
 		}
 		o := kmsg.NewPtrOffsetFetchRequest()
-		o.Version, o.Group = 5, "bench"
+		o.Version, o.Group = 5, group
 		got, err := c.call(o)
 		if err != nil || got.(*kmsg.OffsetFetchResponse).ErrorCode == 0 {
 			return err
