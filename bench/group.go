@@ -11,7 +11,7 @@ import (
 const (
 	groupMembers    = 100
 	groupPartitions = 1000
-	groupBeat       = 500 * time.Millisecond // how often each member sends a heartbeat
+	groupBeat       = 200 * time.Millisecond // how often each member sends a heartbeat
 	groupQuiet      = 1200 * time.Millisecond
 	groupWait       = 60 * time.Second
 	groupRounds     = 5               // at scale 1
@@ -19,8 +19,8 @@ const (
 )
 
 // groups has one hundred members share a thousand partitions of a topic. One more joins, and leaves again: the time runs until every member has been told
-// its part of an even assignment. Members are connections that speak the protocol and fetch nothing. They send heartbeats every 500 ms, whatever the
-// broker would have them wait, so up to half a second is theirs; of a consumer group up to a second more is group.consumer.assignment.interval.ms
+// its part of an even assignment. Members are connections that speak the protocol and fetch nothing. They send heartbeats every 200 ms, whatever the
+// broker would have them wait, so up to twice that is theirs; of a consumer group up to a second more is group.consumer.assignment.interval.ms
 // where changes follow closely, which is why each waits until that has passed. Afterwards all commit the offsets of their partitions, one request after
 // another.
 func groups(consumer bool) func(context.Context, *system, float64) (*sample, error) {
