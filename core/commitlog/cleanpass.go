@@ -121,6 +121,7 @@ func (r *batchReader) fill(pos int64, least int) ([]byte, error) {
 func (c *cleaner) buildMap(aborted []Aborted) error {
 	c.txns.begin(aborted)
 	m := mapper{cleaner: c}
+	m.sieve.Pace = c.breathe
 	for _, s := range c.segs[c.segmentAt(c.from):] { // of this moment: retention takes segments away while this reads
 		if s.base >= c.to || m.full {
 			break

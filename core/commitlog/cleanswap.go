@@ -119,6 +119,7 @@ func (c *cleaner) cleanGroup(g []*segment) error {
 	}
 	lease := c.env.Pool.Get(cleanWindow)
 	f := filter{cleaner: c, gap: -1, next: first.base, out: &cleanWriter{c: c, s: s, lease: lease, buf: lease.Bytes[:0]}}
+	f.sieve.Pace = c.breathe
 	if x.N > 0 {
 		x = c.t.Disk(disk.Request{Kind: disk.Truncate, File: s.file, Size: 0})
 	}
