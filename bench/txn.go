@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -21,9 +22,13 @@ const (
 )
 
 // transactions has so many clients commit transactions of ten records of 100 bytes, each one after another, through franz-go. A request is one
-// transaction, from its begin until its commit is acknowledged.
+// transaction, from its begin until its commit is acknowledged. The clients' own CPU is told beside the broker's: where both together are what the machine
+// has, more clients cannot do more.
 func transactions(clients int) func(context.Context, *system, float64) (*sample, error) {
 	return func(ctx context.Context, s *system, scale float64) (*sample, error) {
+		if s.dir != "" {
+			return bareTransactions(ctx, s, clients, scale)
+		}
 		topic, err := s.newTopic(ctx, 6)
 		if err != nil {
 			return nil, err
@@ -45,9 +50,17 @@ func transactions(clients int) func(context.Context, *system, float64) (*sample,
 		if err != nil {
 			return nil, err
 		}
-		end := time.Now().Add(time.Duration(scale * float64(txnSpan)))
+		own, err := cpuSeconds(os.Getpid())
+		if err != nil {
+			return nil, err
+		}
+		end := time.Now().Add(scaled(txnSpan, scale))
 		x := &sample{}
 		if err := errors.Join(each(list, func(t *transactor) error { return t.until(ctx, end) }), m.finish(x)); err != nil {
+			return nil, err
+		}
+		after, err := cpuSeconds(os.Getpid())
+		if err != nil {
 			return nil, err
 		}
 		for _, t := range list {
@@ -55,7 +68,8 @@ func transactions(clients int) func(context.Context, *system, float64) (*sample,
 		}
 		x.requests = float64(len(x.times))
 		x.records = x.requests // the rate is that of transactions
-		x.more = map[string]float64{"syncs_each": x.syncs / max(1, x.requests)}
+		n := max(1, x.requests)
+		x.more = map[string]float64{"syncs_each": x.syncs / n, "client_cpu_us": (after - own) * 1e6 / n, "cores": (x.cpu + after - own) / x.seconds}
 		return x, s.dropTopic(ctx, topic)
 	}
 }
