@@ -46,6 +46,15 @@ func TestACleanLetsTheShardGoOnInTheMidstOfALargeBatch(t *testing.T) {
 			if w.flush(); len(w.disk.pending) == 0 {
 				steps++
 			}
+			for _, r := range w.disk.pending {
+				size := len(r.Bytes)
+				for _, b := range r.Vec {
+					size += len(b)
+				}
+				if size > cleanWindow {
+					t.Fatalf("%s: a request of kind %d for %d bytes", compress.Name(codec), r.Kind, size)
+				}
+			}
 			w.step()
 		}
 		if err != nil || done.To != m.l.End() {

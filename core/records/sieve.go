@@ -1,6 +1,10 @@
 package records
 
-import "github.com/seedlog/seedlog/core/records/compress"
+import (
+	"slices"
+
+	"github.com/seedlog/seedlog/core/records/compress"
+)
 
 // HasDeleteHorizon says whether compaction has noted in the batch until when its tombstones, or its marker, stay (KIP-534).
 func (v View) HasDeleteHorizon() bool { return v.Attributes()&AttrDeleteHorizon != 0 }
@@ -179,14 +183,21 @@ func (s *Sieve) build(dst []byte, v View, plain []byte, n int32, set bool, horiz
 	if cap(s.body) > keepPlain {
 		s.body = nil
 	}
-	shift := int64(0)
+	shift, size := int64(0), 0
 	if set {
 		shift = v.BaseTimestamp() - horizon
 	}
 	for _, x := range s.spans {
+		size += x.to - x.from
+	}
+	s.body = slices.Grow(s.body, size) // at once: to grow a large one piece by piece moves it as often
+	for _, x := range s.spans {
 		if !set {
 			s.body = append(s.body, plain[x.from:x.to]...)
-			continue // memory is moved fast
+			if !s.looked(x.to - x.from) {
+				return dst, compress.ErrStopped
+			}
+			continue
 		}
 		for pos := x.from; pos < x.to; {
 			size, at := varint32(plain, pos)
