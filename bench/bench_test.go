@@ -47,3 +47,46 @@ func TestOptionsOutOfBoundsAreRefused(t *testing.T) {
 		t.Errorf("want the defaults, got %+v, %v", o, err)
 	}
 }
+
+func TestWhatACompactedTopicIsFilledWithIsTakenAndGoesAsFarAsItIsSaidTo(t *testing.T) {
+	d := newDirt(0)
+	last, b := map[string]int{}, append([]byte(nil), d.batch...)
+	for n := range d.batches {
+		d.write(b, n)
+		lim := records.Limits{MaxMessageBytes: 1 << 20, BeforeMaxMS: 1 << 62, AfterMaxMS: 1 << 62, NeedKeys: true, Scratch: &records.Scratch{}}
+		if c, text, _ := records.Check(b, lim); c != 0 {
+			t.Fatalf("want a valid batch, got %v %s", c, text)
+		}
+		for i, at := range d.at {
+			last[string(b[at:at+dirtyKey])] = n*dirtyRecords + i
+		}
+	}
+	stays := map[int]bool{}
+	for _, o := range last {
+		stays[o/dirtyRecords] = true
+	}
+	size := int64(len(last)*(len(b)-headerSize)/dirtyRecords + len(stays)*headerSize)
+	if want := d.bytes() - dirtyPartitions*size; d.gone()/100 != want/100 || want < d.bytes()/2 {
+		t.Errorf("want %d bytes of %d gone, got %d", want, d.bytes(), d.gone())
+	}
+}
+
+func TestAGroupIsSettledWhenAllHaveToldOfEvenPartsInOneEpoch(t *testing.T) {
+	a, b := new(member), new(member)
+	half := part{3, groupPartitions / 2}
+	for _, x := range []struct {
+		parts map[*member]part
+		want  bool
+	}{
+		{map[*member]part{a: half, b: half}, true},
+		{map[*member]part{a: half}, false},
+		{map[*member]part{a: half, b: {2, groupPartitions / 2}}, false},
+		{map[*member]part{a: half, b: {3, groupPartitions/2 - 1}}, false},
+		{map[*member]part{a: {3, groupPartitions/2 + 1}, b: {3, groupPartitions/2 - 1}}, false},
+		{map[*member]part{a: {-1, groupPartitions / 2}, b: {-1, groupPartitions / 2}}, false},
+	} {
+		if got, text, _ := (&group{parts: x.parts}).even(2); got != x.want {
+			t.Errorf("want %v, got %v: %s", x.want, got, text)
+		}
+	}
+}

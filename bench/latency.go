@@ -32,19 +32,27 @@ type schedule struct {
 	n, warm int // records in all; those at the beginning that are not counted
 }
 
-func newSchedule(scale float64) schedule {
-	warm := int(latencyWarm.Seconds() * latencyRate)
-	return schedule{time.Now().Add(10 * time.Millisecond), warm + int(latencySpan.Seconds()*scale*latencyRate), warm}
+func newSchedule(warm, span time.Duration) schedule {
+	n := int(warm.Seconds() * latencyRate)
+	return schedule{time.Now().Add(10 * time.Millisecond), n + int(span.Seconds()*latencyRate), n}
+}
+
+// scaled is a span at a scale.
+func scaled(span time.Duration, scale float64) time.Duration {
+	return time.Duration(float64(span) * scale)
+}
+
+// counted gives the number of the first record of a lane that counts.
+func (p *schedule) counted(lane int) int {
+	return p.warm + (lane-p.warm%latencyLanes+latencyLanes)%latencyLanes
 }
 
 func (p *schedule) due(n int) time.Time {
 	return p.begin.Add(time.Duration(n) * time.Second / latencyRate)
 }
 
-// latency sends single records of 1 KiB to six partitions and times their answers. It waits in system calls that Go's scheduler knows nothing of, on
-// threads of their own: Go's timers and its poller would add up to a millisecond of their own, which is more than a broker takes.
+// latency sends single records of 1 KiB to six partitions and times their answers.
 func latency(ctx context.Context, s *system, scale float64) (*sample, error) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + latencyLanes + 1)) // each of these threads keeps its processor's worth
 	if s.dir != "" {
 		return bareSync(ctx, s, scale)
 	}
@@ -53,38 +61,19 @@ func latency(ctx context.Context, s *system, scale float64) (*sample, error) {
 		return nil, err
 	}
 	batch := encodeBatch(1, 1<<10)
-	lanes, errs := [latencyLanes]*rawLane{}, [latencyLanes + 1]error{}
+	lanes := make([]*rawLane, latencyLanes)
 	for i := range lanes {
 		if lanes[i], err = newRawLane(ctx, s, topic, int32(i), batch); err != nil {
 			return nil, err
 		}
 		defer lanes[i].close()
 	}
-	m, p := &meter{s: s}, newSchedule(scale)
-	stop := func() {
-		for _, l := range lanes {
-			_ = unix.Shutdown(l.fd, unix.SHUT_RDWR) // ends what reads and writes it
-		}
-	}
-	defer context.AfterFunc(ctx, stop)()
-	var wg sync.WaitGroup
-	part := func(i int, f func() error) {
-		wg.Go(func() {
-			runtime.LockOSThread() // and the thread ends with its goroutine
-			if errs[i] = f(); errs[i] != nil {
-				stop()
-			}
-		})
-	}
-	for i, l := range lanes {
-		part(i, func() error { return l.listen(&p, i) })
-	}
-	part(latencyLanes, func() error { return sendAll(&p, lanes[:], m) })
-	wg.Wait()
-	x := &sample{more: map[string]float64{}}
-	if err := errors.Join(errs[:]...); err != nil {
+	p := newSchedule(latencyWarm, scaled(latencySpan, scale))
+	m := &meter{s: s}
+	if err := openLoop(ctx, &p, lanes, m.start); err != nil {
 		return nil, err
 	}
+	x := &sample{more: map[string]float64{}}
 	if err := m.finish(x); err != nil {
 		return nil, err
 	}
@@ -97,17 +86,45 @@ func latency(ctx context.Context, s *system, scale float64) (*sample, error) {
 	return x, s.dropTopic(ctx, topic)
 }
 
-// sendAll sends each record when it is due, and starts the meter with the first that counts.
-func sendAll(p *schedule, lanes []*rawLane, m *meter) error {
+// openLoop sends a schedule's records on latencyLanes lanes, which have the times of those that count afterwards; counting is called when the first of them
+// is due. It waits in system calls that Go's scheduler knows nothing of, on threads of their own: Go's timers and its poller would add up to a
+// millisecond of their own, which is more than a broker takes.
+func openLoop(ctx context.Context, p *schedule, lanes []*rawLane, counting func() error) error {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + latencyLanes + 1)) // each of these threads keeps its processor's worth
+	stop := func() {
+		for _, l := range lanes {
+			_ = unix.Shutdown(l.fd, unix.SHUT_RDWR) // ends what reads and writes it
+		}
+	}
+	defer context.AfterFunc(ctx, stop)()
+	errs := [latencyLanes + 1]error{}
+	var wg sync.WaitGroup
+	part := func(i int, f func() error) {
+		wg.Go(func() {
+			runtime.LockOSThread() // and the thread ends with its goroutine
+			if errs[i] = f(); errs[i] != nil {
+				stop()
+			}
+		})
+	}
+	for i, l := range lanes {
+		l.times = nil
+		part(i, func() error { return l.listen(p, i) })
+	}
+	part(latencyLanes, func() error { return sendAll(p, lanes, counting) })
+	wg.Wait()
+	return errors.Join(errs[:]...)
+}
+
+// sendAll sends each record when it is due.
+func sendAll(p *schedule, lanes []*rawLane, counting func() error) error {
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // otherwise the kernel may be 50 µs late
 	for n := range p.n {
 		sleepUntil(p.due(n))
 		if n == p.warm {
-			at, err := startMeter(m.s)
-			if err != nil {
+			if err := counting(); err != nil {
 				return err
 			}
-			*m = *at
 		}
 		l := lanes[n%len(lanes)]
 		for b := l.frame; len(b) > 0; {
@@ -206,7 +223,7 @@ func (l *rawLane) fill(b []byte, have, want int) (int, error) {
 // bareSync is the floor under flush.policy=ack: the same records on the same schedule, written to six files and synced by a thread each, without a
 // broker. As there, one sync serves all that was written before it.
 func bareSync(ctx context.Context, s *system, scale float64) (*sample, error) {
-	p := newSchedule(scale)
+	p := newSchedule(latencyWarm, scaled(latencySpan, scale))
 	var times [latencyLanes][]time.Duration
 	var errs [latencyLanes]error
 	var wg sync.WaitGroup

@@ -57,12 +57,18 @@ type meter struct {
 }
 
 func startMeter(s *system) (*meter, error) {
-	syncs, err := s.syncs()
-	if err != nil {
-		return nil, err
+	m := &meter{s: s}
+	return m, m.start()
+}
+
+// start begins the window.
+func (m *meter) start() (err error) {
+	if m.syncs, err = m.s.syncs(); err != nil {
+		return err
 	}
-	cpu, err := s.sum(cpuSeconds)
-	return &meter{s: s, cpu: cpu, syncs: syncs, began: time.Now()}, err
+	m.cpu, err = m.s.sum(cpuSeconds)
+	m.began = time.Now()
+	return err
 }
 
 // finish fills in what the window cost.

@@ -45,6 +45,7 @@ type line struct {
 	AckedMS   float64 `json:"all_acked_ms,omitempty"`
 	BytesEach float64 `json:"bytes_each,omitempty"`
 	CPUShare  float64 `json:"cpu_share,omitempty"` // of one core
+	More      extra   `json:"more,omitempty"`      // what one scenario alone has; its comment says what it is
 	WarmGB    float64 `json:"warm_gb,omitempty"`
 	Runs      int     `json:"runs"`
 }
@@ -62,6 +63,26 @@ type ratio struct {
 	RSS     float64 `json:"ratio_rss,omitempty"`
 	Ready   float64 `json:"ratio_ready,omitempty"`
 	Acked   float64 `json:"ratio_all_acked,omitempty"`
+}
+
+// extra are figures by name.
+type extra map[string]float64
+
+// own are the names of those that have a field in line.
+var own = map[string]bool{"ready_ms": true, "start_cpu_s": true, "created_ms": true, "all_acked_ms": true, "syncs_each": true, "idempotent_rate": true,
+	"idempotent_cpu": true, "bytes_each": true, "cpu_share": true}
+
+// extras are the medians of the others.
+func extras(samples []*sample) extra {
+	more := extra{}
+	for _, x := range samples {
+		for k := range x.more {
+			if !own[k] {
+				more[k] = round(median(samples, func(x *sample) float64 { return x.more[k] }))
+			}
+		}
+	}
+	return more
 }
 
 // report prints the lines of a scenario, and after them the ratios.
@@ -112,7 +133,14 @@ func summary(name string, s *system, samples []*sample) *line {
 		P999:      round(of(func(x *sample) float64 { return x.quantile(.999) })),
 		RSS:       round(of(func(x *sample) float64 { return x.rss / 1e6 })),
 		ReadyMS:   more("ready_ms"), StartCPU: more("start_cpu_s"), CreateMS: more("created_ms"), AckedMS: more("all_acked_ms"), SyncsEach: more("syncs_each"), RateIdem: more("idempotent_rate"), CPUIdem: more("idempotent_cpu"), BytesEach: more("bytes_each"), CPUShare: more("cpu_share"),
+		More: extras(samples),
 	}
+}
+
+// sorted is quantile of times that may not be sorted yet.
+func (x *sample) sorted(q float64) float64 {
+	slices.Sort(x.times)
+	return x.quantile(q)
 }
 
 // quantile is the time in milliseconds that the share q of the requests did not exceed; times are sorted.

@@ -15,6 +15,7 @@ type scenario struct {
 	floor   bool     // the bare disk is measured beside the brokers
 	cluster bool     // it runs on clusters of three
 	ours    bool     // only our own brokers are measured
+	set     []string // settings of our own brokers
 	run     func(ctx context.Context, s *system, scale float64) (*sample, error)
 }
 
@@ -37,11 +38,14 @@ var scenarios = []scenario{
 	{name: "one-record", flush: onlyOS, run: oneRecord(20)},
 	{name: "one-record-1", flush: onlyOS, run: oneRecord(1)},
 	{name: "latency", flush: bothPolicies, floor: true, run: latency},
-	{name: "transactions-1", flush: bothPolicies, run: transactions(1)},
-	{name: "transactions-8", flush: bothPolicies, run: transactions(8)},
+	{name: "transactions-1", flush: bothPolicies, floor: true, run: transactions(1)},
+	{name: "transactions-8", flush: bothPolicies, floor: true, run: transactions(8)},
 	{name: "idempotence", flush: onlyOS, run: idempotence},
 	{name: "producer-ids", flush: onlyOS, restart: true, ours: true, run: producerIDs},
 	{name: "offset-commits", flush: bothPolicies, run: offsetCommits},
+	{name: "group-consumer", flush: onlyAck, run: groups(true)},
+	{name: "group-classic", flush: onlyAck, run: groups(false)},
+	{name: "compaction", flush: bothPolicies, set: []string{cleanerBackoff + "=100"}, run: compaction},
 	{name: "cluster-produce", flush: bothPolicies, cluster: true, run: rawProduce},
 	{name: "cluster-partitions-1", flush: bothPolicies, cluster: true, run: clusterPartitions(1)},
 	{name: "cluster-partitions-100", flush: bothPolicies, cluster: true, run: clusterPartitions(100)},
@@ -69,7 +73,7 @@ func (b *bench) systems(ctx context.Context, s *scenario) ([]*system, error) {
 		begin, beginKafka = b.startCluster, b.startKafkaCluster
 	}
 	add := func(name, flush, path string) error {
-		sys := &system{name: name, flush: flush, start: func(ctx context.Context, s *system) error { return begin(ctx, s, path) }}
+		sys := &system{name: name, flush: flush, settings: s.set, start: func(ctx context.Context, s *system) error { return begin(ctx, s, path) }}
 		list = append(list, sys)
 		if s.restart {
 			return nil

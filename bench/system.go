@@ -21,6 +21,7 @@ import (
 // system is one broker under measurement.
 type system struct {
 	name, flush string
+	settings    []string                             // of our brokers, beside those that all have
 	start       func(context.Context, *system) error // sets what follows
 	stop        func() error
 	kill        func() error                // ends the process alone
@@ -34,6 +35,7 @@ type system struct {
 	topics      int       // made so far: each load has a topic of its own
 	producers   int64     // ids given out
 	dir         string    // of the bare disk, which is no broker
+	data        string    // the directory of one broker
 	nodes       []*system // of a cluster; addr and pid are the first one's
 }
 
@@ -72,14 +74,14 @@ func (b *bench) stopAll() { b.stopBut(nil) }
 func (b *bench) startBroker(ctx context.Context, s *system, path string) error {
 	b.brokers++
 	data := filepath.Join(b.dir, strconv.Itoa(b.brokers))
-	s.topics, s.scrap = 0, false
+	s.topics, s.scrap, s.data = 0, false, data
 	s.again = func(ctx context.Context) error { return s.startOn(ctx, path, data) }
 	return s.again(ctx)
 }
 
 func (s *system) startOn(ctx context.Context, path, data string) error {
 	began := time.Now()
-	cmd, err := launch(path, data, "listeners=PLAINTEXT://127.0.0.1:0", "flush.policy="+s.flush)
+	cmd, err := launch(path, data, append([]string{"listeners=PLAINTEXT://127.0.0.1:0", "flush.policy=" + s.flush}, s.settings...)...)
 	if err != nil {
 		return err
 	}
@@ -201,7 +203,7 @@ func (b *bench) startKafka(ctx context.Context, s *system) error {
 		return errors.Join(err, s.stop())
 	}
 	s.readyMS, _ = strconv.ParseFloat(strings.TrimSpace(string(ready)), 64)
-	s.addr, s.topics = "127.0.0.1:"+port, 0
+	s.addr, s.topics, s.data = "127.0.0.1:"+port, 0, p.node(port)
 	return nil
 }
 

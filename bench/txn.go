@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
+	"os"
 	"sync"
 	"time"
 
@@ -22,9 +22,13 @@ const (
 )
 
 // transactions has so many clients commit transactions of ten records of 100 bytes, each one after another, through franz-go. A request is one
-// transaction, from its begin until its commit is acknowledged.
+// transaction, from its begin until its commit is acknowledged. The clients' own CPU is told beside the broker's: where both together are what the machine
+// has, more clients cannot do more.
 func transactions(clients int) func(context.Context, *system, float64) (*sample, error) {
 	return func(ctx context.Context, s *system, scale float64) (*sample, error) {
+		if s.dir != "" {
+			return bareTransactions(ctx, s, clients, scale)
+		}
 		topic, err := s.newTopic(ctx, 6)
 		if err != nil {
 			return nil, err
@@ -46,9 +50,17 @@ func transactions(clients int) func(context.Context, *system, float64) (*sample,
 		if err != nil {
 			return nil, err
 		}
-		end := time.Now().Add(time.Duration(scale * float64(txnSpan)))
+		own, err := cpuSeconds(os.Getpid())
+		if err != nil {
+			return nil, err
+		}
+		end := time.Now().Add(scaled(txnSpan, scale))
 		x := &sample{}
 		if err := errors.Join(each(list, func(t *transactor) error { return t.until(ctx, end) }), m.finish(x)); err != nil {
+			return nil, err
+		}
+		after, err := cpuSeconds(os.Getpid())
+		if err != nil {
 			return nil, err
 		}
 		for _, t := range list {
@@ -56,7 +68,8 @@ func transactions(clients int) func(context.Context, *system, float64) (*sample,
 		}
 		x.requests = float64(len(x.times))
 		x.records = x.requests // the rate is that of transactions
-		x.more = map[string]float64{"syncs_each": x.syncs / max(1, x.requests)}
+		n := max(1, x.requests)
+		x.more = map[string]float64{"syncs_each": x.syncs / n, "client_cpu_us": (after - own) * 1e6 / n, "cores": (x.cpu + after - own) / x.seconds}
 		return x, s.dropTopic(ctx, topic)
 	}
 }
@@ -176,7 +189,7 @@ func stamp(b []byte, id int64, seq int32) {
 	}
 	binary.BigEndian.PutUint16(b[atProducerEpoch:], epoch)
 	binary.BigEndian.PutUint32(b[atSequence:], uint32(seq))
-	binary.BigEndian.PutUint32(b[atCRC:], crc32.Checksum(b[atAttributes:], crc32.MakeTable(crc32.Castagnoli)))
+	seal(b)
 }
 
 // offsetCommits has twenty connections commit one partition's offset each, for a group without members, one request after another.
@@ -197,7 +210,7 @@ func offsetCommits(ctx context.Context, s *system, scale float64) (*sample, erro
 			return nil, err
 		}
 		defer c.Close()
-		if err := coordinated(ctx, c); err != nil {
+		if err := coordinated(ctx, c, "bench"); err != nil {
 			return nil, err
 		}
 		list[i] = &committer{conn: c, partition: int32(i)}
@@ -252,11 +265,11 @@ func commitRequest(topic string, partition int32, offset int64) kmsg.Request {
 	return r
 }
 
-// coordinated waits until the group of offsetCommits has a coordinator.
-func coordinated(ctx context.Context, c *conn) error {
+// coordinated waits until a group has a coordinator.
+func coordinated(ctx context.Context, c *conn, group string) error {
 	for ; ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
 		r := kmsg.NewPtrFindCoordinatorRequest()
-		r.Version, r.CoordinatorKey = 2, "bench"
+		r.Version, r.CoordinatorKey = 2, group
 		resp, err := c.call(r)
 		if err != nil {
 			return err
@@ -265,7 +278,7 @@ func coordinated(ctx context.Context, c *conn) error {
 			continue
 		}
 		o := kmsg.NewPtrOffsetFetchRequest()
-		o.Version, o.Group = 5, "bench"
+		o.Version, o.Group = 5, group
 		got, err := c.call(o)
 		if err != nil || got.(*kmsg.OffsetFetchResponse).ErrorCode == 0 {
 			return err

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -35,7 +36,13 @@ const (
 
 // encodeBatch makes an uncompressed batch of n records without keys, whose values have size random bytes.
 func encodeBatch(n, size int) []byte {
-	b := make([]byte, headerSize, headerSize+n*(size+16))
+	b, _ := encodeKeyed(n, -1, size)
+	return b
+}
+
+// encodeKeyed is encodeBatch with keys of so many zero bytes, -1 none, and gives where they stand.
+func encodeKeyed(n, key, size int) (b []byte, keys []int) {
+	b = make([]byte, headerSize, headerSize+n*(size+max(key, 0)+20))
 	b[16] = 2 // magic
 	now := uint64(time.Now().UnixMilli())
 	binary.BigEndian.PutUint32(b[atLastDelta:], uint32(n-1))
@@ -52,15 +59,26 @@ func encodeBatch(n, size int) []byte {
 		rng.Read(value)
 		r = append(r[:0], 0, 0)              // attributes, timestamp delta
 		r = binary.AppendVarint(r, int64(i)) // offset delta
-		r = binary.AppendVarint(r, -1)       // no key
+		r = binary.AppendVarint(r, int64(key))
+		at := len(r)
+		r = append(r, make([]byte, max(key, 0))...)
 		r = binary.AppendVarint(r, int64(size))
 		r = append(append(r, value...), 0) // no headers
-		b = append(binary.AppendVarint(b, int64(len(r))), r...)
+		b = binary.AppendVarint(b, int64(len(r)))
+		keys = append(keys, len(b)+at)
+		b = append(b, r...)
 	}
 	binary.BigEndian.PutUint32(b[atBatchLength:], uint32(len(b)-prefixSize))
-	binary.BigEndian.PutUint32(b[atCRC:], crc32.Checksum(b[atAttributes:], crc32.MakeTable(crc32.Castagnoli)))
-	return b
+	seal(b)
+	return b, keys
 }
+
+// seal sets a batch's checksum.
+func seal(b []byte) {
+	binary.BigEndian.PutUint32(b[atCRC:], crc32.Checksum(b[atAttributes:], castagnoli))
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // walk steps over the whole batches in b, and gives the offset after them (or next, if there are none) and their number of bytes.
 func walk(b []byte, next int64) (int64, int) {
@@ -153,8 +171,8 @@ func ask(ctx context.Context, s *system, r kmsg.Request) (kmsg.Response, error) 
 	return c.call(r)
 }
 
-// newTopic creates a topic and gives its name.
-func (s *system) newTopic(ctx context.Context, partitions int32) (string, error) {
+// newTopic creates a topic with settings (NAME=VALUE) and gives its name.
+func (s *system) newTopic(ctx context.Context, partitions int32, settings ...string) (string, error) {
 	s.topics++
 	name := "bench-" + strconv.Itoa(s.topics)
 	r := kmsg.NewPtrCreateTopicsRequest()
@@ -162,8 +180,13 @@ func (s *system) newTopic(ctx context.Context, partitions int32) (string, error)
 	t := kmsg.NewCreateTopicsRequestTopic()
 	t.Topic, t.NumPartitions, t.ReplicationFactor = name, partitions, int16(len(s.each()))
 	if len(s.nodes) > 0 {
+		settings = append(settings, "min.insync.replicas=2")
+	}
+	for _, x := range settings {
 		c := kmsg.NewCreateTopicsRequestTopicConfig()
-		c.Name, c.Value = "min.insync.replicas", kmsg.StringPtr("2")
+		var value string
+		c.Name, value, _ = strings.Cut(x, "=")
+		c.Value = &value
 		t.Configs = append(t.Configs, c)
 	}
 	r.Topics = append(r.Topics, t)
@@ -172,6 +195,24 @@ func (s *system) newTopic(ctx context.Context, partitions int32) (string, error)
 		return "", err
 	}
 	return name, kerr.ErrorForCode(resp.(*kmsg.CreateTopicsResponse).Topics[0].ErrorCode)
+}
+
+// set changes a setting of a topic, or of all brokers.
+func (s *system) set(ctx context.Context, of kmsg.ConfigResourceType, resource, name, value string) error {
+	r := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	x, c := kmsg.NewIncrementalAlterConfigsRequestResource(), kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+	x.ResourceType, x.ResourceName, c.Name, c.Value = of, resource, name, &value
+	x.Configs = append(x.Configs, c)
+	r.Resources = append(r.Resources, x)
+	resp, err := ask(ctx, s, r)
+	if err != nil {
+		return err
+	}
+	got := &resp.(*kmsg.IncrementalAlterConfigsResponse).Resources[0]
+	if err := kerr.ErrorForCode(got.ErrorCode); err != nil {
+		return fmt.Errorf("%s=%s: %w", name, value, err)
+	}
+	return nil
 }
 
 func (s *system) dropTopic(ctx context.Context, name string) error {

@@ -220,7 +220,8 @@ type cleaner struct {
 	keys      *keyMap
 	txns      cleanTxns
 	done      Cleaned
-	unpaid    int64 // bytes worked through since the shard was let go
+	unpaid    int64 // bytes read and written that the throttle does not know of
+	worked    int64 // bytes worked through since the shard was let go
 	committed bool  // the new segment of this group may be what a start takes
 }
 
@@ -280,17 +281,17 @@ func (c *cleaner) judge(err error) error {
 	return err
 }
 
-// pace lets the shard go on with other things after some work, and longer where the clean is throttled.
+// pace accounts for bytes that were read or written, and waits where the clean is throttled. False: the clean must end.
 func (c *cleaner) pace(n int) bool {
-	if c.unpaid += int64(n); c.unpaid < cleanStep {
-		return true
+	if c.unpaid += int64(n); c.unpaid < cleanStep || c.lim.Spend == nil {
+		return c.breathe(n)
 	}
-	wait := clock.Duration(0)
-	if c.lim.Spend != nil {
-		wait = c.lim.Spend(c.unpaid)
+	wait := c.lim.Spend(c.unpaid)
+	if c.unpaid = 0; wait <= 0 {
+		return c.breathe(n)
 	}
-	for c.unpaid = 0; ; wait -= cleanNap {
-		c.t.Sleep(min(max(wait, 0), cleanNap))
+	for c.worked = 0; ; wait -= cleanNap {
+		c.t.Sleep(min(wait, cleanNap))
 		if c.over() {
 			return false
 		}
@@ -300,8 +301,19 @@ func (c *cleaner) pace(n int) bool {
 	}
 }
 
+// breathe lets the shard go on with other things after some work, in the midst of a batch too: one of a megabyte may have ten of records, and be a tenth
+// of a second's work to compress again. False: the clean must end.
+func (c *cleaner) breathe(n int) bool {
+	if c.worked += int64(n); c.worked < cleanStep {
+		return true
+	}
+	c.worked = 0
+	c.t.Sleep(0)
+	return !c.over()
+}
+
 const (
-	cleanStep = 64 << 10               // bytes that are worked through in one step
+	cleanStep = 64 << 10               // bytes that are read, decompressed, looked at or compressed in one step, all together
 	cleanNap  = 50 * clock.Millisecond // a throttled clean looks so often whether it is still wanted
 )
 

@@ -105,15 +105,28 @@ func (r *batchReader) fill(pos int64, least int) ([]byte, error) {
 	if n < int64(least) {
 		return nil, nil
 	}
-	x := r.c.t.Disk(disk.Request{Kind: disk.Read, File: r.file, Off: pos, Bytes: r.buf[:n]})
-	if x.Err != disk.OK {
-		return nil, wrap("read "+r.s.name(r.c.Log), &x)
+	got := int64(0)
+	for got < n { // a large batch is more than one step, too
+		piece := min(n-got, cleanWindow)
+		x := r.c.t.Disk(disk.Request{Kind: disk.Read, File: r.file, Off: pos + got, Bytes: r.buf[got : got+piece]})
+		if x.Err != disk.OK {
+			return nil, wrap("read "+r.s.name(r.c.Log), &x)
+		}
+		got += x.N
+		if x.N < piece {
+			break
+		}
+		if got < n {
+			if r.c.t.Sleep(0); r.c.over() {
+				return nil, ErrCleanEnded
+			}
+		}
 	}
-	r.c.done.Read += x.N
-	if x.N < int64(least) {
+	r.c.done.Read += got
+	if got < int64(least) {
 		return nil, nil
 	}
-	r.win, r.off = r.buf[:x.N], pos
+	r.win, r.off = r.buf[:got], pos
 	return r.win, nil
 }
 
@@ -121,6 +134,7 @@ func (r *batchReader) fill(pos int64, least int) ([]byte, error) {
 func (c *cleaner) buildMap(aborted []Aborted) error {
 	c.txns.begin(aborted)
 	m := mapper{cleaner: c}
+	m.sieve.Pace = c.breathe
 	for _, s := range c.segs[c.segmentAt(c.from):] { // of this moment: retention takes segments away while this reads
 		if s.base >= c.to || m.full {
 			break

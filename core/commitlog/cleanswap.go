@@ -71,14 +71,20 @@ func (w *cleanWriter) flush() {
 	if w.err == nil && s.written+n > c.lim.Room {
 		w.fail(errNoRoom)
 	}
-	if w.err == nil && n > 0 {
-		x := c.t.Disk(disk.Request{Kind: disk.Write, File: s.file, Off: s.written, Vec: [][]byte{w.buf[:n]}})
+	for rest := w.buf[:n]; w.err == nil && len(rest) > 0; {
+		piece := rest[:min(len(rest), cleanWindow)]
+		x := c.t.Disk(disk.Request{Kind: disk.Write, File: s.file, Off: s.written, Vec: [][]byte{piece}})
 		if x.Err != disk.OK {
 			w.fail(c.broken("write", suffixLog, s, &x))
 		}
-		s.written += n
-		w.unsynced += n
-		c.unpaid += n
+		s.written += int64(len(piece))
+		w.unsynced += int64(len(piece))
+		c.unpaid += int64(len(piece))
+		if rest = rest[len(piece):]; len(rest) > 0 {
+			if c.t.Sleep(0); c.over() {
+				w.fail(ErrCleanEnded)
+			}
+		}
 	}
 	w.buf, w.noted = w.lease.Bytes[:0], 0
 	if w.unsynced >= cleanSync {
@@ -119,6 +125,7 @@ func (c *cleaner) cleanGroup(g []*segment) error {
 	}
 	lease := c.env.Pool.Get(cleanWindow)
 	f := filter{cleaner: c, gap: -1, next: first.base, out: &cleanWriter{c: c, s: s, lease: lease, buf: lease.Bytes[:0]}}
+	f.sieve.Pace = c.breathe
 	if x.N > 0 {
 		x = c.t.Disk(disk.Request{Kind: disk.Truncate, File: s.file, Size: 0})
 	}

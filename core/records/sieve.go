@@ -1,6 +1,10 @@
 package records
 
-import "github.com/seedlog/seedlog/core/records/compress"
+import (
+	"slices"
+
+	"github.com/seedlog/seedlog/core/records/compress"
+)
 
 // HasDeleteHorizon says whether compaction has noted in the batch until when its tombstones, or its marker, stay (KIP-534).
 func (v View) HasDeleteHorizon() bool { return v.Attributes()&AttrDeleteHorizon != 0 }
@@ -63,6 +67,10 @@ type Keeper interface {
 // Sieve takes records out of batches. Its memory is used again from batch to batch; the zero value is ready.
 type Sieve struct {
 	Scratch Scratch
+	// Pace is told of each piece of the work on a batch: of plain bytes that were decompressed, looked at or compressed. The batch must stay as it is
+	// meanwhile. If it lets the work not go on, that ends with compress.ErrStopped.
+	Pace    compress.Pace
+	unpaced int // bytes looked at of which Pace was not told
 	spans   []span
 	body    []byte
 }
@@ -115,7 +123,7 @@ func (s *Sieve) plain(v View) ([]byte, error) {
 		return v[HeaderSize:], nil
 	}
 	var err error
-	x.plain, err = x.dec.Append(x.plain[:0], v.Codec(), v[HeaderSize:], x.max())
+	x.plain, err = x.dec.AppendPaced(x.plain[:0], v.Codec(), v[HeaderSize:], x.max(), s.Pace)
 	return x.plain, err
 }
 
@@ -146,6 +154,9 @@ func (s *Sieve) choose(v View, plain []byte, k Keeper) (n int32, tombstone bool,
 			tombstone = tombstone || rec.Value == nil
 			maxTS = max(maxTS, v.BaseTimestamp()+rec.TimestampDelta)
 		}
+		if !s.looked(end - pos) {
+			return 0, false, 0, compress.ErrStopped
+		}
 		pos = end
 	}
 	if pos != len(plain) {
@@ -154,30 +165,52 @@ func (s *Sieve) choose(v View, plain []byte, k Keeper) (n int32, tombstone bool,
 	return n, tombstone, maxTS, nil
 }
 
+// looked counts bytes that were looked at, and says whether to go on.
+func (s *Sieve) looked(n int) bool {
+	if s.unpaced += n; s.unpaced < lookStep || s.Pace == nil {
+		return true
+	}
+	n, s.unpaced = s.unpaced, 0
+	return s.Pace(n)
+}
+
+// lookStep is how many bytes of records are looked at between two calls of Pace.
+const lookStep = 4 << 10
+
 // build adds the batch of the records that stay.
 func (s *Sieve) build(dst []byte, v View, plain []byte, n int32, set bool, horizon, maxTS int64) ([]byte, error) {
 	s.body = s.body[:0]
 	if cap(s.body) > keepPlain {
 		s.body = nil
 	}
-	shift := int64(0)
+	shift, size := int64(0), 0
 	if set {
 		shift = v.BaseTimestamp() - horizon
 	}
 	for _, x := range s.spans {
+		size += x.to - x.from
+	}
+	s.body = slices.Grow(s.body, size) // at once: to grow a large one piece by piece moves it as often
+	for _, x := range s.spans {
 		if !set {
 			s.body = append(s.body, plain[x.from:x.to]...)
+			if !s.looked(x.to - x.from) {
+				return dst, compress.ErrStopped
+			}
 			continue
 		}
 		for pos := x.from; pos < x.to; {
 			size, at := varint32(plain, pos)
 			pos = at + int(size)
 			s.body = appendShifted(s.body, plain[at:pos], shift)
+			if !s.looked(pos - at) {
+				return dst, compress.ErrStopped
+			}
 		}
 	}
 	from := len(dst)
 	dst = append(dst, v[:HeaderSize]...)
-	dst, err := s.Scratch.enc.Append(dst, v.Codec(), s.Scratch.Level, s.body)
+	dst, err := s.Scratch.enc.AppendPaced(dst, v.Codec(), s.Scratch.Level, s.body, s.Pace)
 	if err != nil {
 		return dst[:from], err
 	}

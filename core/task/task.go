@@ -100,13 +100,14 @@ func (t *Task) All(rs ...disk.Request) []disk.Completion {
 	return t.done
 }
 
-// Sleep awaits the passing of d. Sleep(0) lets other events of the shard be handled first.
+// Sleep awaits the passing of d. Sleep(0) lets other events of the shard be handled first: it is over in a later step, since a step fires what has come
+// due within it, too.
 func (t *Task) Sleep(d clock.Duration) {
 	if t.stopped {
 		return
 	}
 	t.waiting = 1
-	t.env.After(&t.timer, d)
+	t.env.After(&t.timer, max(d, 1))
 	t.await()
 }
 

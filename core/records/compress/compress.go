@@ -29,7 +29,25 @@ var (
 	ErrTooLarge = errors.New("compress: decompresses to more than the limit")
 	// ErrCodec is an unknown codec.
 	ErrCodec = errors.New("compress: unknown codec")
+	// ErrStopped is what a Pace gives that lets work not go on.
+	ErrStopped = errors.New("compress: stopped")
 )
+
+// Pace is told of each piece of a batch's decompression or compression that so many plain bytes have gone through, and says whether to go on. A step of
+// the caller may end within it: the codec's state waits. A nil Pace has all in one piece.
+type Pace func(bytes int) bool
+
+// Piece is how many plain bytes go between two calls of a Pace, at most, but for raw snappy, which is one block, lz4 of blocks that are larger, and
+// zstd, which compresses 128 KiB at a time.
+const Piece = 64 << 10
+
+// step tells of a piece.
+func (p Pace) step(n int) error {
+	if p != nil && !p(n) {
+		return ErrStopped
+	}
+	return nil
+}
 
 var names = [Count]string{"none", "gzip", "snappy", "lz4", "zstd"}
 

@@ -172,3 +172,50 @@ func FuzzDecompress(f *testing.F) {
 		}
 	})
 }
+
+func TestPacedWorkComesInPiecesGivesTheSameContentAndEndsWhereItIsTold(t *testing.T) {
+	src := make([]byte, 0, 3<<20)
+	for i := 0; len(src) < 3<<20-1000; i++ {
+		src = append(binary.AppendUvarint(src, uint64(i*i)), "some text that comes again and again"...)
+	}
+	for codec := Gzip; codec < Count; codec++ {
+		var e Encoder
+		var d Decoder
+		for stop := range 5 {
+			told, calls := 0, 0
+			pace := func(n int) bool {
+				if n > Piece {
+					t.Fatalf("%s: a piece of %d bytes", Name(codec), n)
+				}
+				told += n
+				calls++
+				return stop == 0 || calls < stop
+			}
+			packed, err := e.AppendPaced([]byte("kept"), codec, DefaultLevel, src, pace)
+			if stop > 0 {
+				if err != ErrStopped || calls != stop || string(packed[:4]) != "kept" {
+					t.Fatalf("%s: %v after %d pieces, stopped at the %d.", Name(codec), err, calls, stop)
+				}
+				if packed, err = e.Append([]byte("kept"), codec, DefaultLevel, src); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err != nil || stop == 0 && told != len(src) {
+				t.Fatalf("%s: %v after %d of %d bytes", Name(codec), err, told, len(src))
+			}
+			told, calls = 0, 0
+			got, err := d.AppendPaced(nil, codec, packed[4:], int64(len(src)), pace)
+			if stop > 0 {
+				if err != ErrStopped || calls != stop {
+					t.Fatalf("%s: %v after %d pieces, stopped at the %d.", Name(codec), err, calls, stop)
+				}
+				got, err = d.Append(nil, codec, packed[4:], int64(len(src)))
+			} else if told != len(src) {
+				t.Fatalf("%s: told of %d of %d bytes", Name(codec), told, len(src))
+			}
+			if err != nil || !bytes.Equal(got, src) {
+				t.Fatalf("%s: %d bytes of %d, %v", Name(codec), len(got), len(src), err)
+			}
+		}
+	}
+}

@@ -90,6 +90,11 @@ func (d *Decoder) Read(p []byte) (int, error) {
 
 // Append appends all that src decompresses to, at most max bytes, to dst.
 func (d *Decoder) Append(dst []byte, codec Codec, src []byte, max int64) ([]byte, error) {
+	return d.AppendPaced(dst, codec, src, max, nil)
+}
+
+// AppendPaced is Append in pieces. src must stay as it is meanwhile.
+func (d *Decoder) AppendPaced(dst []byte, codec Codec, src []byte, max int64, pace Pace) ([]byte, error) {
 	if err := d.Open(codec, src, max); err != nil {
 		return dst, err
 	}
@@ -98,10 +103,17 @@ func (d *Decoder) Append(dst []byte, codec Codec, src []byte, max int64) ([]byte
 		if cap(dst)-len(dst) < minRead {
 			dst = grow(dst, len(src))
 		}
-		n, err := d.Read(dst[len(dst):cap(dst)])
+		to := dst[len(dst):cap(dst)]
+		if pace != nil {
+			to = to[:min(len(to), Piece)]
+		}
+		n, err := d.Read(to)
 		dst = dst[:len(dst)+n]
 		if err == io.EOF {
 			return dst, nil
+		}
+		if err == nil {
+			err = pace.step(n)
 		}
 		if err != nil {
 			return dst, err

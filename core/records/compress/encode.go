@@ -1,6 +1,8 @@
 package compress
 
 import (
+	"io"
+
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
@@ -21,23 +23,47 @@ type Encoder struct {
 
 // Append appends the compressed form of src to dst. Levels are Kafka's: gzip 1 to 9, lz4 1 to 17, zstd to 22; DefaultLevel is the default.
 func (e *Encoder) Append(dst []byte, codec Codec, level int, src []byte) ([]byte, error) {
+	return e.AppendPaced(dst, codec, level, src, nil)
+}
+
+// AppendPaced is Append in pieces. What comes out may be other bytes than Append's, of the same content.
+func (e *Encoder) AppendPaced(dst []byte, codec Codec, level int, src []byte, pace Pace) (_ []byte, err error) {
 	switch codec {
 	case None:
 		return append(dst, src...), nil
 	case Gzip:
-		return e.appendGzip(dst, level, src)
+		return e.appendGzip(dst, level, src, pace)
 	case Snappy:
-		dst, e.block = appendXerial(dst, src, e.block)
-		return dst, nil
+		dst, e.block, err = appendXerial(dst, src, e.block, pace)
+		return dst, err
 	case LZ4:
-		return e.appendLZ4(dst, level, src)
+		return e.appendLZ4(dst, level, src, pace)
 	case Zstd:
-		return e.appendZstd(dst, level, src)
+		return e.appendZstd(dst, level, src, pace)
 	}
 	return dst, ErrCodec
 }
 
-func (e *Encoder) appendGzip(dst []byte, level int, src []byte) ([]byte, error) {
+// pour writes src to a codec that writes to e.out, and gives what is there then.
+func (e *Encoder) pour(w io.WriteCloser, src []byte, pace Pace) ([]byte, error) {
+	for len(src) > 0 {
+		n := len(src)
+		if pace != nil {
+			n = min(n, Piece)
+		}
+		if _, err := w.Write(src[:n]); err != nil {
+			return e.take(), err
+		}
+		if err := pace.step(n); err != nil {
+			return e.take(), err
+		}
+		src = src[n:]
+	}
+	err := w.Close()
+	return e.take(), err
+}
+
+func (e *Encoder) appendGzip(dst []byte, level int, src []byte, pace Pace) ([]byte, error) {
 	if level == DefaultLevel {
 		level = gzip.DefaultCompression
 	}
@@ -51,14 +77,10 @@ func (e *Encoder) appendGzip(dst []byte, level int, src []byte) ([]byte, error) 
 	} else {
 		e.gzip.Reset(&e.out)
 	}
-	if _, err := e.gzip.Write(src); err != nil {
-		return dst, err
-	}
-	err := e.gzip.Close()
-	return e.take(), err
+	return e.pour(e.gzip, src, pace)
 }
 
-func (e *Encoder) appendLZ4(dst []byte, level int, src []byte) ([]byte, error) {
+func (e *Encoder) appendLZ4(dst []byte, level int, src []byte, pace Pace) ([]byte, error) {
 	e.out.b = dst
 	if e.lz4 == nil || e.lz4Level != level {
 		e.lz4, e.lz4Level = lz4.NewWriter(&e.out), level
@@ -70,11 +92,7 @@ func (e *Encoder) appendLZ4(dst []byte, level int, src []byte) ([]byte, error) {
 	} else {
 		e.lz4.Reset(&e.out)
 	}
-	if _, err := e.lz4.Write(src); err != nil {
-		return dst, err
-	}
-	err := e.lz4.Close()
-	return e.take(), err
+	return e.pour(e.lz4, src, pace)
 }
 
 // lz4Level maps Kafka's levels: 9, its default, is the fast compressor, as in Kafka; the others are search depths.
@@ -88,7 +106,7 @@ func lz4Level(level int) lz4.CompressionLevel {
 // encodeWindow is how far back zstd looks, in bytes: record batches are seldom larger, and memory follows it.
 const encodeWindow = 1 << 20
 
-func (e *Encoder) appendZstd(dst []byte, level int, src []byte) ([]byte, error) {
+func (e *Encoder) appendZstd(dst []byte, level int, src []byte, pace Pace) ([]byte, error) {
 	if level == DefaultLevel {
 		level = 3
 	}
@@ -100,7 +118,12 @@ func (e *Encoder) appendZstd(dst []byte, level int, src []byte) ([]byte, error) 
 		}
 		e.zstd, e.zstdLevel = z, level
 	}
-	return e.zstd.EncodeAll(src, dst), nil
+	if pace != nil && len(src) > Piece {
+		e.out.b = dst
+		e.zstd.ResetContentSize(&e.out, int64(len(src)))
+		return e.pour(e.zstd, src, pace)
+	}
+	return e.zstd.EncodeAll(src, dst), pace.step(len(src))
 }
 
 func (e *Encoder) take() []byte {

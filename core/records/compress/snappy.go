@@ -107,7 +107,7 @@ func (s *snappyReader) decode(raw []byte) error {
 }
 
 // appendXerial appends src in xerial's framing.
-func appendXerial(dst, src, block []byte) (out, reuse []byte) {
+func appendXerial(dst, src, block []byte, pace Pace) (out, reuse []byte, err error) {
 	dst = append(dst, xerialHeader...)
 	for len(src) > 0 {
 		n := min(len(src), xerialBlockSize)
@@ -115,6 +115,9 @@ func appendXerial(dst, src, block []byte) (out, reuse []byte) {
 		dst = binary.BigEndian.AppendUint32(dst, uint32(len(block)))
 		dst = append(dst, block...)
 		src = src[n:]
+		if err := pace.step(n); err != nil {
+			return dst, block, err
+		}
 	}
-	return dst, block
+	return dst, block, nil
 }
