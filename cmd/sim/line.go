@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seedlog/seedlog/core/sometimes"
+	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/cluster"
 	"github.com/seedlog/seedlog/sim/coverage"
 	"github.com/seedlog/seedlog/sim/plan"
@@ -46,9 +47,14 @@ const (
 )
 
 // cpu is the processor time of this process until now, in ms.
-func cpu() int64 {
+func cpu() int64 { return cpuOf(syscall.RUSAGE_SELF) }
+
+// cpuOfAll is that of this process and of those that it has started and that have ended.
+func cpuOfAll() int64 { return cpuOf(syscall.RUSAGE_SELF) + cpuOf(syscall.RUSAGE_CHILDREN) }
+
+func cpuOf(who int) int64 {
 	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+	if syscall.Getrusage(who, &u) != nil {
 		return 0
 	}
 	return (u.Utime.Sec+u.Stime.Sec)*1000 + (u.Utime.Usec+u.Stime.Usec)/1000
@@ -103,7 +109,7 @@ func once(o *options, p *plan.Plan, trace io.Writer) (*outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.opt.Trace = trace
+	s.opt.Trace, s.opt.Until = trace, clock.Time(clock.MS(o.until))
 	if o.logs {
 		s.opt.Log = logLine
 	}

@@ -71,6 +71,9 @@ func (c *Cluster) Next() bool {
 	case c.healed != 0 && (c.done() || c.beyond()):
 		c.recovered = c.eng.Now().Sub(c.healed)
 		return false
+	case c.opt.Until != 0 && c.eng.Next() > c.opt.Until:
+		c.given = true
+		return false
 	case c.eng.Events > limit:
 		c.stuck = fmt.Sprintf("more than %d events", limit)
 		return false
@@ -93,7 +96,7 @@ func (c *Cluster) Next() bool {
 // Conclude has the judge's last word of a run that is over, and gives what it came to. The nodes are still there, to be looked at.
 func (c *Cluster) Conclude() *Result {
 	r := &Result{Harness: c.stuck}
-	if c.eng.Failed() == nil && r.Harness == "" && c.opt.Judge != nil {
+	if c.eng.Failed() == nil && r.Harness == "" && c.opt.Judge != nil && !c.given {
 		c.verdict(c.opt.Judge.Ended())
 	}
 	c.ended = true
