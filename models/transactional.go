@@ -196,18 +196,28 @@ func undominated(list []txnState) []txnState {
 	most := map[txnState]int{} // by the state without those calls: its place in out
 	out := list[:0]
 	for _, s := range list {
-		key := s
-		key.inits = 0
+		key, inits := s.pending()
 		i, known := most[key]
 		switch {
 		case !known:
 			most[key] = len(out)
 			out = append(out, s)
-		case out[i].inits < s.inits:
+		case int(out[i].inits) < inits:
 			out[i] = s
 		}
 	}
 	return out
+}
+
+// pending parts the state into itself without InitProducerIds that may still happen, and how many these are.
+func (s txnState) pending() (txnState, int) {
+	inits := int(s.inits)
+	s.inits = 0
+	return s, inits
+}
+
+func txnOrders() *orders[txnState] {
+	return &orders[txnState]{step: func(s txnState, in any) []txnState { return s.step(in.(*txnOp)) }, split: txnState.pending}
 }
 
 // does gives the states after a call that was taken.
@@ -339,7 +349,11 @@ func checkTransactional(id string, first txnState, calls []Call, opt Options) Re
 		ops = append(ops, porcupine.Operation{ClientId: int(k.Process), Input: op, Call: k.Call, Return: ret})
 	}
 	r.Ops = len(ops)
-	r.window(sorted(ops), opt.Timeout, txnModel(first))
+	ops = sorted(ops)
+	verdict, at := txnOrders().search(first, ops)
+	if r.Verdict = verdict; verdict != OK {
+		r.told(ops, at, opt.Timeout, txnModel(first))
+	}
 	return r
 }
 

@@ -1,0 +1,127 @@
+package models
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/seedlog/seedlog/core/prng"
+)
+
+// between draws numbers, from rapid or from a seed.
+type between func(lo, hi int64) int64
+
+// coordinated is what clients of one transactional id might have seen: calls that happen one after the other, with intervals that overlap, and
+// some whose answers were lost. Where it lies, one answer is not what it was.
+func coordinated(draw between, n int, lies bool) []porcupine.Operation {
+	s := txnState{pid: noPID, prev: noPID}
+	lie := int64(-1)
+	if lies {
+		lie = draw(0, int64(n-1))
+	}
+	next, ops := int64(1000), []porcupine.Operation(nil)
+	for i := int64(0); i < int64(n); i++ {
+		op := &txnOp{call: []string{"init", "write", "write", "commit", "abort"}[draw(0, 4)], pid: noPID, epoch: -1, toPID: noPID, old: draw(0, 3) == 0}
+		if op.call != "init" {
+			op.pid, op.epoch = s.pid, s.epoch-int16(draw(0, 5)/5)
+		}
+		if moves := s.moves(); len(moves) > 0 && draw(0, 2) > 0 {
+			s = moves[draw(0, int64(len(moves)-1))]
+		}
+		s = answer(s, op, draw, &next)
+		if i == lie {
+			op.toEpoch, op.epoch, op.err = op.toEpoch+int16(draw(0, 1)), op.epoch+int16(draw(0, 1)), []string{"", op.err, "PRODUCER_FENCED"}[draw(0, 2)]
+		}
+		op.what = fmt.Sprintf("%+v", *op)
+		o := porcupine.Operation{ClientId: int(i), Input: op, Call: 10*i - draw(0, 35), Return: 10*i + 1 + draw(0, 35)}
+		if op.unknown {
+			o.Call, o.Return = 10*i, 10*i
+		}
+		ops = append(ops, o)
+	}
+	return sorted(ops)
+}
+
+// answer has a call happen, and gives what is then.
+func answer(s txnState, op *txnOp, draw between, next *int64) txnState {
+	if op.unknown = draw(0, 5) == 0; op.unknown {
+		after := s.step(op)
+		return after[draw(0, int64(len(after)-1))]
+	}
+	if op.call == "init" {
+		for s.phase == txnOpen || s.phase == txnDecided {
+			s = s.moves()[0]
+		}
+		s = s.init()
+	} else if after := s.does(op); len(after) > 0 {
+		s = after[0]
+	} else {
+		op.err = "CONCURRENT_TRANSACTIONS"
+		return s
+	}
+	if s.pid == newPID {
+		*next++
+		s.pid = *next
+	}
+	if op.call != "write" && !op.old || op.call == "init" {
+		op.toPID, op.toEpoch = s.after()
+		if op.toPID == newPID {
+			op.toPID, op.toEpoch = noPID, 0
+		}
+	}
+	return s
+}
+
+func ordersOf(ops []porcupine.Operation) (Verdict, *porcupine.Operation) {
+	return txnOrders().search(txnState{pid: noPID, prev: noPID}, ops)
+}
+
+func TestOrdersAreFoundWherePorcupineFindsThem(t *testing.T) {
+	model, found := txnModel(txnState{pid: noPID, prev: noPID}), map[Verdict]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(lo, hi int64) int64 { return rapid.Int64Range(lo, hi).Draw(t, "n") }
+		ops := coordinated(draw, int(draw(1, 14)), draw(0, 1) == 1)
+		verdict, at := ordersOf(ops)
+		want := map[porcupine.CheckResult]Verdict{porcupine.Ok: OK, porcupine.Illegal: Illegal, porcupine.Unknown: Unchecked}[porcupine.CheckOperationsTimeout(model, ops, time.Minute)]
+		require.Equal(t, want, verdict)
+		if found[verdict]++; verdict == OK {
+			return
+		}
+		// Up to there none explains it, and before there one does.
+		byReturn := slices.SortedStableFunc(slices.Values(ops), func(a, b porcupine.Operation) int { return int(a.Return - b.Return) })
+		n := slices.IndexFunc(byReturn, func(o porcupine.Operation) bool { return o.Input == at.Input })
+		require.Equal(t, porcupine.Illegal, porcupine.CheckOperationsTimeout(model, prefix(byReturn, n+1), time.Minute))
+	})
+	require.Greater(t, found[OK], 10)
+	require.Greater(t, found[Illegal], 10)
+}
+
+func TestALongHistoryOfManyClientsAndLostAnswersIsDecided(t *testing.T) {
+	verdicts := map[Verdict]int{}
+	for seed := uint64(1); seed <= 6; seed++ {
+		src := prng.New(seed)
+		verdict, _ := ordersOf(coordinated(src.Between, 300, seed%2 == 0))
+		verdicts[verdict]++
+		if seed%2 == 1 {
+			require.Equal(t, OK, verdict, seed)
+		}
+	}
+	require.Zero(t, verdicts[Unchecked])
+}
+
+func TestMoreOperationsAtATimeThanASearchCanHoldAreUnchecked(t *testing.T) {
+	var ops []porcupine.Operation
+	for i := range int64(mostOpen + 1) {
+		ops = append(ops, porcupine.Operation{Input: &txnOp{call: "write", err: "CONCURRENT_TRANSACTIONS"}, Call: i, Return: 1000 + i})
+	}
+	verdict, at := ordersOf(ops)
+	require.Equal(t, Unchecked, verdict)
+	require.Equal(t, int64(mostOpen), at.Call)
+	verdict, _ = ordersOf(ops[:5])
+	require.Equal(t, OK, verdict)
+}
