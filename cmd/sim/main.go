@@ -61,10 +61,10 @@ type options struct {
 	board   string // run: the scoreboard of mutants that a report is to show
 	against string // run: the twin of another run's report
 
-	endless bool   // shrinks: only the processor's time counts
-	until   int64  // a run that gets to so many virtual ms is over, and passes; 0: to its end
-	serve   bool   // debug: this process holds one run of a session's plan
-	outcome string // a file: what the run came to goes there, and nothing is told or shrunk
+	measured bool   // shrinks: only the processor's time counts, and each smaller plan has passed without the mutant
+	until    int64  // a run that gets to so many virtual ms is over, and passes; 0: to its end
+	serve    bool   // debug: this process holds one run of a session's plan
+	outcome  string // a file: what the run came to goes there, and nothing is told or shrunk
 }
 
 func main() {

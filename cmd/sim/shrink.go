@@ -54,9 +54,10 @@ func shrink(o *options, p *plan.Plan, r *outcome, also func(c *plan.Plan) (atMS 
 		},
 		Workload: systems[o.system].workload,
 		More: func() bool {
-			return cpuOfAll()-began < 1000*int64(o.shrink) && (o.endless || time.Now().Before(until))
+			return cpuOfAll()-began < 1000*int64(o.shrink) && (o.measured || time.Now().Before(until))
 		},
-		Taken: taken,
+		Taken:  taken,
+		Sooner: o.measured,
 	}
 	first := judge(p, r)
 	if first.Property == "" {
@@ -87,7 +88,7 @@ type shrunkLine struct {
 // shrinks makes small what kills each mutant: the first plan that a seed draws for it, or else the one that is kept. Each has -shrink seconds of the
 // processor. The last line says how many came down to so few events that a person can follow them.
 func shrinks(o *options) int {
-	o.endless = true
+	o.measured = true
 	var lines []*shrunkLine
 	for _, m := range catalogues[o.system](o) {
 		if !o.wants(m.name) {

@@ -29,6 +29,8 @@ type Shrinker struct {
 	Try func(p *Plan, untilMS int64) Outcome
 	// Workload makes client programs smaller; nil if they cannot be.
 	Workload Workload
+	// Sooner says that LivenessMS may become less, since Try knows whether a sound broker would manage.
+	Sooner bool
 	// More says whether there is time for another try; nil: always.
 	More func() bool
 	// Taken hears of each smaller plan; may be nil.
@@ -127,34 +129,56 @@ func (s *Shrinker) cutTail() {
 	s.best.Faults = kept
 }
 
-// truncate ends the safety phase at the violation, or earlier.
+// truncate ends the safety phase at the violation. One that shows only after it, since time is over, may show sooner.
 func (s *Shrinker) truncate() {
 	s.cutTail()
 	if s.atMS < s.best.SafetyMS {
 		s.try(func(p *Plan) { p.SafetyMS = max(1, s.atMS+1) })
+		return
+	}
+	for s.Sooner && s.best.LivenessMS > leastLiveness && s.try(func(p *Plan) { p.LivenessMS /= 2 }) {
 	}
 }
 
-// entries leaves out what a plan consists of: whole lists, halves, quarters, … down to single ones.
-func (s *Shrinker) entries() {
+// leastLiveness bounds how soon a plan wants a healed cluster to be whole, in virtual ms: less is no fault of a broker's.
+const leastLiveness = 15000
+
+// list is one of the lists of which a plan consists.
+type list struct {
+	length func(p *Plan) int
+	leave  func(p *Plan, from, to int)
+}
+
+// lists gives those whose entries count.
+func (s *Shrinker) lists() []list {
+	all := []list{
+		{func(p *Plan) int { return len(p.Faults) }, func(p *Plan, i, j int) { p.Faults = slices.Delete(p.Faults, i, j) }},
+		{func(p *Plan) int { return len(p.Swarm) }, func(p *Plan, i, j int) { p.Swarm = slices.Delete(p.Swarm, i, j) }},
+	}
 	if w := s.Workload; w != nil {
-		s.lessOf(func() int { return w.Programs(s.best) }, w.Leave)
-	} else {
-		for s.best.Clients > 1 && s.try(func(p *Plan) { p.Clients-- }) {
+		return append(all, list{w.Programs, w.Leave})
+	}
+	return append(all, list{func(p *Plan) int { return p.Clients - 1 }, func(p *Plan, i, j int) { p.Clients -= j - i }})
+}
+
+// entries is ddmin over the lists together, so that what brings most is tried first: whole lists, halves of each, quarters, … down to single entries.
+func (s *Shrinker) entries() {
+	for parts, last := 1, false; !last; parts *= 2 {
+		last = true
+		for _, l := range s.lists() {
+			n := (l.length(s.best) + parts - 1) / parts
+			s.less(l, n)
+			last = last && n <= 1
 		}
 	}
-	s.lessOf(func() int { return len(s.best.Swarm) }, func(p *Plan, i, j int) { p.Swarm = slices.Delete(p.Swarm, i, j) })
-	s.lessOf(func() int { return len(s.best.Faults) }, func(p *Plan, i, j int) { p.Faults = slices.Delete(p.Faults, i, j) })
 	for s.try(func(p *Plan) { p.SafetyMS = max(1, p.SafetyMS/2) }) {
 	}
 }
 
-// lessOf is ddmin over a list: pieces are left out, the larger ones first and of those the last ones first.
-func (s *Shrinker) lessOf(length func() int, leave func(p *Plan, from, to int)) {
-	for n := length(); n >= 1; n /= 2 {
-		for to := length(); to > 0 && s.more(); to = min(to-n, length()) {
-			s.try(func(p *Plan) { leave(p, max(0, to-n), to) })
-		}
+// less leaves out so many entries of a list at a time, the last ones first.
+func (s *Shrinker) less(l list, n int) {
+	for to := l.length(s.best); n > 0 && to > 0 && s.more(); to = min(to-n, l.length(s.best)) {
+		s.try(func(p *Plan) { l.leave(p, max(0, to-n), to) })
 	}
 }
 
@@ -201,11 +225,14 @@ func (s *Shrinker) settings() {
 		slices.Sort(all)
 		return all
 	}
-	s.lessOf(func() int { return len(s.best.Settings) }, func(p *Plan, i, j int) {
+	l := list{func(p *Plan) int { return len(p.Settings) }, func(p *Plan, i, j int) {
 		for _, k := range names(p)[i:j] {
 			delete(p.Settings, k)
 		}
-	})
+	}}
+	for n := l.length(s.best); n > 0; n /= 2 {
+		s.less(l, n)
+	}
 }
 
 // durations halves how long, how strong and how late faults are.
