@@ -53,6 +53,19 @@ func (s *subject) coverage() *coverage.Run {
 	return c
 }
 
+// operations is how many clients have begun.
+func (s *subject) operations() (n int64) {
+	if s.history == nil {
+		return 0
+	}
+	for _, e := range s.history() {
+		if e.Type == history.Invoke {
+			n++
+		}
+	}
+	return n
+}
+
 const defaultSystem = "broker"
 
 var systems = map[string]system{
