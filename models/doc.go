@@ -1,4 +1,4 @@
-// Package models holds sequential specifications of what a broker promises, and checks histories against them with porcupine.
+// Package models holds sequential specifications of what a broker promises, and checks histories against them with porcupine, and where a model has many states (M4) with a search of its own, orders.go.
 //
 // It owns three models: a partition as a log (M1 strong, M1w where reads may lag), an idempotent producer's sequence (M2), a group's
 // offset as a register guarded by a generation (M3). It promises to say ok, illegal or unchecked, never to pass what it did not check.

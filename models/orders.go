@@ -1,6 +1,7 @@
 package models
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/anishathalye/porcupine"
@@ -24,8 +25,23 @@ type orders[S comparable] struct {
 
 	steps int
 	slots [mostOpen]*porcupine.Operation // what is under way; nil: free
-	now   []config[S]
+	now   []reached[S]
 	most  map[config[S]]int // the largest number of each that was met at this completion
+	trace bool              // the orders are kept
+	trail []taken
+	ended []reached[S] // all that was met at the last completion
+}
+
+// reached is a config, and the last operation on the way to it: its place in the trail, -1 for none.
+type reached[S comparable] struct {
+	config[S]
+	last int
+}
+
+// taken is an operation on the way to a state, and the one before it.
+type taken struct {
+	op   *porcupine.Operation
+	last int
 }
 
 // config is a state, and the slots of the operations under way that it has seen.
@@ -43,7 +59,7 @@ type moment struct {
 
 // search gives OK, or Illegal with the operation whose completion leaves no state, or Unchecked with the one at which the bounds were reached.
 func (o *orders[S]) search(first S, ops []porcupine.Operation) (Verdict, *porcupine.Operation) {
-	o.now = []config[S]{{state: first}}
+	o.now = []reached[S]{{config[S]{state: first}, -1}}
 	places := map[*porcupine.Operation]int{}
 	for _, m := range moments(ops) {
 		if !m.ends {
@@ -92,14 +108,14 @@ func (o *orders[S]) free() int {
 // complete leaves the states that have seen the operation of a slot, which is free from then on. It says no when the bounds are reached.
 func (o *orders[S]) complete(k int) bool {
 	o.most = map[config[S]]int{}
-	list, done := o.fresh(nil, o.now), []config[S](nil)
+	list, done := o.fresh(nil, o.now), []reached[S](nil)
 	for i := 0; i < len(list); i++ {
 		c := list[i]
 		switch {
-		case o.surpassed(c):
+		case o.surpassed(c.config):
 			continue
 		case c.taken>>k&1 != 0:
-			done = append(done, config[S]{c.state, c.taken &^ (1 << k)})
+			done = append(done, reached[S]{config[S]{c.state, c.taken &^ (1 << k)}, c.last})
 			continue
 		}
 		for j, op := range o.slots {
@@ -110,16 +126,16 @@ func (o *orders[S]) complete(k int) bool {
 				return false
 			}
 			for _, s := range o.step(c.state, op.Input) {
-				list = o.fresh(list, []config[S]{{s, c.taken | 1<<j}})
+				list = o.fresh(list, []reached[S]{{config[S]{s, c.taken | 1<<j}, o.after(c.last, op)}})
 			}
 		}
 	}
-	o.now = done
+	o.now, o.ended = done, list
 	return true
 }
 
 // fresh appends those of which no one as large has been met.
-func (o *orders[S]) fresh(list, more []config[S]) []config[S] {
+func (o *orders[S]) fresh(list, more []reached[S]) []reached[S] {
 	for _, c := range more {
 		is, n := o.split(c.state)
 		key := config[S]{is, c.taken}
@@ -136,4 +152,43 @@ func (o *orders[S]) fresh(list, more []config[S]) []config[S] {
 func (o *orders[S]) surpassed(c config[S]) bool {
 	is, n := o.split(c.state)
 	return o.most[config[S]{is, c.taken}] > n
+}
+
+// after notes that an operation was taken.
+func (o *orders[S]) after(last int, op *porcupine.Operation) int {
+	if !o.trace {
+		return -1
+	}
+	o.trail = append(o.trail, taken{op, last})
+	return len(o.trail) - 1
+}
+
+// window is the stretch up to a completion that leaves no state, with the longest order among those that were met last.
+func (o *orders[S]) window(first S, ops []porcupine.Operation, at *porcupine.Operation, what func(porcupine.Operation) string) *Window {
+	byReturn := append([]porcupine.Operation(nil), ops...)
+	sort.SliceStable(byReturn, func(i, j int) bool { return byReturn[i].Return < byReturn[j].Return })
+	n := slices.IndexFunc(byReturn, func(x porcupine.Operation) bool { return x.Input == at.Input })
+	ops = sorted(prefix(byReturn, n+1))
+	w := &Window{Unplaced: -1}
+	place := map[*porcupine.Operation]int{}
+	for i := range ops {
+		x := &ops[i]
+		if place[x] = i; x.Input == at.Input {
+			w.Unplaced = i
+		}
+		w.Ops = append(w.Ops, WindowOp{Process: x.ClientId, Call: x.Call, Return: x.Return, What: what(*x)})
+	}
+	o.trace = true
+	o.search(first, ops)
+	for _, c := range o.ended {
+		var order []int
+		for i := c.last; i >= 0; i = o.trail[i].last {
+			order = append(order, place[o.trail[i].op])
+		}
+		if len(order) > len(w.Order) {
+			slices.Reverse(order)
+			w.Order = order
+		}
+	}
+	return w
 }

@@ -77,6 +77,27 @@ func answer(s txnState, op *txnOp, draw between, next *int64) txnState {
 	return s
 }
 
+// txnModel is the same for porcupine: a set of states at a time.
+func txnModel(first txnState) porcupine.Model {
+	m := porcupine.NondeterministicModel{
+		Init: func() []any { return []any{first} },
+		Step: func(state, input, _ any) []any {
+			var out []any
+			for _, n := range state.(txnState).step(input.(*txnOp)) {
+				out = append(out, n)
+			}
+			return out
+		},
+		Equal: func(a, b any) bool { return a.(txnState) == b.(txnState) },
+		Hash: func(a any) uint64 {
+			s := a.(txnState)
+			return uint64(s.pid)<<24 ^ uint64(uint16(s.epoch))<<8 ^ uint64(s.phase)<<4 ^ uint64(s.late) ^ uint64(s.inits)<<56
+		},
+		DescribeOperation: func(in, _ any) string { return in.(*txnOp).what },
+	}
+	return m.ToModel()
+}
+
 func ordersOf(ops []porcupine.Operation) (Verdict, *porcupine.Operation) {
 	return txnOrders().search(txnState{pid: noPID, prev: noPID}, ops)
 }
@@ -96,6 +117,16 @@ func TestOrdersAreFoundWherePorcupineFindsThem(t *testing.T) {
 		byReturn := slices.SortedStableFunc(slices.Values(ops), func(a, b porcupine.Operation) int { return int(a.Return - b.Return) })
 		n := slices.IndexFunc(byReturn, func(o porcupine.Operation) bool { return o.Input == at.Input })
 		require.Equal(t, porcupine.Illegal, porcupine.CheckOperationsTimeout(model, prefix(byReturn, n+1), time.Minute))
+		what := func(x porcupine.Operation) string { return x.Input.(*txnOp).what }
+		w := txnOrders().window(txnState{pid: noPID, prev: noPID}, ops, at, what)
+		require.Equal(t, what(*at), w.Ops[w.Unplaced].What)
+		require.NotContains(t, w.Order, w.Unplaced)
+		require.Equal(t, w, txnOrders().window(txnState{pid: noPID, prev: noPID}, ops, at, what), "the same each time")
+		for k, i := range w.Order {
+			for _, j := range w.Order[k+1:] {
+				require.True(t, i != j && w.Ops[i].Call <= w.Ops[j].Return, "nothing stands before what had ended before it began")
+			}
+		}
 	})
 	require.Greater(t, found[OK], 10)
 	require.Greater(t, found[Illegal], 10)

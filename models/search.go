@@ -74,21 +74,6 @@ func (r *Result) blame(ops []porcupine.Operation, timeout time.Duration, m porcu
 	r.Window = unordered(prefix(byReturn, n+1), &o, timeout, m)
 }
 
-// told says where a search over orders came to its end: at an operation that no order explains, or where there was too much to look at.
-func (r *Result) told(ops []porcupine.Operation, at *porcupine.Operation, timeout time.Duration, m porcupine.Model) {
-	what := m.DescribeOperation(at.Input, at.Output)
-	if r.Verdict == Unchecked {
-		r.Detail = fmt.Sprintf("no answer within the bounds of the search at %s (events %d to %d) among %d operations", what, at.Call, at.Return, len(ops))
-		return
-	}
-	r.Detail = fmt.Sprintf("no order explains %s (events %d to %d)", what, at.Call, at.Return)
-	byReturn := append([]porcupine.Operation(nil), ops...)
-	sort.SliceStable(byReturn, func(i, j int) bool { return byReturn[i].Return < byReturn[j].Return })
-	n := slices.IndexFunc(byReturn, func(o porcupine.Operation) bool { return o.Input == at.Input })
-	bad := *at
-	r.Window = unordered(prefix(byReturn, n+1), &bad, timeout, m)
-}
-
 // unordered is the window of operations that have no order.
 func unordered(ops []porcupine.Operation, bad *porcupine.Operation, timeout time.Duration, m porcupine.Model) *Window {
 	sort.SliceStable(ops, func(i, j int) bool { return ops[i].Call < ops[j].Call })

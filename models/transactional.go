@@ -299,26 +299,6 @@ func (s txnState) refuses(op *txnOp) bool {
 	return true
 }
 
-func txnModel(first txnState) porcupine.Model {
-	m := porcupine.NondeterministicModel{
-		Init: func() []any { return []any{first} },
-		Step: func(state, input, _ any) []any {
-			var out []any
-			for _, n := range state.(txnState).step(input.(*txnOp)) {
-				out = append(out, n)
-			}
-			return out
-		},
-		Equal: func(a, b any) bool { return a.(txnState) == b.(txnState) },
-		Hash: func(a any) uint64 {
-			s := a.(txnState)
-			return uint64(s.pid)<<24 ^ uint64(uint16(s.epoch))<<8 ^ uint64(s.phase)<<4 ^ uint64(s.late) ^ uint64(s.inits)<<56
-		},
-		DescribeOperation: func(in, _ any) string { return in.(*txnOp).what },
-	}
-	return m.ToModel()
-}
-
 // CheckTransactional checks the calls about one transactional id (M4). A coordinator that was deposed may answer by what is over: it refuses, tells who retries that
 // it is done, or that a partition is in the transaction. A producer id that it gives out is committed.
 func CheckTransactional(id string, calls []Call, opt Options) Result {
@@ -351,9 +331,16 @@ func checkTransactional(id string, first txnState, calls []Call, opt Options) Re
 	r.Ops = len(ops)
 	ops = sorted(ops)
 	verdict, at := txnOrders().search(first, ops)
-	if r.Verdict = verdict; verdict != OK {
-		r.told(ops, at, opt.Timeout, txnModel(first))
+	if r.Verdict = verdict; verdict == OK {
+		return r
 	}
+	what := fmt.Sprintf("%s (events %d to %d)", at.Input.(*txnOp).what, at.Call, at.Return)
+	if verdict == Unchecked {
+		r.Detail = fmt.Sprintf("no answer within the bounds of the search, at %s among %d operations", what, len(ops))
+		return r
+	}
+	r.Detail = "no order explains " + what
+	r.Window = txnOrders().window(first, ops, at, func(x porcupine.Operation) string { return x.Input.(*txnOp).what })
 	return r
 }
 
