@@ -19,17 +19,38 @@ const (
 // that may come after it, completes. So the work grows with the length of the history times the states times the subsets of what is under way at a time,
 // and not with the number of orders; a search in depth over sets of states, as porcupine's of a nondeterministic model, meets ever new sets.
 type orders[S comparable] struct {
-	step func(S, any) []S
-	// split parts a state into what it is and a number: the same with a larger one may become all that this one may, and more.
-	split func(S) (S, int)
+	// moves gives what a state may become by itself.
+	moves func(S) []S
+	// overdue gives the states after an operation that does not happen now, none if it must.
+	overdue func(S, any) []S
+	// takes gives the states after one that happens now. enough: what the state may become by itself before need not be looked at.
+	takes func(_ S, op any) (next []S, enough bool)
+	// split parts a state into what it is and what may still happen to it: the same with more chances may become all that this one may.
+	split func(S) (S, chances)
 
 	steps int
 	slots [mostOpen]*porcupine.Operation // what is under way; nil: free
 	now   []reached[S]
-	most  map[config[S]]int // the largest number of each that was met at this completion
-	trace bool              // the orders are kept
+	most  map[config[S]][]chances // those of each that was met at this completion, of which none includes another
+	tried map[tried[S]]struct{}   // at this completion
+	trace bool                    // the orders are kept
 	trail []taken
 	ended []reached[S] // all that was met at the last completion
+}
+
+// chances are what may still happen: so many of one kind, and a set of others.
+type chances struct {
+	count int
+	set   uint8
+}
+
+// include says whether these are all of the others, or more.
+func (c chances) include(d chances) bool { return c.count >= d.count && c.set&d.set == d.set }
+
+// tried is a state in which an operation was tried, among those that had been taken.
+type tried[S comparable] struct {
+	config[S]
+	slot int
 }
 
 // reached is a config, and the last operation on the way to it: its place in the trail, -1 for none.
@@ -107,7 +128,7 @@ func (o *orders[S]) free() int {
 
 // complete leaves the states that have seen the operation of a slot, which is free from then on. It says no when the bounds are reached.
 func (o *orders[S]) complete(k int) bool {
-	o.most = map[config[S]]int{}
+	o.most, o.tried = map[config[S]][]chances{}, map[tried[S]]struct{}{}
 	list, done := o.fresh(nil, o.now), []reached[S](nil)
 	for i := 0; i < len(list); i++ {
 		c := list[i]
@@ -122,36 +143,81 @@ func (o *orders[S]) complete(k int) bool {
 			if op == nil || c.taken>>j&1 != 0 {
 				continue
 			}
-			if o.steps++; o.steps > mostSteps || len(list) > mostConfigs {
-				return false
-			}
-			for _, s := range o.step(c.state, op.Input) {
+			for _, s := range o.step(c.config, j) {
 				list = o.fresh(list, []reached[S]{{config[S]{s, c.taken | 1<<j}, o.after(c.last, op)}})
+			}
+			if o.steps > mostSteps || len(list) > mostConfigs {
+				return false
 			}
 		}
 	}
-	o.now, o.ended = done, list
+	o.now, o.ended = o.earliest(done), list
 	return true
 }
 
-// fresh appends those of which no one as large has been met.
-func (o *orders[S]) fresh(list, more []reached[S]) []reached[S] {
-	for _, c := range more {
-		is, n := o.split(c.state)
-		key := config[S]{is, c.taken}
-		if most, met := o.most[key]; met && most >= n {
+// step gives the states after an operation, whatever the state has become by itself before. What another state has become too is not tried again.
+func (o *orders[S]) step(c config[S], slot int) []S {
+	op := o.slots[slot].Input
+	next, todo := o.overdue(c.state, op), []S{c.state}
+	for i := 0; i < len(todo); i++ {
+		key := tried[S]{config[S]{todo[i], c.taken}, slot}
+		if _, again := o.tried[key]; again {
 			continue
 		}
-		o.most[key] = n
+		o.tried[key] = struct{}{}
+		o.steps++
+		after, enough := o.takes(todo[i], op)
+		if next = append(next, after...); !enough {
+			todo = append(todo, o.moves(todo[i])...)
+		}
+	}
+	return next
+}
+
+// earliest leaves out what another one that stays may become by itself, with all the chances.
+func (o *orders[S]) earliest(list []reached[S]) []reached[S] {
+	later, seen, out := map[config[S]][]chances{}, map[config[S]]struct{}{}, list[:0]
+	for _, c := range list {
+		is, can := o.split(c.state)
+		if slices.ContainsFunc(later[config[S]{is, c.taken}], func(m chances) bool { return m.include(can) }) {
+			continue
+		}
+		out = append(out, c)
+		for todo := []S{c.state}; len(todo) > 0; {
+			s := todo[len(todo)-1]
+			todo = todo[:len(todo)-1]
+			if _, again := seen[config[S]{s, c.taken}]; again {
+				continue
+			}
+			seen[config[S]{s, c.taken}] = struct{}{}
+			is, can := o.split(s)
+			key := config[S]{is, c.taken}
+			later[key] = append(later[key], can)
+			todo = append(todo, o.moves(s)...)
+		}
+	}
+	return out
+}
+
+// fresh appends those of which none with all their chances has been met.
+func (o *orders[S]) fresh(list, more []reached[S]) []reached[S] {
+	for _, c := range more {
+		is, can := o.split(c.state)
+		key := config[S]{is, c.taken}
+		met := o.most[key]
+		if slices.ContainsFunc(met, func(m chances) bool { return m.include(can) }) {
+			continue
+		}
+		o.most[key] = append(slices.DeleteFunc(met, can.include), can)
 		list = append(list, c)
 	}
 	return list
 }
 
-// surpassed says whether a larger one has been met since.
+// surpassed says whether one with more chances has been met since.
 func (o *orders[S]) surpassed(c config[S]) bool {
-	is, n := o.split(c.state)
-	return o.most[config[S]{is, c.taken}] > n
+	is, can := o.split(c.state)
+	return !slices.Contains(o.most[config[S]{is, c.taken}], can)
 }
 
 // after notes that an operation was taken.

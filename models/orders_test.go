@@ -77,6 +77,59 @@ func answer(s txnState, op *txnOp, draw between, next *int64) txnState {
 	return s
 }
 
+// reach gives the states that a state may have become by itself and that are wanted. What comes after a wanted one can still come later, so
+// nobody looks behind it; nil wants all.
+func (s txnState) reach(wanted func(*txnState) bool) (found []txnState) {
+	all, seen := []txnState{s}, map[txnState]bool{s: true}
+	for i := 0; i < len(all); i++ {
+		d := all[i]
+		if wanted == nil || wanted(&d) {
+			if found = append(found, d); wanted != nil {
+				continue
+			}
+		}
+		for _, n := range all[i].moves() {
+			if !seen[n] {
+				seen[n] = true
+				all = append(all, n)
+			}
+		}
+	}
+	return found
+}
+
+// step gives the states after a call, none where its answer is wrong. What the state may become by itself afterwards is left to the next call.
+func (s txnState) step(op *txnOp) (next []txnState) {
+	if op.unknown && op.call == "init" {
+		s.inits = min(s.inits+1, 100)
+		return []txnState{s}
+	}
+	switch {
+	case op.unknown:
+		next = s.reach(func(d *txnState) bool { return d.is(op.pid) && d.epoch == op.epoch })
+		for i := range next {
+			next[i].late |= lates[op.call]
+		}
+		next = append(next, s) // or it comes too late for any
+	case op.err != "":
+		next = s.reach(func(d *txnState) bool { return d.refuses(op) })
+	case op.call == "init":
+		for _, d := range s.reach(nil) {
+			if d.phase == txnOpen || d.phase == txnDecided {
+				continue
+			}
+			if n := d.init(); n.is(op.toPID) && n.epoch == op.toEpoch {
+				next = append(next, n)
+			}
+		}
+	default:
+		for _, d := range s.reach(nil) {
+			next = append(next, d.does(op)...)
+		}
+	}
+	return next
+}
+
 // txnModel is the same for porcupine: a set of states at a time.
 func txnModel(first txnState) porcupine.Model {
 	m := porcupine.NondeterministicModel{

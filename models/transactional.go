@@ -63,27 +63,6 @@ type txnOp struct {
 	what    string
 }
 
-// reach gives the states that a state may have become by itself and that are wanted. What comes after a wanted one can still come later, so
-// nobody looks behind it; nil wants all.
-func (s txnState) reach(wanted func(*txnState) bool) (found []txnState) {
-	all, seen := []txnState{s}, map[txnState]bool{s: true}
-	for i := 0; i < len(all); i++ {
-		d := all[i]
-		if wanted == nil || wanted(&d) {
-			if found = append(found, d); wanted != nil {
-				continue
-			}
-		}
-		for _, n := range all[i].moves() {
-			if !seen[n] {
-				seen[n] = true
-				all = append(all, n)
-			}
-		}
-	}
-	return found
-}
-
 // moves gives the states that come next without a call.
 func (s txnState) moves() (next []txnState) {
 	switch s.phase {
@@ -159,65 +138,59 @@ func (s *txnState) is(pid int64) bool {
 	return s.pid == pid
 }
 
-// step gives the states after a call, none where its answer is wrong. What the state may become by itself afterwards is left to the next call.
-func (s txnState) step(op *txnOp) (next []txnState) {
-	if op.unknown && op.call == "init" {
-		s.inits = min(s.inits+1, 100)
-		return []txnState{s}
-	}
+// overdue gives the states after a call without an answer that has not happened yet: it may happen later, or come too late for any.
+func (s txnState) overdue(op *txnOp) []txnState {
 	switch {
-	case op.unknown:
-		next = s.reach(func(d *txnState) bool { return d.is(op.pid) && d.epoch == op.epoch })
-		for i := range next {
-			next[i].late |= lates[op.call]
-		}
-		next = append(next, s) // or it comes too late for any
-	case op.err != "":
-		next = s.reach(func(d *txnState) bool { return d.refuses(op) })
+	case !op.unknown:
+		return nil
 	case op.call == "init":
-		for _, d := range s.reach(nil) {
-			if d.phase == txnOpen || d.phase == txnDecided {
-				continue
-			}
-			if n := d.init(); n.is(op.toPID) && n.epoch == op.toEpoch {
-				next = append(next, n)
-			}
-		}
-	default:
-		for _, d := range s.reach(nil) {
-			next = append(next, d.does(op)...)
-		}
+		s.inits = min(s.inits+1, 100)
 	}
-	return undominated(next)
+	return []txnState{s}
 }
 
-// undominated leaves out the states that differ from another one only by fewer calls that may still happen: the other may do all that they may.
-func undominated(list []txnState) []txnState {
-	most := map[txnState]int{} // by the state without those calls: its place in out
-	out := list[:0]
-	for _, s := range list {
-		key, inits := s.pending()
-		i, known := most[key]
-		switch {
-		case !known:
-			most[key] = len(out)
-			out = append(out, s)
-		case int(out[i].inits) < inits:
-			out[i] = s
+// takes gives the states after a call that happens now, none where its answer is wrong. What the state may become by itself afterwards is left to the next
+// call. enough says that what it may become before the call need not be looked at: that can still come later.
+func (s txnState) takes(op *txnOp) (next []txnState, enough bool) {
+	switch {
+	case op.unknown && op.call == "init":
+		return nil, true
+	case op.unknown:
+		if !s.is(op.pid) || s.epoch != op.epoch {
+			return nil, false
 		}
+		s.late |= lates[op.call]
+		return []txnState{s}, true
+	case op.err != "":
+		if !s.refuses(op) {
+			return nil, false
+		}
+		return []txnState{s}, true
+	case op.call != "init":
+		return s.does(op), false
+	case s.phase == txnOpen || s.phase == txnDecided:
+		return nil, false
 	}
-	return out
+	if n := s.init(); n.is(op.toPID) && n.epoch == op.toEpoch {
+		return []txnState{n}, false
+	}
+	return nil, false
 }
 
-// pending parts the state into itself without InitProducerIds that may still happen, and how many these are.
-func (s txnState) pending() (txnState, int) {
-	inits := int(s.inits)
-	s.inits = 0
-	return s, inits
+// pending parts the state into itself without calls that may still happen, and these: how many InitProducerIds, and what else.
+func (s txnState) pending() (txnState, chances) {
+	c := chances{int(s.inits), s.late}
+	s.inits, s.late = 0, 0
+	return s, c
 }
 
 func txnOrders() *orders[txnState] {
-	return &orders[txnState]{step: func(s txnState, in any) []txnState { return s.step(in.(*txnOp)) }, split: txnState.pending}
+	return &orders[txnState]{
+		moves:   txnState.moves,
+		overdue: func(s txnState, in any) []txnState { return s.overdue(in.(*txnOp)) },
+		takes:   func(s txnState, in any) ([]txnState, bool) { return s.takes(in.(*txnOp)) },
+		split:   txnState.pending,
+	}
 }
 
 // does gives the states after a call that was taken.
