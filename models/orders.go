@@ -11,7 +11,7 @@ import (
 const (
 	mostOpen    = 64      // operations under way at a time
 	mostConfigs = 1 << 16 // at one completion
-	mostSteps   = 1 << 22 // of the model, in all
+	mostSteps   = 1 << 24 // of the model, in all
 )
 
 // orders looks for an order of operations that a model with many states explains, by their completions one after the other: it keeps every state that
@@ -151,7 +151,7 @@ func (o *orders[S]) complete(k int) bool {
 			}
 		}
 	}
-	o.now, o.ended = o.earliest(done), list
+	o.now, o.ended = done, list
 	return true
 }
 
@@ -172,31 +172,6 @@ func (o *orders[S]) step(c config[S], slot int) []S {
 		}
 	}
 	return next
-}
-
-// earliest leaves out what another one that stays may become by itself, with all the chances.
-func (o *orders[S]) earliest(list []reached[S]) []reached[S] {
-	later, seen, out := map[config[S]][]chances{}, map[config[S]]struct{}{}, list[:0]
-	for _, c := range list {
-		is, can := o.split(c.state)
-		if slices.ContainsFunc(later[config[S]{is, c.taken}], func(m chances) bool { return m.include(can) }) {
-			continue
-		}
-		out = append(out, c)
-		for todo := []S{c.state}; len(todo) > 0; {
-			s := todo[len(todo)-1]
-			todo = todo[:len(todo)-1]
-			if _, again := seen[config[S]{s, c.taken}]; again {
-				continue
-			}
-			seen[config[S]{s, c.taken}] = struct{}{}
-			is, can := o.split(s)
-			key := config[S]{is, c.taken}
-			later[key] = append(later[key], can)
-			todo = append(todo, o.moves(s)...)
-		}
-	}
-	return out
 }
 
 // fresh appends those of which none with all their chances has been met.
