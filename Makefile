@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test overlay lint sim plans figures trace debug check twice mutants canary bench race fuzz jepsen gen fmt clean FORCE
+.PHONY: help build test overlay lint sim plans figures trace debug check twice mutants shrinks canary bench race fuzz jepsen gen fmt clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ twice: build/sim ## new seeds for SECS=n, each in two fresh processes: equal, or
 
 mutants: build/sim-mutants ## each planted bug must be found, by the plan that is kept for it or by another; ONLY=P9,S3
 	@exec build/sim-mutants mutants
+
+shrinks: build/sim-mutants ## how small the shrinker makes what kills each mutant, and what that costs; ONLY=P9,S3 TRIES=n seeds to look for a plan, SHRINK=60 s of the processor for each
+	@exec build/sim-mutants shrinks
 
 canary: build/sim-mutants build/sim-plain ## the checks can fail: a planted bug fails its plan, which passes without it; without the overlay no hash repeats
 	@out=$$(build/sim-mutants mutants -only P9); echo "$$out"; \

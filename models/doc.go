@@ -1,7 +1,8 @@
 // Package models holds sequential specifications of what a broker promises, and checks histories against them with porcupine.
 //
-// It owns three models: a partition as a log (M1 strong, M1w where reads may lag), an idempotent producer's sequence (M2), a group's
-// offset as a register guarded by a generation (M3). It promises to say ok, illegal or unchecked, never to pass what it did not check.
+// It owns four models: a partition as a log (M1 strong, M1w where reads may lag), an idempotent producer's sequence (M2), a group's
+// offset as a register guarded by a generation (M3), and a transactional id (M4), whose coordinator goes on by itself: it may be in many
+// states at once, and orders are searched state by state (orders.go). It promises to say ok, illegal or unchecked, never to pass what it did not check.
 // It imports nothing that it judges.
 //
 //	history ─▶ calls (invocation + completion) ─▶ per key ─▶ fold to canonical content ─▶ windows cut at quiescent points ─▶ porcupine

@@ -63,27 +63,6 @@ type txnOp struct {
 	what    string
 }
 
-// reach gives the states that a state may have become by itself and that are wanted. What comes after a wanted one can still come later, so
-// nobody looks behind it; nil wants all.
-func (s txnState) reach(wanted func(*txnState) bool) (found []txnState) {
-	all, seen := []txnState{s}, map[txnState]bool{s: true}
-	for i := 0; i < len(all); i++ {
-		d := all[i]
-		if wanted == nil || wanted(&d) {
-			if found = append(found, d); wanted != nil {
-				continue
-			}
-		}
-		for _, n := range all[i].moves() {
-			if !seen[n] {
-				seen[n] = true
-				all = append(all, n)
-			}
-		}
-	}
-	return found
-}
-
 // moves gives the states that come next without a call.
 func (s txnState) moves() (next []txnState) {
 	switch s.phase {
@@ -159,55 +138,59 @@ func (s *txnState) is(pid int64) bool {
 	return s.pid == pid
 }
 
-// step gives the states after a call, none where its answer is wrong. What the state may become by itself afterwards is left to the next call.
-func (s txnState) step(op *txnOp) (next []txnState) {
-	if op.unknown && op.call == "init" {
-		s.inits = min(s.inits+1, 100)
-		return []txnState{s}
-	}
+// overdue gives the states after a call without an answer that has not happened yet: it may happen later, or come too late for any.
+func (s txnState) overdue(op *txnOp) []txnState {
 	switch {
-	case op.unknown:
-		next = s.reach(func(d *txnState) bool { return d.is(op.pid) && d.epoch == op.epoch })
-		for i := range next {
-			next[i].late |= lates[op.call]
-		}
-		next = append(next, s) // or it comes too late for any
-	case op.err != "":
-		next = s.reach(func(d *txnState) bool { return d.refuses(op) })
+	case !op.unknown:
+		return nil
 	case op.call == "init":
-		for _, d := range s.reach(nil) {
-			if d.phase == txnOpen || d.phase == txnDecided {
-				continue
-			}
-			if n := d.init(); n.is(op.toPID) && n.epoch == op.toEpoch {
-				next = append(next, n)
-			}
-		}
-	default:
-		for _, d := range s.reach(nil) {
-			next = append(next, d.does(op)...)
-		}
+		s.inits = min(s.inits+1, 100)
 	}
-	return undominated(next)
+	return []txnState{s}
 }
 
-// undominated leaves out the states that differ from another one only by fewer calls that may still happen: the other may do all that they may.
-func undominated(list []txnState) []txnState {
-	most := map[txnState]int{} // by the state without those calls: its place in out
-	out := list[:0]
-	for _, s := range list {
-		key := s
-		key.inits = 0
-		i, known := most[key]
-		switch {
-		case !known:
-			most[key] = len(out)
-			out = append(out, s)
-		case out[i].inits < s.inits:
-			out[i] = s
+// takes gives the states after a call that happens now, none where its answer is wrong. What the state may become by itself afterwards is left to the next
+// call. enough says that what it may become before the call need not be looked at: that can still come later.
+func (s txnState) takes(op *txnOp) (next []txnState, enough bool) {
+	switch {
+	case op.unknown && op.call == "init":
+		return nil, true
+	case op.unknown:
+		if !s.is(op.pid) || s.epoch != op.epoch {
+			return nil, false
 		}
+		s.late |= lates[op.call]
+		return []txnState{s}, true
+	case op.err != "":
+		if !s.refuses(op) {
+			return nil, false
+		}
+		return []txnState{s}, true
+	case op.call != "init":
+		return s.does(op), false
+	case s.phase == txnOpen || s.phase == txnDecided:
+		return nil, false
 	}
-	return out
+	if n := s.init(); n.is(op.toPID) && n.epoch == op.toEpoch {
+		return []txnState{n}, false
+	}
+	return nil, false
+}
+
+// pending parts the state into itself without calls that may still happen, and these: how many InitProducerIds, and what else.
+func (s txnState) pending() (txnState, chances) {
+	c := chances{int(s.inits), s.late}
+	s.inits, s.late = 0, 0
+	return s, c
+}
+
+func txnOrders() *orders[txnState] {
+	return &orders[txnState]{
+		moves:   txnState.moves,
+		overdue: func(s txnState, in any) []txnState { return s.overdue(in.(*txnOp)) },
+		takes:   func(s txnState, in any) ([]txnState, bool) { return s.takes(in.(*txnOp)) },
+		split:   txnState.pending,
+	}
 }
 
 // does gives the states after a call that was taken.
@@ -289,26 +272,6 @@ func (s txnState) refuses(op *txnOp) bool {
 	return true
 }
 
-func txnModel(first txnState) porcupine.Model {
-	m := porcupine.NondeterministicModel{
-		Init: func() []any { return []any{first} },
-		Step: func(state, input, _ any) []any {
-			var out []any
-			for _, n := range state.(txnState).step(input.(*txnOp)) {
-				out = append(out, n)
-			}
-			return out
-		},
-		Equal: func(a, b any) bool { return a.(txnState) == b.(txnState) },
-		Hash: func(a any) uint64 {
-			s := a.(txnState)
-			return uint64(s.pid)<<24 ^ uint64(uint16(s.epoch))<<8 ^ uint64(s.phase)<<4 ^ uint64(s.late) ^ uint64(s.inits)<<56
-		},
-		DescribeOperation: func(in, _ any) string { return in.(*txnOp).what },
-	}
-	return m.ToModel()
-}
-
 // CheckTransactional checks the calls about one transactional id (M4). A coordinator that was deposed may answer by what is over: it refuses, tells who retries that
 // it is done, or that a partition is in the transaction. A producer id that it gives out is committed.
 func CheckTransactional(id string, calls []Call, opt Options) Result {
@@ -339,7 +302,18 @@ func checkTransactional(id string, first txnState, calls []Call, opt Options) Re
 		ops = append(ops, porcupine.Operation{ClientId: int(k.Process), Input: op, Call: k.Call, Return: ret})
 	}
 	r.Ops = len(ops)
-	r.window(sorted(ops), opt.Timeout, txnModel(first))
+	ops = sorted(ops)
+	verdict, at := txnOrders().search(first, ops)
+	if r.Verdict = verdict; verdict == OK {
+		return r
+	}
+	what := fmt.Sprintf("%s (events %d to %d)", at.Input.(*txnOp).what, at.Call, at.Return)
+	if verdict == Unchecked {
+		r.Detail = fmt.Sprintf("no answer within the bounds of the search, at %s among %d operations", what, len(ops))
+		return r
+	}
+	r.Detail = "no order explains " + what
+	r.Window = txnOrders().window(first, ops, at, func(x porcupine.Operation) string { return x.Input.(*txnOp).what })
 	return r
 }
 

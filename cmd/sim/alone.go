@@ -48,7 +48,7 @@ func alone(o *options, p *plan.Plan) (*outcome, error) {
 		return nil, err
 	}
 	cmd := exec.Command(os.Args[0], "run", "-plan", planFile, "-outcome", file, "-mutant", o.mutant, "-system", o.system,
-		"-limit", strconv.Itoa(o.limit), "-flush", "", "-seed", "")
+		"-limit", strconv.Itoa(o.limit), "-flush", "", "-seed", "", "-until", strconv.FormatInt(o.until, 10))
 	cmd.Env = append(os.Environ(), "PLAN=", "SEED=", "LOGS=", "REPORT=")
 	var errs bytes.Buffer
 	cmd.Stderr = &errs

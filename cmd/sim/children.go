@@ -13,7 +13,7 @@ import (
 
 // childTime is how long one seed may take before its process is ended: a harness failure. Its own watch ends it earlier.
 func childTime(o *options) time.Duration {
-	return time.Duration(patience*o.limit+o.shrink)*time.Second + 5*time.Minute
+	return time.Duration(patience*(o.limit+o.shrink))*time.Second + 5*time.Minute
 }
 
 // inChildren runs each seed in a process of its own, jobs at a time. What a plan's crashes leave, tasks that nobody will resume with all that

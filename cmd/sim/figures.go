@@ -22,17 +22,21 @@ const (
 
 // figure is what one run over many seeds came to.
 type figure struct {
-	Release   string           `json:"release"`
-	Build     string           `json:"build"`
-	Seeds     int64            `json:"seeds"`
-	Failed    int64            `json:"failed"`
-	Unchecked int64            `json:"unchecked"` // seeds
-	Harness   int64            `json:"harness"`
-	VirtualMS int64            `json:"virtual_ms"`
-	CPUMS     int64            `json:"cpu_ms"`
-	Events    int64            `json:"events"`
-	Checked   map[string]int64 `json:"checked"`
-	Faults    map[string]int64 `json:"faults"`
+	Release    string           `json:"release"`
+	Build      string           `json:"build"`
+	Seeds      int64            `json:"seeds"`
+	Failed     int64            `json:"failed"`
+	Unchecked  int64            `json:"unchecked"` // seeds
+	Harness    int64            `json:"harness"`
+	VirtualMS  int64            `json:"virtual_ms"`
+	CPUMS      int64            `json:"cpu_ms"`
+	Events     int64            `json:"events"`
+	Checked    map[string]int64 `json:"checked"`
+	Faults     map[string]int64 `json:"faults"`
+	Kinds      map[string]int64 `json:"fault_kinds"` // classes, and ways of a class that has several; also those that never fired
+	Windows    int64            `json:"unchecked_windows"`
+	Operations int64            `json:"operations"`
+	JudgedMS   int64            `json:"judged_ms"` // the processor's time for the checks of whole histories
 }
 
 func (f *figure) add(o *figure) {
@@ -44,10 +48,14 @@ func (f *figure) add(o *figure) {
 	for k, n := range o.Faults {
 		f.Faults[k] += n
 	}
+	for k, n := range o.Kinds {
+		f.Kinds[k] += n
+	}
+	f.Windows, f.Operations, f.JudgedMS = f.Windows+o.Windows, f.Operations+o.Operations, f.JudgedMS+o.JudgedMS
 }
 
 // keepFigures appends the summaries in files, as run prints them, to the kept lines as runs of a release, and writes the page anew. Other lines of the
-// files are passed over; without files only the page is written.
+// files are passed over, and so are summaries that are kept already; without files only the page is written.
 func keepFigures(release string, files []string) int {
 	if release == "" && len(files) > 0 {
 		return fail(fmt.Errorf("figures of which release? RELEASE=0.1"))
@@ -69,7 +77,7 @@ func keepFigures(release string, files []string) int {
 		if err != nil {
 			return fail(fmt.Errorf("%s: %w", name, err))
 		}
-		kept = append(kept, lines...)
+		kept = appendNew(kept, lines)
 	}
 	page, err := figuresOf(kept)
 	if err == nil {
@@ -82,6 +90,16 @@ func keepFigures(release string, files []string) int {
 		return fail(err)
 	}
 	return exitPass
+}
+
+// appendNew appends the lines that are not there.
+func appendNew(kept, lines []byte) []byte {
+	for l := range bytes.Lines(lines) {
+		if !bytes.HasPrefix(kept, l) && !bytes.Contains(kept, append([]byte("\n"), l...)) {
+			kept = append(kept, l...)
+		}
+	}
+	return kept
 }
 
 // summaries gives the lines to keep of what a run printed.
@@ -105,8 +123,8 @@ func summaries(r io.Reader, release string) (lines []byte, err error) {
 
 const figuresHead = `# Seeds
 
-What the simulator has run, by release: seeds of new plans, each judged by every property. ` + "`make sim SECS=n > FILE`" + ` and ` + "`make figures RELEASE=0.1 FROM=FILE`" + `
-add a run to SEEDS.jsonl, which keeps each one, and write this page. Virtual time is the brokers' own; CPU is of shared cores. A failed seed is a bug of the broker, of a
+What the simulator has run, by release: seeds of new plans, each judged by every property. ` + "`make sim SECS=n > FILE`" + ` and ` + "`make figures RELEASE=0.1 FROM='FILE FILE2'`" + `
+add runs to SEEDS.jsonl, which keeps each one, and write this page. Virtual time is the brokers' own; CPU is of shared cores. A failed seed is a bug of the broker, of a
 judge or of a client, mended since or open; its plan is in sim/testdata/plans/.
 
 | release | runs | seeds | failed | not decided | harness | virtual hours | CPU hours | virtual s a CPU s | seeds a CPU hour | events | checks |
@@ -126,7 +144,7 @@ func figuresOf(kept []byte) ([]byte, error) {
 			return nil, fmt.Errorf("%s:%d: %w", figuresFile, n+1, err)
 		}
 		if sums[f.Release] == nil {
-			sums[f.Release] = &figure{Release: f.Release, Checked: map[string]int64{}, Faults: map[string]int64{}}
+			sums[f.Release] = &figure{Release: f.Release, Checked: map[string]int64{}, Faults: map[string]int64{}, Kinds: map[string]int64{}}
 			order = append(order, f.Release)
 		}
 		sums[f.Release].add(&f)
@@ -139,6 +157,7 @@ func figuresOf(kept []byte) ([]byte, error) {
 	}
 	if len(order) > 0 {
 		last := sums[order[len(order)-1]]
+		last.numbers(&b)
 		fmt.Fprintf(&b, "\n## Faults in %s\n\n| class | what happens | times |\n|---|---|--:|\n", last.Release)
 		for _, k := range byName(last.Faults) {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", k, report.FaultText(k), report.Number(last.Faults[k]))
@@ -151,6 +170,33 @@ func figuresOf(kept []byte) ([]byte, error) {
 		}
 	}
 	return []byte(b.String()), nil
+}
+
+// numbers tells what runs say of their histories and kinds of fault, where they say it.
+func (f *figure) numbers(b *strings.Builder) {
+	if len(f.Kinds) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n## Numbers of %s\n\n%d windows of histories were not decided.", f.Release, f.Windows)
+	if f.JudgedMS > 0 {
+		fmt.Fprintf(b, " Histories of %s operations were checked, %s a minute of the processor.", report.Number(f.Operations), report.Number(60000*f.Operations/f.JudgedMS))
+	}
+	var never []string
+	for _, k := range byName(f.Kinds) {
+		if f.Kinds[k] == 0 {
+			never = append(never, k)
+		}
+	}
+	fmt.Fprintf(b, " %d of %d kinds of fault, a way of a class counting as one, fired", len(f.Kinds)-len(never), len(f.Kinds))
+	if len(never) > 0 {
+		fmt.Fprintf(b, "; these never: %s", strings.Join(never, ", "))
+	}
+	b.WriteString(".\n\n| kind | times |\n|---|--:|\n")
+	for _, k := range byName(f.Kinds) {
+		if n := f.Kinds[k]; n > 0 {
+			fmt.Fprintf(b, "| %s | %s |\n", k, report.Number(n))
+		}
+	}
 }
 
 func (f *figure) row(runs int) string {

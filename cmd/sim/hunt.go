@@ -31,13 +31,18 @@ type hunt struct {
 	broke       *outcome // the try that killed it
 }
 
+func newHunt(o *options, m *catalogued) *hunt {
+	k := &hunt{m: m, with: *o, clean: *o, line: &mutantLine{Mutant: "m:" + m.name, Bug: m.bug}, nodes: max(1, m.nodes, o.nodes)}
+	k.with.mutant, k.clean.mutant = m.name, ""
+	k.with.system, k.clean.system = m.system, m.system
+	return k
+}
+
 // kill runs plans with the mutant until one fails that passes without it: the one that is kept for it first, then those of seeds 1, 2, …. Where a
 // test of the core stands for the mutant, seeds are drawn only to look for a plan to keep.
 func kill(o *options, m catalogued) (*mutantLine, *mutant.Result, error) {
 	start := time.Now()
-	k := &hunt{m: &m, with: *o, clean: *o, line: &mutantLine{Mutant: "m:" + m.name, Bug: m.bug}, nodes: max(1, m.nodes, o.nodes)}
-	k.with.mutant, k.clean.mutant = m.name, ""
-	k.with.system, k.clean.system = m.system, m.system
+	k := newHunt(o, &m)
 	if err := k.tryKept(); err != nil {
 		return nil, nil, err
 	}
@@ -190,7 +195,7 @@ func (k *hunt) keep(p *plan.Plan) error {
 	q := shrink(&k.with, p, k.broke, func(c *plan.Plan) (atMS int64, ok bool) {
 		atMS, ok, err := k.sturdy(c)
 		return atMS, ok && err == nil
-	})
+	}).plan
 	if q.Sum() != p.Sum() {
 		if err := k.try(q); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seedlog/seedlog/core/sometimes"
+	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/cluster"
 	"github.com/seedlog/seedlog/sim/coverage"
 	"github.com/seedlog/seedlog/sim/plan"
@@ -18,23 +19,26 @@ import (
 
 // line is the JSON line of one seed.
 type line struct {
-	Seed      uint64           `json:"seed"`
-	Plan      string           `json:"plan"`
-	Trace     string           `json:"trace"`
-	Verdict   string           `json:"verdict"`
-	Property  string           `json:"property"`
-	VirtualMS int64            `json:"virtual_ms"`
-	CPUMS     int64            `json:"cpu_ms"`
-	Events    int64            `json:"events"`
-	Checked   map[string]int64 `json:"checked"`
-	Unchecked int64            `json:"unchecked"`
-	Faults    map[string]int64 `json:"faults"`
-	Coverage  *coverage.Run    `json:"coverage"`
-	Nodes     int              `json:"nodes"`
-	Build     string           `json:"build"`
-	Go        string           `json:"go"`
-	Replay    string           `json:"replay"`
-	Report    string           `json:"report"`
+	Seed       uint64           `json:"seed"`
+	Plan       string           `json:"plan"`
+	Trace      string           `json:"trace"`
+	Verdict    string           `json:"verdict"`
+	Property   string           `json:"property"`
+	VirtualMS  int64            `json:"virtual_ms"`
+	CPUMS      int64            `json:"cpu_ms"`
+	Events     int64            `json:"events"`
+	Checked    map[string]int64 `json:"checked"`
+	Unchecked  int64            `json:"unchecked"`
+	Faults     map[string]int64 `json:"faults"`
+	Kinds      map[string]int64 `json:"fault_kinds"` // classes, and ways of a class that has several
+	Operations int64            `json:"operations"`  // of clients
+	JudgedUS   int64            `json:"judged_us"`   // the processor's time for the checks of the whole history
+	Coverage   *coverage.Run    `json:"coverage"`
+	Nodes      int              `json:"nodes"`
+	Build      string           `json:"build"`
+	Go         string           `json:"go"`
+	Replay     string           `json:"replay"`
+	Report     string           `json:"report"`
 }
 
 // Verdicts of a line.
@@ -46,12 +50,21 @@ const (
 )
 
 // cpu is the processor time of this process until now, in ms.
-func cpu() int64 {
+func cpu() int64 { return cpuOf(syscall.RUSAGE_SELF) / 1000 }
+
+// cpuOfAll is that of this process and of those that it has started and that have ended, in ms.
+func cpuOfAll() int64 {
+	return (cpuOf(syscall.RUSAGE_SELF) + cpuOf(syscall.RUSAGE_CHILDREN)) / 1000
+}
+
+// cpuOf is in µs.
+
+func cpuOf(who int) int64 {
 	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+	if syscall.Getrusage(who, &u) != nil {
 		return 0
 	}
-	return (u.Utime.Sec+u.Stime.Sec)*1000 + (u.Utime.Usec+u.Stime.Usec)/1000
+	return (u.Utime.Sec+u.Stime.Sec)*1e6 + u.Utime.Usec + u.Stime.Usec
 }
 
 // replay is the command that repeats a run.
@@ -103,7 +116,7 @@ func once(o *options, p *plan.Plan, trace io.Writer) (*outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.opt.Trace = trace
+	s.opt.Trace, s.opt.Until = trace, clock.Time(clock.MS(o.until))
 	if o.logs {
 		s.opt.Log = logLine
 	}
@@ -111,12 +124,16 @@ func once(o *options, p *plan.Plan, trace io.Writer) (*outcome, error) {
 		return nil, err
 	}
 	sometimes.Set(nil)
-	before := cpu()
+	before, judging := cpu(), int64(0)
+	s.opt.Ending = func() { judging = cpuOf(syscall.RUSAGE_SELF) }
 	dog := watch(o, p)
 	r := cluster.New(p, s.opt).Run()
 	dog.Stop()
+	if judging > 0 {
+		judging = cpuOf(syscall.RUSAGE_SELF) - judging
+	}
 	l := line{Seed: p.Seed, Plan: p.Sum(), Trace: r.Trace, Verdict: pass, VirtualMS: int64(r.Virtual) / 1e6, CPUMS: cpu() - before,
-		Events: r.Events, Checked: s.checked(), Unchecked: s.unchecked(), Faults: r.Faults, Coverage: s.coverage(), Nodes: p.Nodes,
+		Events: r.Events, Checked: s.checked(), Unchecked: s.unchecked(), Faults: r.Faults, Kinds: r.Kinds, Operations: s.operations(), JudgedUS: judging, Coverage: s.coverage(), Nodes: p.Nodes,
 		Build: report.Revision(), Go: runtime.Version(), Replay: o.replay(p.Seed)}
 	switch {
 	case r.Harness != "":

@@ -10,6 +10,7 @@
 //	sim coverage LINES.jsonl…   what the runs whose lines these files hold have reached together, for people
 //	sim twice [SEED…]    each seed in two fresh processes: the traces' hashes must be equal
 //	sim mutants [-only P1,P2] [-nodes 3] [-seed n] [-keep] [-page]
+//	sim shrinks [-only P1,P2] [-tries 8]   how small the shrinker makes what kills each mutant
 //	RELEASE=0.1 sim figures LINES.jsonl…   the summaries that these files hold, added to SEEDS.jsonl and its page
 //
 // Flags default to the environment: SEED, PLAN, NODES, FAULTS, FLUSH, MUTANT, SECS, JOBS, OUT, SYSTEM, ONLY. Standard output is for machines: one JSON line a seed.
@@ -60,8 +61,10 @@ type options struct {
 	board   string // run: the scoreboard of mutants that a report is to show
 	against string // run: the twin of another run's report
 
-	serve   bool   // debug: this process holds one run of a session's plan
-	outcome string // a file: what the run came to goes there, and nothing is told or shrunk
+	measured bool   // shrinks: only the processor's time counts, and each smaller plan has passed without the mutant
+	until    int64  // a run that gets to so many virtual ms is over, and passes; 0: to its end
+	serve    bool   // debug: this process holds one run of a session's plan
+	outcome  string // a file: what the run came to goes there, and nothing is told or shrunk
 }
 
 func main() {
@@ -101,10 +104,12 @@ func dispatch(cmd string, args []string) int {
 		return plans(o, rest)
 	case "mutants":
 		return mutants(o)
+	case "shrinks":
+		return shrinks(o)
 	case "figures":
 		return keepFigures(os.Getenv("RELEASE"), rest)
 	}
-	return fail(fmt.Errorf("unknown command %q; use run, twice, trace, debug, check, coverage, plans or mutants", cmd))
+	return fail(fmt.Errorf("unknown command %q; use run, twice, trace, debug, check, coverage, plans, mutants, shrinks or figures", cmd))
 }
 
 func parse(cmd string, args []string) (*options, []string, error) {
@@ -123,7 +128,7 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	f.StringVar(&o.faults, "faults", os.Getenv("FAULTS"), "fault classes that may be drawn, as N1,P2; none; empty: all")
 	f.StringVar(&o.must, "must", os.Getenv("MUST"), "fault classes that are on for certain, as D5")
 	f.IntVar(&o.safety, "safety", number("SAFETY", 0), "how long a plan's faults last at most, in virtual seconds; 0: as drawn")
-	f.IntVar(&o.shrink, "shrink", number("SHRINK", 60), "how long to shrink a failing plan, in seconds; 0: not at all")
+	f.IntVar(&o.shrink, "shrink", number("SHRINK", 60), "how long to shrink a failing plan, in seconds of the processor; 0: not at all")
 	f.BoolVar(&o.logs, "logs", os.Getenv("LOGS") != "", "the nodes' log lines on standard error")
 	f.IntVar(&o.tries, "tries", number("TRIES", 200), "mutants: seeds to try for each")
 	f.Func("seeds", "run: these, as 1-60,77", func(list string) (err error) { o.seeds, err = seedList(list); return err })
@@ -135,6 +140,7 @@ func parse(cmd string, args []string) (*options, []string, error) {
 	f.StringVar(&o.against, "against", os.Getenv("AGAINST"), "run: the .jsonl of another run's report, to show the difference in this one")
 	f.StringVar(&o.board, "board", os.Getenv("BOARD"), "run: the scoreboard of mutants ("+mutant.PageName+"), to show it in the report")
 	f.StringVar(&o.outcome, "outcome", "", "run: a file for what the plan came to, instead of a story; for processes that run plans in others")
+	f.Int64Var(&o.until, "until", 0, "end a run after so many virtual ms, and judge what has been seen; for processes that shrink plans")
 	f.BoolVar(&o.serve, "serve", false, "debug: hold one run, and answer a session's requests; for processes that sessions start")
 	if err := f.Parse(args); err != nil {
 		return nil, nil, err

@@ -119,7 +119,7 @@ func mutants(o *options) int {
 // killAll tries those that are wanted, one after the other, and prints a line for each.
 func killAll(o *options, wanted func(*catalogued) bool) (results []mutant.Result, err error) {
 	for _, m := range catalogues[o.system](o) {
-		if o.only != "" && !slices.Contains(strings.Split(o.only, ","), m.name) || !wanted(&m) {
+		if !o.wants(m.name) || !wanted(&m) {
 			continue
 		}
 		l, r, err := kill(o, m)
@@ -130,6 +130,11 @@ func killAll(o *options, wanted func(*catalogued) bool) (results []mutant.Result
 		results = append(results, *r)
 	}
 	return results, nil
+}
+
+// wants says whether -only leaves a mutant in.
+func (o *options) wants(name string) bool {
+	return o.only == "" || slices.Contains(strings.Split(o.only, ","), name)
 }
 
 // keptPlan is the file of the plan that is kept for a mutant, of as many nodes as its own plans have, or of so many.

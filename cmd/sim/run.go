@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"github.com/seedlog/seedlog/core/step"
 	"github.com/seedlog/seedlog/sim/bubble"
@@ -113,7 +112,7 @@ func tell(o *options, p *plan.Plan, r *outcome) {
 	}
 	q := p
 	if o.shrink > 0 && r.res.Violation != nil {
-		q = shrink(o, p, r, func(*plan.Plan) (int64, bool) { return 0, true })
+		q = shrink(o, p, r, func(*plan.Plan) (int64, bool) { return 0, true }).plan
 	}
 	q.Mutant = o.mutant
 	path := filepath.Join(o.out, fmt.Sprintf("%d.plan.json", p.Seed))
@@ -128,7 +127,7 @@ func tell(o *options, p *plan.Plan, r *outcome) {
 	if h := r.sub.history; h != nil {
 		keepHistory(w, filepath.Join(o.out, fmt.Sprintf("%d.history.jsonl", p.Seed)), h())
 	}
-	fmt.Fprintf(w, "plan:   %s (%d faults, %d classes, %d clients); make sim PLAN=%s", path, len(q.Faults), len(q.Swarm), q.Clients, path)
+	fmt.Fprintf(w, "plan:   %s (%d events: %d faults, %d classes, %d clients); make sim PLAN=%s", path, q.Events(), len(q.Faults), len(q.Swarm), q.Events()-len(q.Faults)-len(q.Swarm), path)
 	if o.system != defaultSystem {
 		fmt.Fprintf(w, " SYSTEM=%s", o.system)
 	}
@@ -150,40 +149,6 @@ func keepHistory(w *bufio.Writer, path string, events []*history.Event) {
 		return
 	}
 	fmt.Fprintln(w, "history:", path)
-}
-
-// shrink looks for a smaller plan that breaks the same property, and of which also says that it will do; what it has until atMS is needed too.
-func shrink(o *options, p *plan.Plan, r *outcome, also func(c *plan.Plan) (atMS int64, ok bool)) *plan.Plan {
-	until := time.Now().Add(time.Duration(o.shrink) * time.Second)
-	property := r.res.Violation.Property
-	judge := func(c *plan.Plan, t *outcome) plan.Outcome {
-		if t.res.Violation == nil || t.res.Violation.Property != property {
-			return plan.Outcome{}
-		}
-		atMS, ok := also(c)
-		if !ok {
-			return plan.Outcome{}
-		}
-		return plan.Outcome{Property: property, AtMS: max(atMS, int64(t.res.Violation.At)/1e6+1)}
-	}
-	s := plan.Shrinker{
-		Try: func(c *plan.Plan) plan.Outcome {
-			t, err := attempt(o, c)
-			if err != nil {
-				return plan.Outcome{}
-			}
-			return judge(c, t)
-		},
-		Workloads: systems[o.system].workloads,
-		More:      func() bool { return time.Now().Before(until) },
-	}
-	first := judge(p, r)
-	if first.Property == "" {
-		return p
-	}
-	q := s.Shrink(p, first)
-	fmt.Fprintf(os.Stderr, "shrunk from %d to %d faults in %d runs\n", len(p.Faults), len(q.Faults), s.Tries)
-	return q
 }
 
 // worse gives the exit code that says more: a broken property before a harness failure before a pass.

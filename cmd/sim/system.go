@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,8 +24,8 @@ type system struct {
 	prepare func(p *plan.Plan, mutant string) (*subject, error)
 	// quorum says whether a plan's nodes have a quorum (raft); nil: none has. Such a plan has a process of its own.
 	quorum func(p *plan.Plan) bool
-	// workloads gives smaller client programs of a plan; nil if it cannot.
-	workloads func(p *plan.Plan) []json.RawMessage
+	// workload makes the client programs of a plan smaller; nil if it cannot.
+	workload plan.Workload
 	// reports says that there can be a report of a run.
 	reports bool
 }
@@ -54,10 +53,23 @@ func (s *subject) coverage() *coverage.Run {
 	return c
 }
 
+// operations is how many clients have begun.
+func (s *subject) operations() (n int64) {
+	if s.history == nil {
+		return 0
+	}
+	for _, e := range s.history() {
+		if e.Type == history.Invoke {
+			n++
+		}
+	}
+	return n
+}
+
 const defaultSystem = "broker"
 
 var systems = map[string]system{
-	"broker": {plan: run.Draw, prepare: brokerPrepare, quorum: run.Quorum, workloads: run.Workloads, reports: true},
+	"broker": {plan: run.Draw, prepare: brokerPrepare, quorum: run.Quorum, workload: run.Smaller{}, reports: true},
 	"toy":    {plan: toyPlan, prepare: toyPrepare},
 	"quorum": {plan: func(seed uint64, m plan.Menu) *plan.Plan { return quorumsim.Plan(seed, m.Flush) }, prepare: quorumPrepare, quorum: func(*plan.Plan) bool { return true }},
 }

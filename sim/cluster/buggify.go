@@ -53,7 +53,7 @@ func (c *Cluster) on(s site) bool {
 	if !x.on || c.healed != 0 || !x.rand.Permille(c.buggify.often) {
 		return false
 	}
-	c.ledger.Hit(fault.B1)
+	c.ledger.Hit(fault.B1, "")
 	return true
 }
 

@@ -91,6 +91,9 @@ type Options struct {
 	Trace     io.Writer                       // nil: no text
 	Log       func(node int, l *step.LogLine) // nil: dropped
 	MaxEvents int64                           // 0: DefaultMaxEvents
+	Until     clock.Time                      // a run that gets there is over, and nobody judges its end; 0: to the end
+	// Ending is called before the judge's last word; may be nil.
+	Ending func()
 	// Died is called when a process ends itself because it cannot go on; it stays down until Start. nil: only a disk's fault may explain it.
 	Died func(node int, text string, code int)
 	// Quorum says that each node has a lane more than its shards, the last: the quorum's actor. It gets no connections.
@@ -124,6 +127,7 @@ type Cluster struct {
 	harness   string // what the judge said of the run itself
 	stuck     string // why the run could not go on
 	ended     bool
+	given     bool     // the run was over before its end: Options.Until
 	names     []string // of network endpoints
 	shardWho  []engine.Entity
 	recovered clock.Duration

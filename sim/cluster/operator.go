@@ -23,7 +23,7 @@ func (c *Cluster) beginOrder(i int, f *fault.Fault) bool {
 		return true
 	}
 	x := client.Order{Verb: f.Verb, A: f.A, B: f.B}
-	x.Did = func(what string) { c.ledger.Note(c.eng.Now(), f.Class, f.Node, what) }
+	x.Did = func(what string) { c.ledger.Note(c.eng.Now(), f.Class, f.Node, what+": "+f.Verb) }
 	o.Order(x)
 	if lasting[f.Verb] {
 		c.undo[i] = func() { o.Order(client.Order{Verb: f.Verb, A: f.A, B: f.B, Undo: true}) }

@@ -18,9 +18,10 @@ type Result struct {
 	Virtual   clock.Time
 	Events    int64
 	Steps     int64
-	Recovered clock.Duration // how long after healing every client was done
-	Faults    map[string]int64
-	Last      []string // the last lines of the trace
+	Recovered clock.Duration   // how long after healing every client was done
+	Faults    map[string]int64 // by class
+	Kinds     map[string]int64 // by class and way
+	Last      []string         // the last lines of the trace
 	Stack     string
 }
 
@@ -47,7 +48,7 @@ func (c *Cluster) Begin() {
 	}
 	if c.plan.Swarm.On(fault.C2) {
 		c.eng.Permute(true)
-		c.ledger.Hit(fault.C2)
+		c.ledger.Hit(fault.C2, "")
 	}
 	for _, n := range c.nodes {
 		n.start()
@@ -71,6 +72,9 @@ func (c *Cluster) Next() bool {
 	case c.healed != 0 && (c.done() || c.beyond()):
 		c.recovered = c.eng.Now().Sub(c.healed)
 		return false
+	case c.opt.Until != 0 && c.eng.Next() > c.opt.Until:
+		c.given = true
+		return false
 	case c.eng.Events > limit:
 		c.stuck = fmt.Sprintf("more than %d events", limit)
 		return false
@@ -93,7 +97,10 @@ func (c *Cluster) Next() bool {
 // Conclude has the judge's last word of a run that is over, and gives what it came to. The nodes are still there, to be looked at.
 func (c *Cluster) Conclude() *Result {
 	r := &Result{Harness: c.stuck}
-	if c.eng.Failed() == nil && r.Harness == "" && c.opt.Judge != nil {
+	if c.eng.Failed() == nil && r.Harness == "" && c.opt.Judge != nil && !c.given {
+		if c.opt.Ending != nil {
+			c.opt.Ending()
+		}
 		c.verdict(c.opt.Judge.Ended())
 	}
 	c.ended = true
@@ -102,6 +109,7 @@ func (c *Cluster) Conclude() *Result {
 	}
 	r.Violation, r.Trace, r.Virtual = c.eng.Failed(), c.eng.Hash(), c.eng.Now()
 	r.Events, r.Steps, r.Faults = c.eng.Events, c.Steps, c.ledger.Counts()
+	r.Kinds = c.ledger.Kinds()
 	r.Last, r.Recovered, r.Stack = c.eng.Last(lastLines), c.recovered, c.Stack
 	return r
 }

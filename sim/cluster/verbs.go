@@ -118,7 +118,7 @@ func (c *Cluster) begin(i int) {
 		c.beginCrash(f, n, span)
 	case fault.P2:
 		if n.up {
-			c.ledger.Note(c.eng.Now(), fault.P2, n.index, "pause")
+			c.ledger.Note(c.eng.Now(), fault.P2, n.index, pauseText(f))
 			n.pause(f.Shard, span, f.Verb == "freeze")
 		}
 	case fault.P3:
@@ -149,6 +149,18 @@ func (c *Cluster) begin(i int) {
 		c.observeFault(i, f, true)
 		c.eng.After(span, c.who, c, kindUndo, int64(i), 0)
 	}
+}
+
+// pauseText says in which way a node or a shard of it is paused.
+func pauseText(f *fault.Fault) string {
+	what := "pause"
+	if f.Verb == "freeze" {
+		what = "freeze"
+	}
+	if f.Shard >= 0 {
+		what += " of a shard"
+	}
+	return what
 }
 
 func (c *Cluster) beginCrash(f *fault.Fault, n *Node, down clock.Duration) {

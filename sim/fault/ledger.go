@@ -5,6 +5,7 @@ import "github.com/seedlog/seedlog/io/clock"
 // Ledger counts what was injected, and remembers what a run may excuse.
 type Ledger struct {
 	hits  [Count]int64
+	ways  [Count][mostWays]int64
 	notes []Note
 }
 
@@ -19,12 +20,12 @@ type Note struct {
 // MaxNotes bounds the ledger; hits are counted beyond it.
 const MaxNotes = 10000
 
-// Hit counts a fault that fired.
-func (l *Ledger) Hit(c Class) { l.hits[c]++ }
+// Hit counts a fault that fired; what ends in its way, where its class has several.
+func (l *Ledger) Hit(c Class, what string) { l.count(c, what) }
 
 // Note counts a fault and remembers it.
 func (l *Ledger) Note(at clock.Time, c Class, node int, what string) {
-	l.hits[c]++
+	l.count(c, what)
 	if len(l.notes) < MaxNotes {
 		l.notes = append(l.notes, Note{at, c, node, what})
 	}

@@ -16,6 +16,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	"github.com/seedlog/seedlog/sim/fault"
 )
@@ -97,6 +98,7 @@ func (p *Plan) Clone() *Plan {
 	c := *p
 	c.Swarm = append(fault.Swarm(nil), p.Swarm...)
 	c.Faults = append([]fault.Fault(nil), p.Faults...)
+	c.Settings = maps.Clone(p.Settings)
 	c.Workload = append(json.RawMessage(nil), p.Workload...)
 	return &c
 }

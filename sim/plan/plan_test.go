@@ -54,7 +54,7 @@ func TestShrinkingKeepsOnlyWhatTheFailureNeeds(t *testing.T) {
 	hard := 0
 	for seed := uint64(1); seed < 40; seed++ {
 		p := FromSeed(seed, Menu{})
-		needs := func(p *Plan) Outcome {
+		needs := func(p *Plan, _ int64) Outcome {
 			var power, pause bool
 			for _, f := range p.Faults {
 				if f.At > p.SafetyMS {
@@ -68,12 +68,12 @@ func TestShrinkingKeepsOnlyWhatTheFailureNeeds(t *testing.T) {
 			}
 			return Outcome{}
 		}
-		if needs(p).Property == "" {
+		if needs(p, 0).Property == "" {
 			continue
 		}
 		hard++
 		s := Shrinker{Try: needs}
-		q := s.Shrink(p, needs(p))
+		q := s.Shrink(p, needs(p, 0))
 		if len(q.Faults) != 2 || len(q.Swarm) != 1 || q.Clients != 2 || q.Shards != 1 {
 			t.Fatalf("seed %d: after %d tries left\n%s", seed, s.Tries, q.Encode())
 		}

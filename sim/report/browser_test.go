@@ -19,6 +19,11 @@ type browserFound struct {
 		Wanted                                           float64
 	}
 	WithoutScript string
+	Scheme        struct {
+		Light, Dark, Print, Turned [3]int // of a place without anything on the time axis
+		Folded                     int    // sections that paper would not show
+		Paper                      string
+	}
 }
 
 // The page in a real browser: SEEDLOG_PLAYWRIGHT is a directory with node_modules/playwright-core (npm install playwright-core), and chromium is
@@ -59,5 +64,12 @@ func TestThePageWorksInABrowser(t *testing.T) {
 	require.Less(t, width(a.Violation), width(a.All))
 	require.Less(t, a.Link[0], a.Wanted)
 	require.Greater(t, a.Link[1], a.Wanted)
+	s := &f.Scheme
+	require.Equal(t, [3]int{255, 255, 255}, s.Light)
+	require.Less(t, s.Dark[0], 60, "the canvas is as dark as the page")
+	require.Equal(t, s.Light, s.Print, "paper is light")
+	require.Equal(t, s.Light, s.Turned, "and so is a page that turns")
+	require.Equal(t, "rgb(255, 255, 255)", s.Paper)
+	require.Zero(t, s.Folded)
 	require.Greater(t, len(f.Said), 6, "what lies under the pointer: %v", f.Said)
 }

@@ -4,10 +4,14 @@
   const run = JSON.parse(document.getElementById("run").textContent);
   const box = document.getElementById("axis"), ruler = document.getElementById("ruler"), canvas = document.getElementById("lanes");
   const detail = document.getElementById("detail"), hint = detail.textContent;
-  const ink = "#1c2430", soft = "#566172", line = "#e6eaef", bad = "#b3261e";
-  const nodeInk = ["#2f62a8", "#a9540f", "#1f7458", "#7a3f95", "#6b5c1e"], nodeFill = ["#cfdff3", "#f8dcc3", "#c9e8dc", "#e5d3ee", "#ece4bd"];
-  const outcome = { ok: "#5b8ac6", fail: bad, info: "#c98a00", open: "#6b7684" };
-  const faultInk = "#8a5a00", faultFill = "#f3dfb3";
+  // Colours are the style sheet's: the canvas is painted anew where the page turns dark or light.
+  let paper, ink, soft, line, bad, nodeInk, nodeFill, outcome, faultInk, faultFill, faultAll, good, wash, short, healed, logEnd, stable;
+  function paint() {
+    const style = getComputedStyle(document.documentElement), v = (name) => style.getPropertyValue("--" + name).trim(), five = (set) => [1, 2, 3, 4, 5].map((n) => v(set + n));
+    [paper, ink, soft, line, bad, good, wash, short, healed, logEnd, stable] = ["paper", "ink", "soft", "rule", "bad", "good", "k-n", "short", "healed", "log-end", "stable"].map(v);
+    [nodeInk, nodeFill, faultInk, faultFill, faultAll] = [five("n"), five("f"), v("open"), v("fault"), v("fault-all")];
+    outcome = { ok: v("bar-edge"), fail: bad, info: v("info"), open: v("pending") };
+  }
   const font = 'system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"DejaVu Sans",sans-serif';
   const end = Math.max(run.end, 1);
   let from = 0, to = end, lanes = [], hits = [], width = 0, left = 150, total = 0, waits = false, picked = null, mouse = null;
@@ -52,7 +56,7 @@
   function faults(c, y, f, spans) {
     if (!spans.length && f.count) {
       const until = run.healed || end;
-      rect(c, x(0), y + 7, x(until) - x(0), 4, "#f6ecd4");
+      rect(c, x(0), y + 7, x(until) - x(0), 4, faultAll);
       hit(x(0), y, x(until), y + 18, f.class + ": " + f.count + " times, all through the phase of faults");
     }
     for (const s of spans) {
@@ -78,7 +82,7 @@
       p.states.forEach((s, i) => {
         const until = i + 1 < p.states.length ? p.states[i + 1].at_ns : end, a = Math.max(left, x(s.at_ns)), b = Math.min(width, x(until)), isr = list(s.isr);
         if (b < left || a > width || !s.replicas) return;
-        rect(c, a, y + 2, Math.max(1, b - a - 1), 12, isr.length < s.replicas ? "#fbe9e7" : "#eef1f4");
+        rect(c, a, y + 2, Math.max(1, b - a - 1), 12, isr.length < s.replicas ? short : wash);
         write(c, isr.map((n) => "n" + n).join(" ") || "none", a + 4, y + 8, b, isr.length < s.replicas ? bad : soft);
         hit(a, y, b, y + 16, p.key + ": the quorum has leader " + (s.leader ? "n" + s.leader : "none") + ", epoch " + s.epoch + ", in sync " + (isr.map((n) => "n" + n).join(", ") || "none") + " of " + s.replicas + ", from " + seconds(s.at_ns));
       });
@@ -93,7 +97,7 @@
     for (let j = i; j < k; j++) { low = Math.min(low, m[j].lso); high = Math.max(high, m[j].end); }
     if (low > high) return;
     const scale = (v) => y + 40 - (high > low ? (v - low) / (high - low) : 0.5) * 34;
-    for (const [key, stroke, wide, dash] of [["end", "#b4bdc8", 1.2, []], ["hw", "#2f62a8", 1.6, []], ["lso", "#c26a1c", 1.2, [4, 3]]]) {
+    for (const [key, stroke, wide, dash] of [["end", logEnd, 1.2, []], ["hw", nodeInk[0], 1.6, []], ["lso", stable, 1.2, [4, 3]]]) {
       c.beginPath(); c.strokeStyle = stroke; c.lineWidth = wide; c.setLineDash(dash);
       for (let j = i; j < k; j++) {
         const a = x(m[j].at_ns), b = x(j + 1 < m.length ? m[j + 1].at_ns : end), v = scale(m[j][key]);
@@ -103,7 +107,7 @@
       c.stroke(); c.setLineDash([]);
     }
     for (const [v, at] of [[high, y + 7], [low, y + 38]]) {
-      c.font = "10px " + font; c.textAlign = "right"; c.textBaseline = "middle"; c.lineJoin = "round"; c.lineWidth = 3; c.strokeStyle = "#fff";
+      c.font = "10px " + font; c.textAlign = "right"; c.textBaseline = "middle"; c.lineJoin = "round"; c.lineWidth = 3; c.strokeStyle = paper;
       c.strokeText(String(v), width - 4, at);
       text(c, String(v), width - 4, at, soft, "right", 10);
     }
@@ -182,15 +186,15 @@
     waits = false; hits = [];
     width = box.clientWidth; left = width < 600 ? 92 : 150;
     const r = size(ruler, 28), c = size(canvas, total), t = ticks();
-    c.fillStyle = "#f2f7f3";
+    c.fillStyle = healed;
     if (run.healed && run.healed < to) { const a = Math.max(left, x(run.healed)); c.fillRect(a, 0, width - a, total); }
     for (const at of t.all) { c.fillStyle = line; c.fillRect(x(at), 0, 1, total); if (x(at) < width - 44) text(r, (at / 1e9).toFixed(t.digits) + " s", x(at) + 4, 14, soft); }
     for (const l of lanes) {
       if (l.head) { c.fillStyle = line; c.fillRect(0, l.y, width, 1); text(c, l.label, 10, l.y + 16, ink, "left", 12); continue; }
       l.draw(c, l.y);
     }
-    if (run.healed > from && run.healed < to) text(c, "healed", x(run.healed) + 4, 15, "#1a6b3c");
-    c.fillStyle = "#fff"; c.fillRect(0, 0, left, total); c.fillStyle = line; c.fillRect(left, 0, 1, total);
+    if (run.healed > from && run.healed < to) text(c, "healed", x(run.healed) + 4, 15, good);
+    c.fillStyle = paper; c.fillRect(0, 0, left, total); c.fillStyle = line; c.fillRect(left, 0, 1, total);
     for (const l of lanes) label(c, l);
     r.clearRect(0, 0, left, 28); text(r, run.real ? "time" : "virtual time", 10, 14, soft);
     if (run.broke >= from && run.broke <= to) {
@@ -199,7 +203,7 @@
       r.fillStyle = bad; r.fillRect(a - 1, 0, 2, 28);
       r.font = "11px " + font;
       const wide = r.measureText(run.what).width, start = Math.max(left + 4, Math.min(a - wide - 6, width - wide - 6));
-      r.fillStyle = "#fff"; r.fillRect(start - 4, 2, wide + 8, 24);
+      r.fillStyle = paper; r.fillRect(start - 4, 2, wide + 8, 24);
       text(r, run.what, start, 14, bad);
     }
     say();
@@ -276,5 +280,17 @@
     copy.addEventListener("click", () => navigator.clipboard.writeText(document.getElementById("replay").textContent).then(() => { copy.textContent = "Copied"; }, () => { copy.textContent = "Not allowed here"; }));
   }
   window.addEventListener("resize", later);
-  build(); draw();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { paint(); later(); });
+  // Paper is light, and shows what is folded.
+  let folded = [];
+  window.addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open])")];
+    for (const d of folded) d.open = true;
+    document.documentElement.classList.add("light"); paint(); draw();
+  });
+  window.addEventListener("afterprint", () => {
+    for (const d of folded) d.open = false;
+    document.documentElement.classList.remove("light"); paint(); draw();
+  });
+  paint(); build(); draw();
 })();

@@ -238,23 +238,3 @@ func skewed(p *plan.Plan) bool {
 	}
 	return false
 }
-
-// Workloads gives smaller client programs of a plan: without one of them each, but for the administrator and the last reader.
-func Workloads(p *plan.Plan) []json.RawMessage {
-	var w workload.Plan
-	if json.Unmarshal(p.Workload, &w) != nil {
-		return nil
-	}
-	var out []json.RawMessage
-	for i, pr := range w.Programs {
-		if pr.Admin != nil || pr.Consumer != nil && pr.Consumer.Final {
-			continue
-		}
-		c := w
-		c.Programs = append(append([]workload.Program(nil), w.Programs[:i]...), w.Programs[i+1:]...)
-		if b, err := json.Marshal(&c); err == nil {
-			out = append(out, b)
-		}
-	}
-	return out
-}

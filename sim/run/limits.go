@@ -24,24 +24,27 @@ func (m *limits) changed(was, is *partSeen) {
 	if was.p != is.p || was.segments == 0 || is.segments == 0 {
 		return // opened or closed just now
 	}
-	if m.l1 && (is.start > was.start || is.segments > was.segments) {
-		m.ledger.Hit(fault.L1)
+	switch {
+	case m.l1 && is.start > was.start:
+		m.ledger.Hit(fault.L1, "records deleted")
+	case m.l1 && is.segments > was.segments:
+		m.ledger.Hit(fault.L1, "segments rolled")
 	}
 	if m.l2 && is.producers < was.producers && is.end >= was.end {
-		m.ledger.Hit(fault.L2)
+		m.ledger.Hit(fault.L2, "producers")
 	}
 }
 
 // offsets counts what the coordinators of a shard have let expire.
 func (m *limits) offsets(was, is int64) {
 	if m.l2 && is > was {
-		m.ledger.Hit(fault.L2)
+		m.ledger.Hit(fault.L2, "offsets")
 	}
 }
 
 // heard counts what a misbehaving client notes.
 func (m *limits) heard(e *history.Event) {
 	if m.l3 && e.Type == history.Invoke && len(e.Ops) > 0 && e.Ops[0].Kind == history.Probe {
-		m.ledger.Hit(fault.L3)
+		m.ledger.Hit(fault.L3, "")
 	}
 }

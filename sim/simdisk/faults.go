@@ -49,7 +49,7 @@ func (f *Faults) breaks(d *Disk, path string) bool {
 	if f.Broken == "" || !below(path, f.Broken) {
 		return false
 	}
-	d.ledger.Note(d.eng.Now(), fault.D3, d.node, "EIO")
+	d.ledger.Note(d.eng.Now(), fault.D3, d.node, "a directory's EIO")
 	return true
 }
 
@@ -103,7 +103,7 @@ const slowest = 3 * clock.Second
 
 func (f *Faults) slow(d *Disk, t clock.Duration) clock.Duration {
 	if f.Slow > 1 {
-		d.ledger.Hit(fault.D6)
+		d.ledger.Hit(fault.D6, "slow")
 		return min(t*clock.Duration(f.Slow), slowest)
 	}
 	return t

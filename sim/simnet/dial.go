@@ -30,7 +30,7 @@ func (h *Half) Aim(port uint8) { h.Port, h.peer.Port = port, port }
 func (n *Net) hop(h *Half) clock.Duration {
 	d := clock.Duration(h.delay.Between(30, 250))*clock.Microsecond + n.lag[[2]End{h.owner, h.peer.owner}]
 	if k, ok := n.knob(fault.N1); ok && h.n1.Permille(k.P) {
-		n.ledger.Hit(fault.N1)
+		n.ledger.Hit(fault.N1, "")
 		d += clock.Duration(engine.Exp(&h.n1, k.A*int64(clock.Millisecond)))
 	}
 	return d

@@ -37,7 +37,7 @@ func (n *Net) SendFrame(h *Half, frame []byte) {
 	n.strike(h, &it)
 	n.enqueue(h, it)
 	if k, ok := n.knob(fault.N8); ok && h.n8.Permille(k.P/40) && !h.over {
-		n.ledger.Hit(fault.N8)
+		n.ledger.Hit(fault.N8, "half-close")
 		h.shut = true
 		n.enqueue(h, item{fin: true})
 	}
@@ -64,7 +64,7 @@ func (n *Net) enqueue(h *Half, it item) {
 // strike draws what happens to one request: F:N2, F:N3, F:N4.
 func (n *Net) strike(h *Half, it *item) {
 	if k, ok := n.knob(fault.N2); ok && h.n2.Permille(k.P) {
-		n.ledger.Hit(fault.N2)
+		n.ledger.Hit(fault.N2, "in a request")
 		if h.n2.Permille(500) || h.peer == nil {
 			h.cutAt = h.pos + h.unsent + h.n2.Int63n(int64(len(it.b)))
 		} else {
@@ -135,7 +135,7 @@ func (n *Net) pump(h *Half) {
 
 func (n *Net) countClog() {
 	if _, ok := n.knob(fault.N7); ok {
-		n.ledger.Hit(fault.N7)
+		n.ledger.Hit(fault.N7, "")
 	}
 }
 
@@ -180,7 +180,7 @@ func (n *Net) cutPiece(h *Half, size int64) int64 {
 	if !ok || size <= 1 || !h.cut.Permille(k.P) {
 		return size
 	}
-	n.ledger.Hit(fault.N8)
+	n.ledger.Hit(fault.N8, "cut")
 	if h.cut.Permille(500) {
 		return h.cut.Between(1, min(size, 16))
 	}
@@ -191,7 +191,7 @@ func (n *Net) cutPiece(h *Half, size int64) int64 {
 func (n *Net) leave(h *Half, b []byte, fin bool, late clock.Duration) {
 	d := clock.Duration(h.delay.Between(30, 250))*clock.Microsecond + late + n.lag[[2]End{h.owner, h.peer.owner}]
 	if k, ok := n.knob(fault.N1); ok && h.n1.Permille(k.P) {
-		n.ledger.Hit(fault.N1)
+		n.ledger.Hit(fault.N1, "")
 		d += clock.Duration(engine.Exp(&h.n1, k.A*int64(clock.Millisecond)))
 	}
 	if k, ok := n.knob(fault.N7); ok && k.A > 0 {

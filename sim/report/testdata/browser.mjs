@@ -46,7 +46,7 @@ for (let y = 8; y < box.height; y += 16) for (let x = 170; x < box.width; x += 1
 found.said = [...said];
 await p.mouse.wheel(0, 0);
 found.unnamed = await p.evaluate(() => [...document.querySelectorAll('table')].filter((t) => t.tHead && [...t.tHead.rows[0].cells].some((c) => c.tagName !== 'TH' || !c.scope)).map((t) => t.textContent.slice(0, 40)));
-found.contrast = await p.evaluate(() => {
+const contrast = (page) => page.evaluate(() => {
   const lum = (c) => { const v = c.match(/\d+/g).slice(0, 3).map((x) => { x /= 255; return x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4; }); return 0.2126 * v[0] + 0.7152 * v[1] + 0.0722 * v[2]; };
   const back = (e) => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor; if (c !== 'rgba(0, 0, 0, 0)') return c; } return 'rgb(255, 255, 255)'; };
   const low = [];
@@ -57,6 +57,21 @@ found.contrast = await p.evaluate(() => {
   }
   return low;
 });
+found.contrast = await contrast(p);
+const dark = await open(1400, 'dark');
+found.contrast.push(...(await contrast(dark)).map((s) => 'dark: ' + s));
+const colour = (page, at) => page.evaluate((at) => [...document.getElementById('lanes').getContext('2d').getImageData(at, at, 1, 1).data].slice(0, 3), at);
+found.scheme = { light: await colour(p, 3), dark: await colour(dark, 3) };
+await dark.evaluate(() => window.dispatchEvent(new Event('beforeprint')));
+found.scheme.print = await colour(dark, 3);
+found.scheme.folded = await dark.evaluate(() => document.querySelectorAll('details:not([open])').length);
+await dark.emulateMedia({ media: 'print', colorScheme: 'dark' });
+if (shots) await dark.screenshot({ path: `${shots}/page-print.png`, fullPage: true });
+found.scheme.paper = await dark.evaluate(() => getComputedStyle(document.body).backgroundColor);
+await dark.evaluate(() => window.dispatchEvent(new Event('afterprint')));
+await dark.emulateMedia({ media: 'screen', colorScheme: 'light' });
+await dark.waitForTimeout(100);
+found.scheme.turned = await colour(dark, 3);
 const still = await open(1400, 'light', false);
 found.withoutScript = await still.locator('#story').innerText();
 console.log(JSON.stringify(found));
