@@ -155,9 +155,14 @@ func (c *Cluster) dialer() func(ctx context.Context, network, host string) (net.
 
 // client makes one that knows all nodes and gives up on none.
 func (c *Cluster) client(opts ...kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(c.addrs()...), kgo.Dialer(c.dialer()), kgo.DialTimeout(time.Second), kgo.MetadataMinAge(100 * time.Millisecond),
+	return kgo.NewClient(c.options(opts...)...)
+}
+
+// options are those of all clients, and more.
+func (c *Cluster) options(more ...kgo.Opt) []kgo.Opt {
+	return append([]kgo.Opt{kgo.SeedBrokers(c.addrs()...), kgo.Dialer(c.dialer()), kgo.DialTimeout(time.Second), kgo.MetadataMinAge(100 * time.Millisecond),
 		kgo.MetadataMaxAge(2 * time.Second), kgo.UnknownTopicRetries(-1), kgo.RequestTimeoutOverhead(3 * time.Second), kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
-		kgo.DisableClientMetrics()}, opts...)...)
+		kgo.DisableClientMetrics()}, more...)
 }
 
 // begin starts all nodes and waits until each knows all.

@@ -146,3 +146,18 @@ func (c *Cluster) createTopic(ctx context.Context, cl *kgo.Client, name string, 
 		}
 	}
 }
+
+// topicID asks for a topic's id.
+func topicID(ctx context.Context, cl *kgo.Client, topic string) (id [16]byte, err error) {
+	q, t := kmsg.NewPtrMetadataRequest(), kmsg.NewMetadataRequestTopic()
+	t.Topic = &topic
+	q.Topics = append(q.Topics, t)
+	resp, err := q.RequestWith(ctx, cl)
+	switch {
+	case err != nil:
+		return id, err
+	case len(resp.Topics) != 1 || resp.Topics[0].ErrorCode != 0:
+		return id, fmt.Errorf("topic %s is not known yet", topic)
+	}
+	return resp.Topics[0].TopicID, nil
+}

@@ -31,7 +31,8 @@ const internalPartitions = 4
 func shared(nodes int) []string {
 	replicas := min(nodes, 3)
 	s := []string{"min.insync.replicas=2", fmt.Sprintf("broker.session.timeout.ms=%d", sessionMS), "broker.heartbeat.interval.ms=500", "replica.lag.time.max.ms=5000",
-		"group.initial.rebalance.delay.ms=0", "transaction.state.log.min.isr=2"}
+		"group.initial.rebalance.delay.ms=0", "group.consumer.min.session.timeout.ms=6000", "group.consumer.session.timeout.ms=6000",
+		"group.consumer.min.heartbeat.interval.ms=500", "group.consumer.heartbeat.interval.ms=500", "transaction.state.log.min.isr=2"}
 	for _, of := range []string{"offsets.topic", "transaction.state.log"} {
 		s = append(s, fmt.Sprintf("%s.num.partitions=%d", of, internalPartitions), fmt.Sprintf("%s.replication.factor=%d", of, replicas))
 	}

@@ -24,6 +24,8 @@ type workload interface {
 
 // workloads are all of them, by name.
 var workloads = map[string]func() workload{
+	"copy":    func() workload { return &copyWorkload{} },
+	"group":   func() workload { return &groupWorkload{} },
 	"log":     func() workload { return &logWorkload{} },
 	"offsets": func() workload { return &offsetsWorkload{} },
 	"txn":     func() workload { return &txnWorkload{} },
