@@ -76,3 +76,17 @@ func TestWhatGroupsWereToldOfTheirOffsetsIsFineAndOnceFalsifiedIsNot(t *testing.
 	require.Equal(t, true, v.Valid, "%v %s", v.Violations, v.Harness)
 	rejected(t, r.rec.Events(), r.work.must(), offsetsCorruptions)
 }
+
+func TestWhatMembersOfGroupsOwnedReadAndCommittedIsFineAndOnceFalsifiedIsNot(t *testing.T) {
+	r := short(t, "group", "kill")
+	v := r.Verdict()
+	require.Equal(t, true, v.Valid, "%v %s", v.Violations, v.Harness)
+	rejected(t, r.rec.Events(), r.work.must(), groupCorruptions)
+}
+
+func TestWhatAGroupCopiedInTransactionsIsThereOnceAndOnceFalsifiedIsNot(t *testing.T) {
+	r := short(t, "copy", "kill")
+	v := r.Verdict()
+	require.Equal(t, true, v.Valid, "%v %s", v.Violations, v.Harness)
+	rejected(t, r.rec.Events(), r.work.must(), copyCorruptions)
+}

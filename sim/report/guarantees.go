@@ -66,6 +66,7 @@ var groups = []group{
 	{"Groups", []guarantee{
 		{"I:G2", "Within one generation of a group, a partition has one owner."},
 		{"I:G7", "A group is never told an offset below one whose commit was acknowledged before it asked."},
+		{"group:unread", "Whatever stands below an offset that a group's member has committed was given to one of its members."},
 		{"history:M3", "A group's committed offset behaves as one register guarded by the generation (porcupine)."},
 		{"history:double-owner", "No two members own one partition in one generation."},
 		{"history:commit-regression", "No committed offset goes back."},
