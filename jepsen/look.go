@@ -87,12 +87,12 @@ func (c *Cluster) whole(ctx context.Context) error {
 	}
 	var first *glance
 	want := 0
-	for _, n := range c.nodes {
+	for _, n := range c.all() {
 		if n.wanted {
 			want++
 		}
 	}
-	for _, n := range c.nodes {
+	for _, n := range c.all() {
 		if !n.wanted {
 			continue
 		}

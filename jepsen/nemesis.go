@@ -26,7 +26,7 @@ type fault struct {
 }
 
 // faults are all kinds, in the order of the report.
-var faults = []*fault{killFault, pauseFault, restartFault, partitionFault, slowFault, diskFault, memberFault, clockFault}
+var faults = []*fault{killFault, pauseFault, restartFault, partitionFault, slowFault, diskFault, memberFault, guestFault, clockFault}
 
 // Kinds are the names of all kinds.
 func Kinds() (all []string) {

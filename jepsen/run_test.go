@@ -71,7 +71,7 @@ func TestWhatReadersSawOfTransactionsIsFineAndOnceFalsifiedIsNot(t *testing.T) {
 }
 
 func TestWhatGroupsWereToldOfTheirOffsetsIsFineAndOnceFalsifiedIsNot(t *testing.T) {
-	r := short(t, "offsets", "kill")
+	r := short(t, "offsets", "kill", "join")
 	v := r.Verdict()
 	require.Equal(t, true, v.Valid, "%v %s", v.Violations, v.Harness)
 	rejected(t, r.rec.Events(), r.work.must(), offsetsCorruptions)
