@@ -77,8 +77,10 @@ func (w *world) values(client int, key string, records []*kgo.Record) (all []his
 // failed judges an error that the client shows instead of trying again.
 func (w *world) failed(client int, key string, err error) {
 	var loss *kgo.ErrDataLoss
+	var session *kgo.ErrGroupSession
 	switch {
-	case err == nil, errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
+	case err == nil, errors.As(err, &session), // the member joins once more
+		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
 	case errors.As(err, &loss):
 		w.caught(client, key, "what was read is gone from the log", fmt.Sprintf("read to %d, the log goes back to %d", loss.ConsumedTo, loss.ResetTo))
 	default:

@@ -59,10 +59,14 @@ const (
 	Txn     // Key, Meta = values, PID, Epoch, Member = transactional id: what a transaction writes to a partition. OK: it was committed; Fail: it was not
 	Seen    // Key, From, Offset = next, Meta = values, HW = last stable offset, Start = high watermark: what a read_committed reader takes; Seq = node, Generation = event number and Timestamp = time (virtual ns) of the request, Batches = how long it might wait (ms). Member = final: of its last reading, Timestamp = when all was written (virtual ns), Want = end: that ends here, Got = open: at an open transaction
 	TxnCall // Key = transactional id, PID, Epoch as asked; Offset, Generation = producer id and epoch in the answer; Meta = init | write | commit | abort; a note with Meta = order: a batch was refused as out of order, of partition Want, asked at event Timestamp, and was not. Member = old: of the first version
+
+	CreatePartitions // Key = topic, Offset = how many it is to have: an operation
+	ReadTopic        // Key = topic, Offset = partitions (null: there is no such topic), Member = the broker that says so, Generation = the event number when it was asked, 0 unknown. Want = whole: the cluster was, and nothing has changed since
+	ReadConfig       // Key = topic, Meta = "name=value" (name alone: the topic has none of its own), Got = absent: there is no such topic. The rest as above
 )
 
 var kindNames = [...]string{"", "send", "poll", "commit", "fetch-offsets", "list-offsets", "delete-records", "init-producer-id", "join",
-	"create-topic", "delete-topic", "alter", "probe", "own", "disown", "caught-up", "caught", "unheard", "excuse", "phase", "fault", "config", "copy", "wiped", "weak", "txn", "seen", "txn-call"}
+	"create-topic", "delete-topic", "alter", "probe", "own", "disown", "caught-up", "caught", "unheard", "excuse", "phase", "fault", "config", "copy", "wiped", "weak", "txn", "seen", "txn-call", "create-partitions", "read-topic", "read-config"}
 
 // String gives the name as JSON has it.
 func (k Kind) String() string { return kindNames[k] }
