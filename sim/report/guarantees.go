@@ -72,6 +72,9 @@ var groups = []group{
 		{"history:commit-regression", "No committed offset goes back."},
 		{"history:expired-alive", "An offset that a member committed does not expire while the group has members."},
 	}},
+	{"Topics", []guarantee{
+		{"history:M5", "What brokers say of topics and their settings is what the controller made of them, in its order, though perhaps late (porcupine)."},
+	}},
 	{"Answers", []guarantee{
 		{"every-request-answered", "Once the faults are over, every request is answered in bounded virtual time."},
 		{"exact-errors", "A client that misbehaves gets exactly the error that Apache Kafka gives."},
