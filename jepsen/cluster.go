@@ -25,7 +25,8 @@ type Cluster struct {
 	alone  string         // why
 	noDisk string         // why nodes have no file systems of their own
 	nodes  []*Node
-	guest  *Node // a broker that joins now and then; nil: none may
+	flux   string // topics of which the name begins so change all the time; "": none
+	guest  *Node  // a broker that joins now and then; nil: none may
 
 	mu    sync.Mutex
 	lives []life

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -51,6 +52,9 @@ func (c *Cluster) look(ctx context.Context, n *Node) (*glance, error) {
 	m := resp.(*kmsg.MetadataResponse)
 	g := &glance{brokers: len(m.Brokers), parts: map[string]part{}}
 	for _, t := range m.Topics {
+		if c.flux != "" && strings.HasPrefix(*t.Topic, c.flux) {
+			continue
+		}
 		for _, p := range t.Partitions {
 			g.parts[history.Key(*t.Topic, p.Partition)] = part{p.Leader, p.LeaderEpoch, len(p.Replicas), len(p.ISR)}
 		}

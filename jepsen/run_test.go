@@ -90,3 +90,10 @@ func TestWhatAGroupCopiedInTransactionsIsThereOnceAndOnceFalsifiedIsNot(t *testi
 	require.Equal(t, true, v.Valid, "%v %s", v.Violations, v.Harness)
 	rejected(t, r.rec.Events(), r.work.must(), copyCorruptions)
 }
+
+func TestWhatBrokersSaidOfTopicsIsFineAndOnceFalsifiedIsNot(t *testing.T) {
+	r := short(t, "metadata", "kill")
+	v := r.Verdict()
+	require.Equal(t, true, v.Valid, "%v %s", v.Violations, v.Harness)
+	rejected(t, r.rec.Events(), r.work.must(), metadataCorruptions)
+}

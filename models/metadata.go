@@ -32,7 +32,7 @@ type topicOp struct {
 	call    string // create, delete, grow, alter, told; whole: a read that may not lag
 	value   string
 	parts   int64 // grow
-	read    int   // told
+	read    int   // told, whole
 	unknown bool
 	what    string
 }
@@ -42,6 +42,7 @@ type reading struct {
 	broker    string
 	value     string
 	call, ret int64
+	whole     bool // it may not lag: the state shows itself to it when its own operation comes
 }
 
 // readings are those of one register, by their ends.
@@ -53,7 +54,7 @@ func (rs readings) show(value, shown string) string {
 	for again := true; again; {
 		again = false
 		for i := range rs {
-			if rs[i].value == value && !has(bits, i) && rs.next(i, bits) {
+			if rs[i].value == value && !rs[i].whole && !has(bits, i) && rs.next(i, bits) {
 				bits[i/8] |= 1 << (i % 8)
 				again = true
 			}
@@ -79,7 +80,7 @@ func (rs readings) brief() (out readings) {
 	slices.SortStableFunc(rs, func(a, b reading) int { return int(a.ret - b.ret) })
 	last := map[string]string{}
 	for _, r := range rs {
-		if was, ok := last[r.broker]; !ok || was != r.value {
+		if was, ok := last[r.broker]; !ok || was != r.value || r.whole {
 			out = append(out, r)
 		}
 		last[r.broker] = r.value
@@ -96,7 +97,10 @@ func (s topicState) step(op *topicOp, rs readings) (bool, topicState) {
 	case "told":
 		return has([]byte(s.shown), op.read), s
 	case "whole":
-		return s.value == op.value, s
+		bits := []byte(s.shown)
+		ok = s.value == rs[op.read].value && rs.next(op.read, bits)
+		bits[op.read/8] |= 1 << (op.read % 8)
+		return ok, topicState{s.value, rs.show(s.value, string(bits))}
 	case "create":
 		ok = !is
 	case "delete":
@@ -129,24 +133,21 @@ func topicModel(rs readings) porcupine.Model {
 
 // metadataKeys are the registers of which something was read, in order: topics, and "topic name" of settings.
 func metadataKeys(events []*history.Event) []string {
-	made, read := map[string]bool{}, map[string]bool{}
+	vague, read := map[string]bool{}, map[string]bool{}
 	for _, e := range events {
 		for i := range e.Ops {
 			switch o := &e.Ops[i]; o.Kind {
 			case history.CreateTopic:
-				made[o.Key] = o.Offset > 0
+				vague[o.Key] = vague[o.Key] || o.Offset <= 0 // with as many partitions as the broker likes
 			case history.ReadTopic, history.ReadConfig:
 				read[metadataKey(o)] = true
 			}
 		}
 	}
-	var all []string
-	for _, k := range keys(read) {
-		if topic, _, _ := strings.Cut(k, " "); made[topic] {
-			all = append(all, k)
-		}
-	}
-	return all
+	return slices.DeleteFunc(keys(read), func(k string) bool {
+		topic, _, _ := strings.Cut(k, " ")
+		return vague[topic]
+	})
 }
 
 // metadataKey is the register that a read is of.
@@ -168,11 +169,14 @@ func setting(settings, name string) (value string, said bool) {
 	return "=", false
 }
 
+// repeated are the refusals that a broker may pass on of its second try, when the first one was carried out and its answer was lost.
+var repeated = map[string]bool{"TOPIC_ALREADY_EXISTS": true, "UNKNOWN_TOPIC_OR_PARTITION": true, "INVALID_PARTITIONS": true}
+
 // written gives the operation of a call on a register; nil: it does not touch it.
 func written(c *Call, topic, name string) *topicOp {
-	op := &topicOp{unknown: c.Type == history.Info}
+	op := &topicOp{unknown: c.Type != history.OK}
 	switch {
-	case c.Op.Key != topic || c.Type == history.Fail:
+	case c.Op.Key != topic || c.Type == history.Fail && !repeated[c.Err]:
 		return nil
 	case c.Op.Kind == history.CreateTopic:
 		op.call, op.value = "create", strconv.FormatInt(c.Op.Offset, 10)
@@ -218,20 +222,22 @@ func CheckMetadata(key string, events []*history.Event, calls []Call, opt Option
 			if x.call == 0 {
 				x.call = x.ret
 			}
-			if o.Want != "whole" {
+			if x.whole = o.Want == "whole"; x.whole {
+				r.Strong++
+			} else {
 				r.Weak++
-				rs = append(rs, x)
-				continue
 			}
-			r.Strong++
-			ops = append(ops, porcupine.Operation{ClientId: int(e.Process), Call: x.call, Return: x.ret,
-				Input: &topicOp{call: "whole", value: x.value, what: fmt.Sprintf("%s of a whole cluster tells of %s: %s", x.broker, key, x.value)}})
+			rs = append(rs, x)
 		}
 	}
 	rs = rs.brief()
 	for i := range rs {
 		x := &rs[i]
-		ops = append(ops, porcupine.Operation{Call: x.call, Return: x.ret, Input: &topicOp{call: "told", read: i, what: fmt.Sprintf("%s tells of %s: %s", x.broker, key, x.value)}})
+		op := &topicOp{call: "told", read: i, what: fmt.Sprintf("%s tells of %s: %s", x.broker, key, x.value)}
+		if x.whole {
+			op.call, op.what = "whole", fmt.Sprintf("%s of a whole cluster tells of %s: %s", x.broker, key, x.value)
+		}
+		ops = append(ops, porcupine.Operation{Call: x.call, Return: x.ret, Input: op})
 	}
 	for i := range calls {
 		if op := written(&calls[i], topic, name); op != nil {

@@ -74,12 +74,17 @@ func (c *oneController) write() {
 		return
 	}
 	c.reads()
-	if c.apply(op) {
-		c.reads()
+	done := c.apply(op)
+	c.reads()
+	if done && rapid.IntRange(0, 9).Draw(c.t, "twice") > 0 {
 		c.add(process, history.OK, op)
 		return
 	}
-	c.add(process, history.Fail, op)
+	c.add(process, history.Fail, op) // perhaps of the second try
+	c.h[len(c.h)-1].Err = map[history.Kind]string{history.CreateTopic: "TOPIC_ALREADY_EXISTS", history.CreatePartitions: "INVALID_PARTITIONS"}[op.Kind]
+	if c.h[len(c.h)-1].Err == "" {
+		c.h[len(c.h)-1].Err = "UNKNOWN_TOPIC_OR_PARTITION"
+	}
 }
 
 func (c *oneController) reads() {

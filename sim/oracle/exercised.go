@@ -24,7 +24,7 @@ type exercised struct {
 }
 
 func newExercised(g *ghosts) *exercised {
-	return &exercised{g: g, due: map[string]bool{}, long: map[int32]bool{}, idem: map[int]bool{}, late: map[ownership]bool{}, made: map[string]bool{}}
+	return &exercised{g: g, due: map[string]bool{}, long: map[int32]bool{}, idem: map[int]bool{}, late: map[ownership]bool{}}
 }
 
 // event is called once the oracles have seen it; answers of an operation that spans an excuse prove nothing.
@@ -52,7 +52,7 @@ func (x *exercised) event(e *history.Event) {
 			x.on("exact-errors", !x.g.facts.ProducersExpire || !strings.HasPrefix(o.Meta, "sequence "))
 		case o.Kind == history.Txn && i == 0:
 			x.wrote(e)
-		case o.Kind == history.Excuse || o.Kind == history.CreateTopic || o.Kind == history.ReadTopic:
+		case o.Kind == history.Excuse || o.Kind == history.ReadTopic:
 			x.topic(o)
 		case o.Kind == history.Seen:
 			long := int64(o.Batches) >= longWait && x.heal && clock.Time(o.Timestamp) >= x.asks
@@ -66,15 +66,13 @@ func (x *exercised) event(e *history.Event) {
 	}
 }
 
-// topic sees whether brokers told of topics that clients made, and whether what the controller had committed may be gone.
+// topic sees whether brokers told of topics, and whether what the controller had committed may be gone.
 func (x *exercised) topic(o *history.Op) {
 	switch {
 	case o.Kind == history.Excuse && o.Key == "":
 		x.gone = true
 		delete(x.due, "history:M5")
-	case o.Kind == history.CreateTopic:
-		x.made[o.Key] = true
-	case o.Kind == history.ReadTopic && x.made[o.Key]:
+	case o.Kind == history.ReadTopic:
 		x.on("history:M5", !x.g.facts.Copies && !x.gone)
 	}
 }
