@@ -86,7 +86,7 @@ const (
 
 // NewGroup makes a member.
 func NewGroup(cfg GroupConfig, sh *Shared) *Group {
-	return &Group{base: base{id: cfg.ID, sh: sh}, cfg: cfg, generation: -1}
+	return &Group{base: base{id: cfg.ID, sh: sh, repeats: true}, cfg: cfg, generation: -1}
 }
 
 // Start implements Client.
