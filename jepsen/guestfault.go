@@ -23,7 +23,7 @@ const moveBound = 2 * time.Minute
 var guestFault = &fault{kind: "join", begin: func(x *Nemesis) (string, func() error, error) {
 	g := x.c.guest
 	what := g.name() + " joins"
-	if err := x.c.invite(x.ctx); err != nil {
+	if err := x.invite(); err != nil {
 		return what, nil, err
 	}
 	was, err := x.c.replicas(x.ctx)
@@ -62,34 +62,34 @@ var guestFault = &fault{kind: "join", begin: func(x *Nemesis) (string, func() er
 				x.Wrong = append(x.Wrong, err.Error())
 			}
 		}
-		return x.c.dismiss(x.ctx)
+		return x.dismiss()
 	}, nil
 }}
 
 // invite starts the guest with nothing.
-func (c *Cluster) invite(ctx context.Context) error {
-	var err error
-	c.guest.thread.Do(func() { err = os.RemoveAll(c.guest.dir) })
+func (x *Nemesis) invite() (err error) {
+	g := x.c.guest
+	g.thread.Do(func() { err = os.RemoveAll(g.dir) })
 	if err == nil {
-		err = c.sys.prepare(c, c.guest)
+		err = x.c.sys.prepare(x.c, g)
 	}
 	if err == nil {
-		err = c.guest.start(c)
+		err = g.start(x.c)
 	}
 	if err == nil {
-		err = c.settled(ctx, c.cfg.patience())
+		err = x.settled()
 	}
 	return err
 }
 
 // dismiss unregisters the guest, which has stopped, and waits until nobody knows it any more.
-func (c *Cluster) dismiss(ctx context.Context) error {
+func (x *Nemesis) dismiss() error {
 	q := kmsg.NewPtrUnregisterBrokerRequest()
-	q.BrokerID = int32(c.guest.id + 1)
-	if err := c.change(ctx, q, kerr.BrokerIDNotRegistered, func(r kmsg.Response) int16 { return r.(*kmsg.UnregisterBrokerResponse).ErrorCode }); err != nil {
+	q.BrokerID = int32(x.c.guest.id + 1)
+	if err := x.c.change(x.ctx, q, kerr.BrokerIDNotRegistered, func(r kmsg.Response) int16 { return r.(*kmsg.UnregisterBrokerResponse).ErrorCode }); err != nil {
 		return err
 	}
-	return c.settled(ctx, c.cfg.patience())
+	return x.settled()
 }
 
 // replicas gives those of all partitions.
