@@ -86,7 +86,7 @@ canary: build/sim-mutants build/sim-plain ## the checks can fail: a planted bug 
 bench: build/bench ## what a request costs; ONLY=… PEER=dir puts Apache Kafka beside it
 	@exec build/bench
 
-jepsen: build/broker build/jepsen-run ## real brokers under a nemesis for SECS=n; NODES=3 SEED=n WORKLOAD=log|txn|offsets NEMESIS=kill,pause,… FLUSH=ack|os OUT=dir; SYSTEM=kafka PEER=dir
+jepsen: build/broker build/jepsen-run ## real brokers under a nemesis for SECS=n; NODES=3 SEED=n WORKLOAD=log|txn|offsets|group|copy|metadata NEMESIS=kill,pause,… FLUSH=ack|os OUT=dir; SYSTEM=kafka PEER=dir
 	@exec build/jepsen-run
 
 race: ## the tests of what has threads, under the race detector; needs a C compiler

@@ -25,6 +25,8 @@ type Cluster struct {
 	alone  string         // why
 	noDisk string         // why nodes have no file systems of their own
 	nodes  []*Node
+	flux   string // topics of which the name begins so change all the time; "": none
+	guest  *Node  // a broker that joins now and then; nil: none may
 
 	mu    sync.Mutex
 	lives []life
@@ -54,9 +56,15 @@ func newCluster(cfg *Config, rec *Recorder) (_ *Cluster, err error) {
 	if err := errors.Join(os.RemoveAll(data), os.RemoveAll(logs), os.MkdirAll(data, 0o755), os.MkdirAll(logs, 0o755)); err != nil {
 		return nil, err
 	}
-	for i := range cfg.Nodes {
-		if err := c.add(i, filepath.Join(data, nodeName(i)), filepath.Join(logs, nodeName(i)+".log")); err != nil {
+	for i := range cfg.Nodes + 1 {
+		n, err := c.node(i, filepath.Join(data, nodeName(i)), filepath.Join(logs, nodeName(i)+".log"))
+		if err != nil {
 			return nil, err
+		}
+		if i == cfg.Nodes {
+			c.guest = n
+		} else {
+			c.nodes = append(c.nodes, n)
 		}
 	}
 	if cfg.wants(diskFault.kind) {
@@ -83,41 +91,49 @@ func (cfg *Config) system() (system, error) {
 	return &seedlog{program: program, flush: cfg.Flush}, err
 }
 
-// network gives each node, and the clients, a namespace, or says why not.
+// network gives the clients, each node and a guest a namespace, or says why not.
 func network(cfg *Config) (*netns.Network, string, error) {
 	if cfg.Loopback {
 		return nil, "LOOPBACK=1", nil
 	}
-	w, err := netns.NewNetwork(cfg.Nodes + 1)
+	w, err := netns.NewNetwork(cfg.Nodes + 2)
 	if err != nil {
 		return nil, err.Error(), nil
 	}
 	return w, "", nil
 }
 
-func (c *Cluster) add(i int, dir, log string) (err error) {
+// node makes one that does not run yet.
+func (c *Cluster) node(i int, dir, log string) (n *Node, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
-		return err
+		return nil, err
 	}
-	n := &Node{id: i, dir: dir, home: dir, log: log}
-	c.nodes = append(c.nodes, n)
+	n = &Node{id: i, dir: dir, home: dir, log: log}
 	if c.net != nil {
 		n.thread = c.net.Leaves[i+1].Thread
 		n.addr, n.inner = c.net.Leaves[i+1].Addr+":9092", c.net.Leaves[i+1].Addr+":9093"
-		return nil
+		return n, nil
 	}
 	if n.thread, err = process.NewThread(nil); err != nil {
-		return err
+		return nil, err
 	}
 	if n.addr, err = process.FreeAddr(); err == nil {
 		n.inner, err = process.FreeAddr()
 	}
-	return err
+	return n, err
+}
+
+// all are the nodes, and the guest if it has joined.
+func (c *Cluster) all() []*Node {
+	if c.guest == nil || c.guest.p == nil {
+		return c.nodes
+	}
+	return append(c.nodes[:len(c.nodes):len(c.nodes)], c.guest)
 }
 
 // founders are the controllers' addresses.
 func (c *Cluster) founders() (all []string) {
-	for _, n := range c.nodes[:c.cfg.Nodes] {
+	for _, n := range c.nodes {
 		all = append(all, n.inner)
 	}
 	return all
@@ -141,9 +157,14 @@ func (c *Cluster) dialer() func(ctx context.Context, network, host string) (net.
 
 // client makes one that knows all nodes and gives up on none.
 func (c *Cluster) client(opts ...kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(c.addrs()...), kgo.Dialer(c.dialer()), kgo.DialTimeout(time.Second), kgo.MetadataMinAge(100 * time.Millisecond),
+	return kgo.NewClient(c.options(opts...)...)
+}
+
+// options are those of all clients, and more.
+func (c *Cluster) options(more ...kgo.Opt) []kgo.Opt {
+	return append([]kgo.Opt{kgo.SeedBrokers(c.addrs()...), kgo.Dialer(c.dialer()), kgo.DialTimeout(time.Second), kgo.MetadataMinAge(100 * time.Millisecond),
 		kgo.MetadataMaxAge(2 * time.Second), kgo.UnknownTopicRetries(-1), kgo.RequestTimeoutOverhead(3 * time.Second), kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
-		kgo.DisableClientMetrics()}, opts...)...)
+		kgo.DisableClientMetrics()}, more...)
 }
 
 // begin starts all nodes and waits until each knows all.
@@ -174,7 +195,7 @@ func (c *Cluster) lived(n *Node, began bool) {
 
 // fallen gives the nodes that are to run and do not.
 func (c *Cluster) fallen() (all []*Node) {
-	for _, n := range c.nodes {
+	for _, n := range c.all() {
 		if n.wanted && !n.running() {
 			all = append(all, n)
 		}
@@ -184,11 +205,13 @@ func (c *Cluster) fallen() (all []*Node) {
 
 // Close ends all nodes, at once, and what was made for them.
 func (c *Cluster) Close() {
-	for _, n := range c.nodes {
+	for _, n := range c.all() {
 		if n.p != nil {
 			n.kill(c)
 		}
-		if n.thread != nil && c.net == nil {
+	}
+	for _, n := range append(c.nodes, c.guest) {
+		if n != nil && c.net == nil {
 			n.thread.Close()
 		}
 	}

@@ -17,7 +17,7 @@ type Config struct {
 	Nodes    int
 	Time     time.Duration // of the nemesis
 	Seed     uint64        // of generators and of the nemesis
-	Workload string        // log, txn, offsets
+	Workload string        // log, txn, offsets, group, copy, metadata
 	Nemesis  []string      // kinds of fault; empty: all
 	Flush    string        // ack or os; kafka has only its own
 	Loopback bool          // no namespaces, though the machine would permit them

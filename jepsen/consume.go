@@ -44,20 +44,13 @@ func (r *reader) poll(ctx context.Context) {
 	var ops []history.Op
 	fs.EachPartition(func(p kgo.FetchTopicPartition) {
 		key := history.Key(p.Topic, p.Partition)
-		r.failed(key, p.Err)
+		r.w.failed(r.id, key, p.Err)
 		if len(p.Records) == 0 {
 			return
 		}
 		op := history.Op{Kind: history.Poll, Key: key, PID: -1, Offset: history.NoOffset, From: r.from(&p), HW: p.HighWatermark, Start: p.LogStartOffset, Batches: 1}
-		for _, rec := range p.Records {
-			v, ok := history.ParseValue(rec.Value)
-			if !ok {
-				r.w.caught(r.id, key, "a value that nobody makes", fmt.Sprintf("offset %d: %.100q", rec.Offset, rec.Value))
-				continue
-			}
-			op.Records = append(op.Records, history.Record{Offset: rec.Offset, Value: v})
-			r.at[p.Partition] = rec.Offset + 1
-		}
+		op.Records = r.w.values(r.id, key, p.Records)
+		r.at[p.Partition] = p.Records[len(p.Records)-1].Offset + 1
 		ops = append(ops, op)
 	})
 	r.w.rec.Event(process, history.OK, "poll", "", ops...)
@@ -68,15 +61,30 @@ func (r *reader) from(p *kgo.FetchTopicPartition) int64 {
 	return min(r.at[p.Partition], p.Records[0].Offset)
 }
 
+// values gives the records of a partition as the history has them.
+func (w *world) values(client int, key string, records []*kgo.Record) (all []history.Record) {
+	for _, rec := range records {
+		v, ok := history.ParseValue(rec.Value)
+		if !ok {
+			w.caught(client, key, "a value that nobody makes", fmt.Sprintf("offset %d: %.100q", rec.Offset, rec.Value))
+			continue
+		}
+		all = append(all, history.Record{Offset: rec.Offset, Value: v})
+	}
+	return all
+}
+
 // failed judges an error that the client shows instead of trying again.
-func (r *reader) failed(key string, err error) {
+func (w *world) failed(client int, key string, err error) {
 	var loss *kgo.ErrDataLoss
+	var session *kgo.ErrGroupSession
 	switch {
-	case err == nil, errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
+	case err == nil, errors.As(err, &session), // the member joins once more
+		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
 	case errors.As(err, &loss):
-		r.w.caught(r.id, key, "what was read is gone from the log", fmt.Sprintf("read to %d, the log goes back to %d", loss.ConsumedTo, loss.ResetTo))
+		w.caught(client, key, "what was read is gone from the log", fmt.Sprintf("read to %d, the log goes back to %d", loss.ConsumedTo, loss.ResetTo))
 	default:
-		r.w.caught(r.id, key, "a fetch fails for good", text(err))
+		w.caught(client, key, "a fetch fails for good", text(err))
 	}
 }
 
@@ -101,4 +109,14 @@ func (r *reader) toEnds(ctx context.Context, ends []int64) error {
 		r.w.rec.Note(history.ProcessOf(r.id, 0), history.Op{Kind: history.CaughtUp, Key: history.Key(r.topic, int32(p)), Offset: end, PID: -1})
 	}
 	return nil
+}
+
+// readAll has somebody read a topic from its start to where it ends.
+func (w *world) readAll(ctx context.Context, topic string, ends []int64) error {
+	r, err := w.newReader("last reader", topic, len(ends))
+	if err != nil {
+		return err
+	}
+	defer r.cl.Close()
+	return r.toEnds(ctx, ends)
 }

@@ -113,3 +113,13 @@ func (p *prober) ends(ctx context.Context, isolation int8) ([]int64, error) {
 	}
 	return ends, nil
 }
+
+// endsOf gives where the partitions of a topic end, once they answer.
+func (w *world) endsOf(ctx context.Context, topic string, parts int) ([]int64, error) {
+	ask, err := w.newProber(topic, parts)
+	if err != nil {
+		return nil, err
+	}
+	defer ask.cl.Close()
+	return ask.ends(ctx, 0)
+}

@@ -44,19 +44,9 @@ func (l *logWorkload) begin(w *world) (err error) {
 }
 
 func (l *logWorkload) finish(ctx context.Context, w *world) error {
-	ask, err := w.newProber(logTopic, logParts)
+	ends, err := w.endsOf(ctx, logTopic, logParts)
 	if err != nil {
 		return err
 	}
-	defer ask.cl.Close()
-	ends, err := ask.ends(ctx, 0)
-	if err != nil {
-		return err
-	}
-	r, err := w.newReader("last reader", logTopic, logParts)
-	if err != nil {
-		return err
-	}
-	defer r.cl.Close()
-	return r.toEnds(ctx, ends)
+	return w.readAll(ctx, logTopic, ends)
 }

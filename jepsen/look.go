@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -51,6 +52,9 @@ func (c *Cluster) look(ctx context.Context, n *Node) (*glance, error) {
 	m := resp.(*kmsg.MetadataResponse)
 	g := &glance{brokers: len(m.Brokers), parts: map[string]part{}}
 	for _, t := range m.Topics {
+		if c.flux != "" && strings.HasPrefix(*t.Topic, c.flux) {
+			continue
+		}
 		for _, p := range t.Partitions {
 			g.parts[history.Key(*t.Topic, p.Partition)] = part{p.Leader, p.LeaderEpoch, len(p.Replicas), len(p.ISR)}
 		}
@@ -87,12 +91,12 @@ func (c *Cluster) whole(ctx context.Context) error {
 	}
 	var first *glance
 	want := 0
-	for _, n := range c.nodes {
+	for _, n := range c.all() {
 		if n.wanted {
 			want++
 		}
 	}
-	for _, n := range c.nodes {
+	for _, n := range c.all() {
 		if !n.wanted {
 			continue
 		}
@@ -148,4 +152,19 @@ func (c *Cluster) createTopic(ctx context.Context, cl *kgo.Client, name string, 
 			return fmt.Errorf("create topic %s: %w", name, err)
 		}
 	}
+}
+
+// topicID asks for a topic's id.
+func topicID(ctx context.Context, cl *kgo.Client, topic string) (id [16]byte, err error) {
+	q, t := kmsg.NewPtrMetadataRequest(), kmsg.NewMetadataRequestTopic()
+	t.Topic = &topic
+	q.Topics = append(q.Topics, t)
+	resp, err := q.RequestWith(ctx, cl)
+	switch {
+	case err != nil:
+		return id, err
+	case len(resp.Topics) != 1 || resp.Topics[0].ErrorCode != 0:
+		return id, fmt.Errorf("topic %s is not known yet", topic)
+	}
+	return resp.Topics[0].TopicID, nil
 }

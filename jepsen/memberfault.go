@@ -34,7 +34,7 @@ var memberFault = &fault{kind: "member", begin: func(x *Nemesis) (string, func()
 		return what, nil, err
 	}
 	return what, func() error {
-		if err := x.c.replace(x.ctx, n); err != nil {
+		if err := x.replace(n); err != nil {
 			return err
 		}
 		return x.c.addVoter(x.ctx, n)
@@ -42,13 +42,13 @@ var memberFault = &fault{kind: "member", begin: func(x *Nemesis) (string, func()
 }}
 
 // replace starts a node that has stopped with nothing.
-func (c *Cluster) replace(ctx context.Context, n *Node) (err error) {
+func (x *Nemesis) replace(n *Node) (err error) {
 	n.thread.Do(func() { err = os.RemoveAll(n.dir) })
 	if err == nil {
-		err = n.start(c)
+		err = n.start(x.c)
 	}
 	if err == nil {
-		err = c.settled(ctx, c.cfg.patience())
+		err = x.settled()
 	}
 	return err
 }

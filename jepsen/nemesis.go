@@ -26,7 +26,7 @@ type fault struct {
 }
 
 // faults are all kinds, in the order of the report.
-var faults = []*fault{killFault, pauseFault, restartFault, partitionFault, slowFault, diskFault, memberFault, clockFault}
+var faults = []*fault{killFault, pauseFault, restartFault, partitionFault, slowFault, diskFault, memberFault, guestFault, clockFault}
 
 // Kinds are the names of all kinds.
 func Kinds() (all []string) {
@@ -137,8 +137,7 @@ func (x *Nemesis) one(ctx context.Context, f *fault) error {
 	x.note(f.kind + " end")
 	x.Count[f.kind]++
 	if err == nil {
-		x.revive()
-		err = x.c.settled(ctx, x.c.cfg.patience())
+		err = x.settled()
 	}
 	s.Healed = int64(x.rec.Now())
 	x.Spans = append(x.Spans, s)
@@ -181,6 +180,17 @@ func (x *Nemesis) revive() {
 	for _, n := range x.fallen() {
 		if err := n.start(x.c); err != nil {
 			x.Wrong = append(x.Wrong, err.Error())
+		}
+	}
+}
+
+// settled waits until the cluster is whole. One that may end by itself may do so late: whoever was full is started again.
+func (x *Nemesis) settled() error {
+	for try := 0; ; try++ {
+		x.revive()
+		err := x.c.settled(x.ctx, x.c.cfg.patience())
+		if !errors.Is(err, errFallen) || try == 10 {
+			return err
 		}
 	}
 }

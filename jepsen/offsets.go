@@ -91,22 +91,11 @@ func (w *world) newRegister(role, group string) (*register, error) {
 }
 
 // identify asks for the topic's id, which newer versions go by.
-func (r *register) identify(ctx context.Context) error {
-	if r.topic != [16]byte{} {
-		return nil
+func (r *register) identify(ctx context.Context) (err error) {
+	if r.topic == [16]byte{} {
+		r.topic, err = topicID(ctx, r.cl, offsetsTopic)
 	}
-	q, t, name := kmsg.NewPtrMetadataRequest(), kmsg.NewMetadataRequestTopic(), offsetsTopic
-	t.Topic = &name
-	q.Topics = append(q.Topics, t)
-	resp, err := q.RequestWith(ctx, r.cl)
-	if err != nil {
-		return err
-	}
-	if len(resp.Topics) != 1 || resp.Topics[0].ErrorCode != 0 {
-		return errors.New("the topic is not known yet")
-	}
-	r.topic = resp.Topics[0].TopicID
-	return nil
+	return err
 }
 
 // commit commits a greater offset than ever before. One that was not answered may still come into force at any later time.
@@ -145,7 +134,8 @@ func (r *register) commit(ctx context.Context, part int32) {
 
 // refusal says that nothing was, nor will be, committed.
 func refusal(err error) bool {
-	return errors.Is(err, kerr.CoordinatorLoadInProgress) || errors.Is(err, kerr.UnknownMemberID) || errors.Is(err, kerr.IllegalGeneration) || errors.Is(err, kerr.UnknownTopicOrPartition)
+	return errors.Is(err, kerr.CoordinatorLoadInProgress) || errors.Is(err, kerr.UnknownMemberID) || errors.Is(err, kerr.IllegalGeneration) || errors.Is(err, kerr.UnknownTopicOrPartition) ||
+		errors.Is(err, kerr.RebalanceInProgress) || errors.Is(err, kerr.StaleMemberEpoch) || errors.Is(err, kerr.FencedMemberEpoch) || errors.Is(err, kerr.FencedInstanceID)
 }
 
 func (r *register) draw(ctx context.Context, rnd *rand.Rand) {

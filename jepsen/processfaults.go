@@ -56,7 +56,7 @@ var restartFault = &fault{kind: "restart", lasts: time.Millisecond, begin: func(
 		if err := n.start(x.c); err != nil {
 			return names(x.c.nodes[:i+1]), nil, err
 		}
-		if err := x.c.settled(x.ctx, x.c.cfg.patience()); err != nil {
+		if err := x.settled(); err != nil {
 			return names(x.c.nodes[:i+1]), nil, err
 		}
 	}

@@ -20,16 +20,16 @@ type producer struct {
 	topic string
 	parts int
 	cl    *kgo.Client
-	wire  *wire
+	sent  *sent
 	mu    sync.Mutex // invocations are in the order in which the client takes the records
 	made  int64
 }
 
 // newProducer makes one that sends about every mean in each of its slots.
 func newProducer(w *world, topic string, parts, slots int, mean time.Duration) error {
-	p := &producer{w: w, id: w.client("producer"), topic: topic, parts: parts, wire: newWire(w.c.dialer())}
+	p := &producer{w: w, id: w.client("producer"), topic: topic, parts: parts, sent: newSent()}
 	var err error
-	p.cl, err = w.c.client(kgo.Dialer(p.wire.Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.ProducerLinger(0),
+	p.cl, err = w.c.client(kgo.Dialer(newWire(w.c.dialer(), p.sent.hearers()).Dial), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.ProducerLinger(0),
 		kgo.ProduceRequestTimeout(3*time.Second))
 	if err != nil {
 		return err
@@ -59,13 +59,13 @@ func (p *producer) send(ctx context.Context, slot int, rnd *rand.Rand) {
 	case <-ctx.Done():
 		return // never answered: the history has no completion
 	}
-	sent := p.wire.take(v)
-	sent.fill(&op)
+	how := p.sent.take(v)
+	how.fill(&op)
 	switch {
 	case err == nil:
 		op.Records = []history.Record{{Offset: r.Offset, Value: v}}
 		p.w.rec.Event(process, history.OK, "", "", op)
-	case sent.attempts == 0:
+	case how.attempts == 0:
 		p.w.rec.Event(process, history.Fail, "", name(err), op)
 	default:
 		p.w.rec.Event(process, history.Info, "", name(err), op)

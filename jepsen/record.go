@@ -39,6 +39,13 @@ func (r *Recorder) Event(process int32, t history.Type, name, err string, ops ..
 	return e.I
 }
 
+// Next is the number of the event that comes next.
+func (r *Recorder) Next() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rec.Len()
+}
+
 // Note records something that nobody invoked.
 func (r *Recorder) Note(process int32, op history.Op) { r.Event(process, history.Info, "", "", op) }
 

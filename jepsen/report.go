@@ -13,8 +13,8 @@ import (
 // Report is the run in the form of the simulator's report. What only a simulator knows (messages, logs from within) is not in it.
 func (r *Run) Report(v *Verdict) *report.Run {
 	events := r.rec.Events()
-	out := &report.Run{Head: report.Head{System: r.cfg.System + ", workload " + r.cfg.Workload, Seed: r.cfg.Seed, Verdict: report.Pass, Harness: v.Harness, Build: v.Build, Go: runtime.Version(), Nodes: len(r.c.nodes),
-		Clients: len(r.roles), Flush: v.Flush, Replay: v.Replay, Healed: r.healed, Events: int64(len(events))}, Lanes: make([]report.NodeLane, len(r.c.nodes)), Changes: map[string]int64{}, Cut: map[string]int64{}}
+	out := &report.Run{Head: report.Head{System: r.cfg.System + ", workload " + r.cfg.Workload, Seed: r.cfg.Seed, Verdict: report.Pass, Harness: v.Harness, Build: v.Build, Go: runtime.Version(), Nodes: len(r.c.all()),
+		Clients: len(r.roles), Flush: v.Flush, Replay: v.Replay, Healed: r.healed, Events: int64(len(events))}, Lanes: make([]report.NodeLane, len(r.c.all())), Changes: map[string]int64{}, Cut: map[string]int64{}}
 	if len(events) > 0 {
 		out.End = int64(events[len(events)-1].Time)
 	}

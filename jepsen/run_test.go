@@ -71,8 +71,29 @@ func TestWhatReadersSawOfTransactionsIsFineAndOnceFalsifiedIsNot(t *testing.T) {
 }
 
 func TestWhatGroupsWereToldOfTheirOffsetsIsFineAndOnceFalsifiedIsNot(t *testing.T) {
-	r := short(t, "offsets", "kill")
+	r := short(t, "offsets", "kill", "join")
 	v := r.Verdict()
 	require.Equal(t, true, v.Valid, "%v %s", v.Violations, v.Harness)
 	rejected(t, r.rec.Events(), r.work.must(), offsetsCorruptions)
+}
+
+func TestWhatMembersOfGroupsOwnedReadAndCommittedIsFineAndOnceFalsifiedIsNot(t *testing.T) {
+	r := short(t, "group", "kill")
+	v := r.Verdict()
+	require.Equal(t, true, v.Valid, "%v %s", v.Violations, v.Harness)
+	rejected(t, r.rec.Events(), r.work.must(), groupCorruptions)
+}
+
+func TestWhatAGroupCopiedInTransactionsIsThereOnceAndOnceFalsifiedIsNot(t *testing.T) {
+	r := short(t, "copy", "kill")
+	v := r.Verdict()
+	require.Equal(t, true, v.Valid, "%v %s", v.Violations, v.Harness)
+	rejected(t, r.rec.Events(), r.work.must(), copyCorruptions)
+}
+
+func TestWhatBrokersSaidOfTopicsIsFineAndOnceFalsifiedIsNot(t *testing.T) {
+	r := short(t, "metadata", "kill")
+	v := r.Verdict()
+	require.Equal(t, true, v.Valid, "%v %s", v.Violations, v.Harness)
+	rejected(t, r.rec.Events(), r.work.must(), metadataCorruptions)
 }

@@ -31,11 +31,20 @@ const internalPartitions = 4
 func shared(nodes int) []string {
 	replicas := min(nodes, 3)
 	s := []string{"min.insync.replicas=2", fmt.Sprintf("broker.session.timeout.ms=%d", sessionMS), "broker.heartbeat.interval.ms=500", "replica.lag.time.max.ms=5000",
-		"group.initial.rebalance.delay.ms=0", "transaction.state.log.min.isr=2"}
+		"group.initial.rebalance.delay.ms=0", "group.consumer.min.session.timeout.ms=6000", "group.consumer.session.timeout.ms=6000",
+		"group.consumer.min.heartbeat.interval.ms=500", "group.consumer.heartbeat.interval.ms=500", "transaction.state.log.min.isr=2"}
 	for _, of := range []string{"offsets.topic", "transaction.state.log"} {
 		s = append(s, fmt.Sprintf("%s.num.partitions=%d", of, internalPartitions), fmt.Sprintf("%s.replication.factor=%d", of, replicas))
 	}
 	return s
+}
+
+// roles gives what a node is, and where it listens: the guest is a broker alone.
+func (c *Cluster) roles(n *Node) (roles, listeners string) {
+	if n == c.guest {
+		return "broker", "PLAINTEXT://" + n.addr
+	}
+	return "broker,controller", "PLAINTEXT://" + n.addr + ",CONTROLLER://" + n.inner
 }
 
 // environment is ours without what would configure a broker.
@@ -55,8 +64,9 @@ func (s *seedlog) prepare(*Cluster, *Node) error { return nil }
 
 func (s *seedlog) command(c *Cluster, n *Node) *exec.Cmd {
 	args := []string{"--data", n.dir}
+	roles, listeners := c.roles(n)
 	for _, v := range append([]string{
-		fmt.Sprintf("node.id=%d", n.id+1), "process.roles=broker,controller", "listeners=PLAINTEXT://" + n.addr + ",CONTROLLER://" + n.inner,
+		fmt.Sprintf("node.id=%d", n.id+1), "process.roles=" + roles, "listeners=" + listeners,
 		"controller.quorum.bootstrap.servers=" + strings.Join(c.founders(), ","), "admin.listener=127.0.0.1:0", "flush.policy=" + s.flush, "disk.reserve.bytes=4194304",
 	}, shared(c.cfg.Nodes)...) {
 		args = append(args, "--set", v)
@@ -93,9 +103,10 @@ func (k *kafka) prepare(c *Cluster, n *Node) error {
 	for i, a := range c.founders() {
 		voters = append(voters, fmt.Sprintf("%d@%s", i+1, a))
 	}
+	roles, listeners := c.roles(n)
 	lines := append([]string{
-		"process.roles=broker,controller", fmt.Sprintf("node.id=%d", n.id+1), "controller.quorum.voters=" + strings.Join(voters, ","), "controller.listener.names=CONTROLLER",
-		"listeners=PLAINTEXT://" + n.addr + ",CONTROLLER://" + n.inner, "advertised.listeners=PLAINTEXT://" + n.addr, "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+		"process.roles=" + roles, fmt.Sprintf("node.id=%d", n.id+1), "controller.quorum.voters=" + strings.Join(voters, ","), "controller.listener.names=CONTROLLER",
+		"listeners=" + listeners, "advertised.listeners=PLAINTEXT://" + n.addr, "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
 		"log.dirs=" + n.dir, "initial.broker.registration.timeout.ms=600000", // a JVM that starts on a busy machine gives up after a minute
 	}, shared(c.cfg.Nodes)...)
 	if err := os.WriteFile(k.file(n), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {

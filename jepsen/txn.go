@@ -30,17 +30,18 @@ const (
 
 func (t *txnWorkload) topics() map[string]int { return map[string]int{txnTopic: txnParts} }
 
-func (t *txnWorkload) must() []string { return []string{"txn:committed", "txn:cut", "txn:sum"} }
+func (t *txnWorkload) must() []string { return []string{"txn:committed", "txn:cut", "txn:sum", "M4"} }
 
 func (t *txnWorkload) begin(w *world) error {
 	for i := range txnMovers {
 		m := &mover{w: w, id: w.client("mover"), txn: fmt.Sprintf("mover-%d", i)}
+		m.wire = newWire(w.c.dialer(), w.newTxnCalls(m.id, m.txn).hearers())
 		rnd := w.random(m.id, 0)
 		w.loop(rnd, 50*time.Millisecond, func(ctx context.Context) { m.move(ctx, rnd) })
 		w.atEnd(m.close)
 	}
 	for range txnReaders {
-		r, err := w.newCommitted("reader of committed")
+		r, err := w.newCommitted("reader of committed", txnTopic, txnParts)
 		if err != nil {
 			return err
 		}
@@ -55,6 +56,7 @@ type mover struct {
 	w    *world
 	id   int
 	txn  string
+	wire *wire
 	cl   *kgo.Client
 	made int64
 }
@@ -68,7 +70,7 @@ func (m *mover) close() {
 
 func (m *mover) move(ctx context.Context, rnd *rand.Rand) {
 	if m.cl == nil {
-		cl, err := m.w.c.client(kgo.TransactionalID(m.txn), kgo.TransactionTimeout(txnTimeout), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0),
+		cl, err := m.w.c.client(kgo.Dialer(m.wire.Dial), kgo.TransactionalID(m.txn), kgo.TransactionTimeout(txnTimeout), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0),
 			kgo.ProduceRequestTimeout(3*time.Second))
 		if err != nil {
 			return
@@ -131,24 +133,24 @@ func (m *mover) write(ctx context.Context, records []*kgo.Record) error {
 	return m.cl.ProduceSync(ctx, records...).FirstErr()
 }
 
-// committed is a reader of read_committed.
-type committed struct {
+// committedReader is one of read_committed.
+type committedReader struct {
 	*reader
 	asked []int64 // by partition: an event before the fetch of what the next poll may bring
 }
 
-func (w *world) newCommitted(role string) (*committed, error) {
-	r, err := w.newReader(role, txnTopic, txnParts, kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
-	return &committed{r, make([]int64, txnParts)}, err
+func (w *world) newCommitted(role, topic string, parts int) (*committedReader, error) {
+	r, err := w.newReader(role, topic, parts, kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+	return &committedReader{r, make([]int64, parts)}, err
 }
 
 // poll notes what a poll brings. Since is when the last reading began, 0: it is none.
-func (r *committed) poll(ctx context.Context, since clock.Time) {
+func (r *committedReader) poll(ctx context.Context, since clock.Time) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	r.cl.PollFetches(ctx).EachPartition(func(p kgo.FetchTopicPartition) {
 		key := history.Key(p.Topic, p.Partition)
-		r.failed(key, p.Err)
+		r.w.failed(r.id, key, p.Err)
 		if len(p.Records) == 0 {
 			return
 		}
@@ -172,7 +174,12 @@ func (r *committed) poll(ctx context.Context, since clock.Time) {
 const openBound = 45 * time.Second
 
 func (t *txnWorkload) finish(ctx context.Context, w *world) error {
-	ask, err := w.newProber(txnTopic, txnParts)
+	return w.readCommitted(ctx, txnTopic, txnParts)
+}
+
+// readCommitted waits until no transaction is open in a topic, or one hangs, and reads what was committed.
+func (w *world) readCommitted(ctx context.Context, topic string, parts int) error {
+	ask, err := w.newProber(topic, parts)
 	if err != nil {
 		return err
 	}
@@ -181,23 +188,23 @@ func (t *txnWorkload) finish(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	r, err := w.newCommitted("last reader")
+	r, err := w.newCommitted("last reader", topic, parts)
 	if err != nil {
 		return err
 	}
 	defer r.cl.Close()
 	since := w.rec.Now()
-	for p := 0; p < txnParts; {
+	for p := 0; p < parts; {
 		if r.at[p] >= ends[p] {
 			p++
 			continue
 		}
 		if r.poll(ctx, since); ctx.Err() != nil {
-			return fmt.Errorf("the last reading of %s came in partition %d to %d of %d", txnTopic, p, r.at[p], ends[p])
+			return fmt.Errorf("the last reading of %s came in partition %d to %d of %d", topic, p, r.at[p], ends[p])
 		}
 	}
 	for p, end := range ends {
-		op := history.Op{Kind: history.Seen, Key: history.Key(txnTopic, int32(p)), PID: -1, From: r.at[p], Offset: r.at[p], HW: end, Start: end, Member: "final", Timestamp: int64(since), Want: "end"}
+		op := history.Op{Kind: history.Seen, Key: history.Key(topic, int32(p)), PID: -1, From: r.at[p], Offset: r.at[p], HW: end, Start: end, Member: "final", Timestamp: int64(since), Want: "end"}
 		if open[p] {
 			op.Got = "open"
 		}

@@ -7,148 +7,196 @@ import (
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/seedlog/seedlog/sim/history"
 )
 
-// wire knows what left a client: under which producer id, epoch and sequence each value was sent, and how often. The client's own interface
-// does not tell. It reads the Produce requests of each connection as they are written, before anybody can answer them.
+// wire reads along what a client writes and is answered. The client's own interface tells of results; what was asked for, how often, and
+// in which order of answers, the checkers must know.
 type wire struct {
 	dial func(ctx context.Context, network, host string) (net.Conn, error)
+	hear map[kmsg.Key]hearer
 	mu   sync.Mutex
-	sent map[history.Value]sending
+	open map[*tapped]struct{}
+	cut  bool
 }
 
-// sending is how a value was last sent.
-type sending struct {
-	pid      int64
-	epoch    int16
-	seq      int32
-	attempts int32
-	moved    bool // it was sent under another sequence before, so that two copies may stand
-}
+// hearer hears a request before anybody can answer it. What it returns, if not nil, is called once: with the answer before the client has it,
+// or with nil when the connection ended before.
+type hearer func(req kmsg.Request) (answered func(kmsg.Response))
 
-func newWire(dial func(ctx context.Context, network, host string) (net.Conn, error)) *wire {
-	return &wire{dial: dial, sent: map[history.Value]sending{}}
+func newWire(dial func(ctx context.Context, network, host string) (net.Conn, error), hear map[kmsg.Key]hearer) *wire {
+	return &wire{dial: dial, hear: hear, open: map[*tapped]struct{}{}}
 }
 
 // Dial makes a connection that is read along.
 func (w *wire) Dial(ctx context.Context, network, host string) (net.Conn, error) {
+	w.mu.Lock()
+	cut := w.cut
+	w.mu.Unlock()
+	if cut {
+		return nil, net.ErrClosed
+	}
 	c, err := w.dial(ctx, network, host)
 	if err != nil {
 		return nil, err
 	}
-	return &tapped{Conn: c, w: w}, nil
-}
-
-// take gives what is known of a value, and forgets it.
-func (w *wire) take(v history.Value) sending {
+	t := &tapped{Conn: c, w: w, asked: map[int32]asked{}}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := w.sent[v]
-	delete(w.sent, v)
-	return s
+	if w.cut {
+		c.Close()
+		return nil, net.ErrClosed
+	}
+	w.open[t] = struct{}{}
+	return t, nil
 }
 
-// fill completes an operation of one record with how it was sent.
-func (s sending) fill(o *history.Op) {
-	if o.Attempts = s.attempts; s.attempts > 0 && !s.moved {
-		o.PID, o.Epoch, o.Seq = s.pid, s.epoch, s.seq
+// Cut ends all connections and permits no more, as a client has it whose process dies.
+func (w *wire) Cut() {
+	w.mu.Lock()
+	w.cut = true
+	var all []*tapped
+	for t := range w.open {
+		all = append(all, t)
+	}
+	w.mu.Unlock()
+	for _, t := range all {
+		t.Close()
 	}
 }
 
-// tapped is a connection whose writes are read along.
+// tapped is a connection that is read along.
 type tapped struct {
 	net.Conn
-	w    *wire
-	left int    // bytes of a frame that is of no interest
-	buf  []byte // of a frame that is
+	w       *wire
+	out, in frames
+	mu      sync.Mutex
+	asked   map[int32]asked // by correlation id
 }
 
-// maxFrame bounds what is kept of one request, in bytes.
-const maxFrame = 16 << 20
-
-func (c *tapped) Write(b []byte) (int, error) {
-	c.along(b)
-	return c.Conn.Write(b)
+// asked is a request of which somebody wants the answer.
+type asked struct {
+	req  kmsg.Request
+	done func(kmsg.Response)
 }
 
-// along takes frames out of what is written: size, API key, the rest.
-func (c *tapped) along(b []byte) {
-	for len(b) > 0 {
-		if c.left > 0 {
-			n := min(c.left, len(b))
-			c.left, b = c.left-n, b[n:]
-			continue
-		}
-		need := 6
-		if len(c.buf) >= need {
-			need = 4 + int(binary.BigEndian.Uint32(c.buf))
-		}
-		n := min(need-len(c.buf), len(b))
-		c.buf, b = append(c.buf, b[:n]...), b[n:]
-		if len(c.buf) < need {
-			return
-		}
-		size := int(binary.BigEndian.Uint32(c.buf))
-		switch {
-		case size < 2 || size > maxFrame || binary.BigEndian.Uint16(c.buf[4:]) != uint16(kmsg.Produce):
-			c.left, c.buf = max(0, size-2), c.buf[:0]
-		case len(c.buf) == 4+size:
-			c.w.request(c.buf[4:])
-			c.buf = c.buf[:0]
-		}
+func (t *tapped) Write(b []byte) (int, error) {
+	t.out.along(b, 6, func(head []byte) bool { return t.w.hear[kmsg.Key(binary.BigEndian.Uint16(head[4:]))] != nil }, t.request)
+	return t.Conn.Write(b)
+}
+
+func (t *tapped) Read(b []byte) (int, error) {
+	n, err := t.Conn.Read(b)
+	t.in.along(b[:n], 8, func(head []byte) bool {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		_, ok := t.asked[int32(binary.BigEndian.Uint32(head[4:]))]
+		return ok
+	}, t.response)
+	if err != nil {
+		t.end()
 	}
+	return n, err
 }
 
-// request reads one Produce request: header, client id, body.
-func (w *wire) request(b []byte) {
+// Close ends it: what was asked for and not answered will not be.
+func (t *tapped) Close() error {
+	err := t.Conn.Close()
+	t.end()
+	return err
+}
+
+func (t *tapped) end() {
+	t.mu.Lock()
+	left := t.asked
+	t.asked = map[int32]asked{}
+	t.mu.Unlock()
+	for _, a := range left {
+		a.done(nil)
+	}
+	t.w.mu.Lock()
+	defer t.w.mu.Unlock()
+	delete(t.w.open, t)
+}
+
+// request reads one request: header (key, version, correlation id, client id), body. What cannot be read is the client's own affair.
+func (t *tapped) request(b []byte) {
 	if len(b) < 10 {
 		return
 	}
-	version := int16(binary.BigEndian.Uint16(b[2:]))
+	key := kmsg.Key(binary.BigEndian.Uint16(b))
+	req := key.Request()
+	if req == nil {
+		return
+	}
 	skip := 10 + max(0, int(int16(binary.BigEndian.Uint16(b[8:]))))
-	req := kmsg.NewPtrProduceRequest()
-	if req.SetVersion(version); req.IsFlexible() {
+	if req.SetVersion(int16(binary.BigEndian.Uint16(b[2:]))); req.IsFlexible() {
 		skip++ // no tagged fields
 	}
 	if skip > len(b) || req.ReadFrom(b[skip:]) != nil {
 		return
 	}
-	for i := range req.Topics {
-		for j := range req.Topics[i].Partitions {
-			w.batch(req.Topics[i].Partitions[j].Records)
-		}
-	}
-}
-
-func (w *wire) batch(b []byte) {
-	var batch kmsg.RecordBatch
-	if batch.ReadFrom(b) != nil {
+	done := t.w.hear[key](req)
+	if done == nil {
 		return
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	rest := batch.Records
-	for i := range batch.NumRecords {
-		size, n := binary.Varint(rest)
-		if n <= 0 || size < 0 || int64(len(rest)-n) < size {
-			return
-		}
-		var r kmsg.Record
-		if r.ReadFrom(rest[:n+int(size)]) != nil {
-			return
-		}
-		rest = rest[n+int(size):]
-		if v, ok := history.ParseValue(r.Value); ok {
-			w.note(v, sending{pid: batch.ProducerID, epoch: batch.ProducerEpoch, seq: batch.FirstSequence + i})
-		}
-	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.asked[int32(binary.BigEndian.Uint32(b[4:]))] = asked{req, done}
 }
 
-func (w *wire) note(v history.Value, s sending) {
-	before, again := w.sent[v]
-	s.attempts = before.attempts + 1
-	s.moved = before.moved || again && (before.pid != s.pid || before.epoch != s.epoch || before.seq != s.seq)
-	w.sent[v] = s
+// response reads one answer: correlation id, tagged fields, body. One that cannot be read is none.
+func (t *tapped) response(b []byte) {
+	id := int32(binary.BigEndian.Uint32(b))
+	t.mu.Lock()
+	a, ok := t.asked[id]
+	delete(t.asked, id)
+	t.mu.Unlock()
+	if !ok {
+		return
+	}
+	resp, skip := a.req.ResponseKind(), 4
+	if resp.SetVersion(a.req.GetVersion()); resp.IsFlexible() {
+		skip++
+	}
+	if skip > len(b) || resp.ReadFrom(b[skip:]) != nil {
+		resp = nil
+	}
+	a.done(resp)
+}
+
+// frames takes frames out of a stream, in whatever pieces that comes: a size of four bytes, and as much.
+type frames struct {
+	left int    // bytes of a frame that is of no interest
+	buf  []byte // of a frame that is
+}
+
+// maxFrame bounds what is kept of one frame, in bytes.
+const maxFrame = 16 << 20
+
+// along goes on in the stream. Of the first bytes of each frame, its size among them, wants says whether the rest is wanted by frame.
+func (f *frames) along(b []byte, head int, wants func([]byte) bool, frame func([]byte)) {
+	for len(b) > 0 {
+		if f.left > 0 {
+			n := min(f.left, len(b))
+			f.left, b = f.left-n, b[n:]
+			continue
+		}
+		need := head
+		if len(f.buf) >= head {
+			need = 4 + int(binary.BigEndian.Uint32(f.buf))
+		}
+		n := min(need-len(f.buf), len(b))
+		f.buf, b = append(f.buf, b[:n]...), b[n:]
+		if len(f.buf) < need {
+			return
+		}
+		size := int(binary.BigEndian.Uint32(f.buf))
+		switch {
+		case size < head-4 || size > maxFrame || !wants(f.buf):
+			f.left, f.buf = max(0, size-(head-4)), f.buf[:0]
+		case len(f.buf) == 4+size:
+			frame(f.buf[4:])
+			f.buf = f.buf[:0]
+		}
+	}
 }

@@ -2,6 +2,8 @@ package jepsen
 
 import (
 	"encoding/binary"
+	"fmt"
+	"io"
 	"net"
 	"testing"
 
@@ -49,8 +51,8 @@ func TestWhatLeavesAClientIsKnownHoweverItIsCut(t *testing.T) {
 		stream := append(append(append([]byte{}, other...), produce(version, batchOf(5, 1, 40, a, b))...), other...)
 		stream = append(stream, produce(version, batchOf(5, 1, 41, b))...)
 		for _, size := range []int{1, 3, 7, 50, len(stream)} {
-			w := newWire(nil)
-			c := &tapped{Conn: sink{}, w: w}
+			w := newSent()
+			c := &tapped{Conn: sink{}, w: newWire(nil, w.hearers())}
 			for rest := stream; len(rest) > 0; {
 				n, err := c.Write(rest[:min(size, len(rest))])
 				require.NoError(t, err)
@@ -65,7 +67,7 @@ func TestWhatLeavesAClientIsKnownHoweverItIsCut(t *testing.T) {
 
 func TestAValueThatLeftUnderTwoSequencesMayStandTwice(t *testing.T) {
 	v := history.MakeValue(1, 2)
-	w := newWire(nil)
+	w := newSent()
 	w.batch(batchOf(5, 1, 40, v))
 	w.batch(batchOf(5, 2, 0, v))
 	op := history.Op{PID: -1}
@@ -74,15 +76,91 @@ func TestAValueThatLeftUnderTwoSequencesMayStandTwice(t *testing.T) {
 	require.Equal(t, int32(2), op.Attempts)
 }
 
+// peer is a connection that answers with what it is given.
+type peer struct {
+	net.Conn
+	rest []byte
+	most int
+}
+
+func (c *peer) Write(b []byte) (int, error) { return len(b), nil }
+func (c *peer) Close() error                { return nil }
+func (c *peer) Read(b []byte) (int, error) {
+	if len(c.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b[:min(len(b), c.most)], c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
+}
+
+// answer is a whole response.
+func answer(id int32, r kmsg.Response) []byte {
+	b := binary.BigEndian.AppendUint32(make([]byte, 4), uint32(id))
+	if r.IsFlexible() {
+		b = append(b, 0)
+	}
+	b = r.AppendTo(b)
+	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	return b
+}
+
+func TestAnAnswerFindsItsRequestHoweverItIsCutAndAnEndedConnectionAnswersTheRest(t *testing.T) {
+	for _, version := range []int16{1, 3, 4} {
+		for _, most := range []int{1, 5, 1000} {
+			told, ask := &peer{most: most}, func(id int32) []byte {
+				q := kmsg.NewPtrEndTxnRequest()
+				q.Version, q.ProducerID = version, int64(id)
+				return kmsg.NewRequestFormatter().AppendRequest(nil, q, id)
+			}
+			var got []string
+			c := &tapped{Conn: told, asked: map[int32]asked{}, w: newWire(nil, map[kmsg.Key]hearer{kmsg.EndTxn: func(r kmsg.Request) func(kmsg.Response) {
+				pid := r.(*kmsg.EndTxnRequest).ProducerID
+				return func(r kmsg.Response) {
+					if r == nil {
+						got = append(got, fmt.Sprint(pid, " never"))
+						return
+					}
+					got = append(got, fmt.Sprint(pid, " ", r.(*kmsg.EndTxnResponse).ErrorCode))
+				}
+			}})}
+			for id := range int32(3) {
+				_, _ = c.Write(ask(id + 7))
+			}
+			for _, id := range []int32{8, 99, 7} {
+				r := kmsg.NewPtrEndTxnResponse()
+				r.Version, r.ErrorCode = version, int16(id*10)
+				told.rest = append(told.rest, answer(id, r)...)
+			}
+			for b := make([]byte, 64); ; {
+				if _, err := c.Read(b); err != nil {
+					break
+				}
+			}
+			require.Equal(t, []string{"8 80", "7 70", "9 never"}, got, "version %d in pieces of %d", version, most)
+		}
+	}
+}
+
 func FuzzWire(f *testing.F) {
-	f.Add(produce(9, batchOf(5, 1, 40, history.MakeValue(1, 2))))
-	f.Fuzz(func(_ *testing.T, b []byte) {
-		w := newWire(nil)
-		c := &tapped{Conn: sink{}, w: w}
-		c.along(b)
+	f.Add(produce(9, batchOf(5, 1, 40, history.MakeValue(1, 2))), []byte{})
+	f.Fuzz(func(_ *testing.T, b, back []byte) {
+		all := newSent().hearers()
+		for k := range kmsg.MaxKey {
+			if all[kmsg.Key(k)] == nil {
+				all[kmsg.Key(k)] = func(kmsg.Request) func(kmsg.Response) { return func(kmsg.Response) {} }
+			}
+		}
+		c := &tapped{Conn: &peer{rest: back, most: 1000}, w: newWire(nil, all), asked: map[int32]asked{}}
+		_, _ = c.Write(b)
 		if len(b) > 4 {
 			binary.BigEndian.PutUint32(b, uint32(len(b)-4))
-			c.along(b)
+			_, _ = c.Write(b)
+		}
+		for buf := make([]byte, 64); ; {
+			if _, err := c.Read(buf); err != nil {
+				return
+			}
 		}
 	})
 }

@@ -24,9 +24,12 @@ type workload interface {
 
 // workloads are all of them, by name.
 var workloads = map[string]func() workload{
-	"log":     func() workload { return &logWorkload{} },
-	"offsets": func() workload { return &offsetsWorkload{} },
-	"txn":     func() workload { return &txnWorkload{} },
+	"copy":     func() workload { return &copyWorkload{} },
+	"group":    func() workload { return &groupWorkload{} },
+	"log":      func() workload { return &logWorkload{} },
+	"metadata": func() workload { return &metadataWorkload{} },
+	"offsets":  func() workload { return &offsetsWorkload{} },
+	"txn":      func() workload { return &txnWorkload{} },
 }
 
 // world is what clients of a workload work with.

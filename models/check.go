@@ -88,10 +88,15 @@ func Check(events []*history.Event, opt Options) []Result {
 		}
 		results = append(results, CheckTransactional(k, byTxn[k], opt))
 	}
+	if !metadataExcused(events) {
+		for _, k := range metadataKeys(events) {
+			results = append(results, CheckMetadata(k, events, calls, opt))
+		}
+	}
 	return results
 }
 
-func keys(m map[string][]Call) []string {
+func keys[V any](m map[string]V) []string {
 	ks := make([]string, 0, len(m))
 	for k := range m {
 		ks = append(ks, k)

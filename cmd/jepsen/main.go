@@ -34,7 +34,7 @@ func run() int {
 	flag.StringVar(&cfg.Broker, "broker", env("BROKER", "build/broker"), "seedlog's program")
 	flag.StringVar(&cfg.Peer, "peer", os.Getenv("PEER"), "the folder of kafka-peer")
 	flag.StringVar(&cfg.PeerDir, "peer-dir", env("KAFKA_PEER_DIR", ".kafka-peer"), "where kafka-peer has its jars")
-	flag.StringVar(&cfg.Workload, "workload", env("WORKLOAD", "log"), "log, txn or offsets")
+	flag.StringVar(&cfg.Workload, "workload", env("WORKLOAD", "log"), "log, txn, offsets, group, copy or metadata")
 	flag.StringVar(&cfg.Flush, "flush", env("FLUSH", "ack"), "flush.policy of seedlog: ack or os")
 	flag.StringVar(&cfg.Out, "out", env("OUT", "build/jepsen"), "folder for what the run leaves")
 	flag.StringVar(&secs, "secs", env("SECS", "60"), "how long the nemesis acts")

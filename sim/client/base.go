@@ -26,12 +26,19 @@ type Shared struct {
 	healed     bool
 	codeFields map[reflect.Type][]codeField // of answers: where their error codes are
 	parts      map[string]int               // by topic: the most partitions that some client has heard of
+	said       map[said]int64               // partitions, by broker and topic, as the broker said last
 	reached    map[string]bool              // group keys whose end some member stood at after healing
+}
+
+// said is what a broker speaks of.
+type said struct {
+	node  int
+	topic string
 }
 
 // NewShared makes it for a run.
 func NewShared(rec *history.Recorder) *Shared {
-	return &Shared{Rec: rec, parts: map[string]int{}, reached: map[string]bool{}}
+	return &Shared{Rec: rec, parts: map[string]int{}, said: map[said]int64{}, reached: map[string]bool{}}
 }
 
 // behind says that some client knows of more partitions of one of the topics than these are.

@@ -2,9 +2,11 @@ package client
 
 import (
 	"sort"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/history"
 )
@@ -29,11 +31,13 @@ func (b *base) askTopics(l *link, names []string, done func([]topicInfo)) {
 		req.Topics = append(req.Topics, t)
 	}
 	req.AllowAutoTopicCreation = false
+	asked := b.sh.Rec.Len()
 	l.ask(req, 4, anyVersion, 5*clock.Second, func(r kmsg.Response, err error) {
 		if err != nil {
 			return // the link opens again, and its owner starts over
 		}
 		resp := r.(*kmsg.MetadataResponse)
+		b.toldTopics(l.node, asked, resp)
 		if infos, ok := b.topicsOf(resp, names); ok && !b.shrunk(infos) {
 			for i := range infos {
 				b.newest(&infos[i])
@@ -116,4 +120,26 @@ func idCap(t *topicInfo, first int16) int16 {
 		return anyVersion
 	}
 	return first - 1
+}
+
+// toldTopics notes what a broker says of topics, for M5: that they are not there, or how many partitions they have. What it says again is not noted.
+func (b *base) toldTopics(node int, asked int64, resp *kmsg.MetadataResponse) {
+	for i := range resp.Topics {
+		t := &resp.Topics[i]
+		parts := int64(len(t.Partitions))
+		switch {
+		case t.Topic == nil || strings.HasPrefix(*t.Topic, "__"):
+			continue
+		case kerr.Code(t.ErrorCode) == kerr.UnknownTopicOrPartition:
+			parts = history.NoOffset
+		case t.ErrorCode != 0 || parts == 0:
+			continue
+		}
+		at := said{node, *t.Topic}
+		if was, ok := b.sh.said[at]; ok && was == parts {
+			continue
+		}
+		b.sh.said[at] = parts
+		b.note(0, history.Op{Kind: history.ReadTopic, Key: *t.Topic, Offset: parts, Member: history.NodeName(node), Generation: int32(asked)})
+	}
 }

@@ -200,11 +200,13 @@ func (o *Operator) look(done func(*world)) {
 	}
 	req := kmsg.NewPtrMetadataRequest()
 	req.Topics, req.AllowAutoTopicCreation = nil, false
+	asked := o.sh.Rec.Len()
 	o.link.ask(req, 10, anyVersion, 5*clock.Second, func(r kmsg.Response, err error) {
 		if err != nil {
 			o.later(func() { o.look(done) })
 			return
 		}
+		o.toldTopics(o.link.node, asked, r.(*kmsg.MetadataResponse))
 		done(worldOf(r.(*kmsg.MetadataResponse)))
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/sim/history"
 )
 
 // verbs are what an order may be.
@@ -106,12 +107,15 @@ func (o *Operator) grow(x *Order, w *world) {
 	rt := kmsg.NewCreatePartitionsRequestTopic()
 	rt.Topic, rt.Count = t.name, int32(len(t.parts)+1+w.src.Intn(2))
 	req.Topics, req.TimeoutMillis = append(req.Topics, rt), 5000
-	o.ask(req, fmt.Sprintf("%s has %d partitions, was %d", t.name, rt.Count, len(t.parts)), func(r kmsg.Response) int16 {
+	op := history.Op{Kind: history.CreatePartitions, Key: t.name, Offset: int64(rt.Count)}
+	o.attempt(o.link, req, 0, op, func(r kmsg.Response, _ *history.Op) kerr.Code {
 		resp := r.(*kmsg.CreatePartitionsResponse)
 		if len(resp.Topics) != 1 {
-			return int16(kerr.UnknownServerError)
+			return kerr.UnknownServerError
 		}
-		return resp.Topics[0].ErrorCode
+		return kerr.Code(resp.Topics[0].ErrorCode)
+	}, func(c kerr.Code, err error) {
+		o.settled(c, err, fmt.Sprintf("%s has %d partitions, was %d", t.name, rt.Count, len(t.parts)))
 	})
 }
 

@@ -15,7 +15,7 @@ type Operator struct {
 
 // Operators are all of them.
 func Operators() []Operator {
-	return slices.Concat(partitionOperators, transactionOperators, groupOperators, producerOperators)
+	return slices.Concat(partitionOperators, transactionOperators, groupOperators, producerOperators, metadataOperators)
 }
 
 // Edit is a change of a story that leaves what no correct broker leaves.

@@ -1,6 +1,7 @@
 package corruption
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/seedlog/seedlog/sim/history"
@@ -14,6 +15,7 @@ var groupOperators = []Operator{
 	{"a commit of an old generation taken", oldGeneration},
 	{"two owners of a partition", twoOwners},
 	{"an offset expired under its members", expiredUnderMembers},
+	{"a record given to no member of a group", givenToNobody},
 }
 
 // sameKey gives the calls of one kind about one key.
@@ -214,4 +216,64 @@ func (s *Story) lived(group string, from, to *call) bool {
 		}
 	}
 	return from.Generation <= to.Generation
+}
+
+// givenToNobody: a record that stands below what a group has committed is in no poll of its members.
+func givenToNobody(s *Story) (edits []*Edit) {
+	group := map[int]string{} // by client
+	for i := range s.calls {
+		if c := &s.calls[i]; c.Kind == history.Join && c.typ == history.OK {
+			group[history.ClientOf(c.process)] = strings.TrimSuffix(c.Key, "+")
+		}
+	}
+	floor := map[string]int64{}
+	for i := range s.calls {
+		if c := &s.calls[i]; c.Kind == history.Commit && c.typ == history.OK && group[history.ClientOf(c.process)] != "" {
+			floor[c.Key] = max(floor[c.Key], c.Offset)
+		}
+	}
+	for _, l := range s.cleanLogs() {
+		topic, _ := history.SplitKey(l.key)
+		for at := l.removed; at < l.next && !s.retained(topic) && history.KeysOf(topic) == 0; at++ {
+			if e := s.withheld(l, at, group, floor); e != nil {
+				edits = append(edits, e)
+				break
+			}
+		}
+	}
+	return edits
+}
+
+// retained says that a topic's settings were changed, so that records may go.
+func (s *Story) retained(topic string) bool {
+	for _, e := range s.Events {
+		for k := range e.Ops {
+			if o := &e.Ops[k]; o.Kind == history.Alter && o.Key == topic {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// withheld takes a record that was acknowledged out of what members of one group polled; nil: none of them has passed it.
+func (s *Story) withheld(l *log, at int64, group map[int]string, floor map[string]int64) *Edit {
+	of, sure := "", false
+	for _, w := range l.at[at] {
+		sure = sure || w.certain()
+		if g := group[history.ClientOf(w.process)]; w.Kind == history.Poll && floor[history.GroupKey(g, l.key)] > at {
+			of = g
+		}
+	}
+	if of == "" || !sure {
+		return nil
+	}
+	e := s.edit([]string{"group:unread"}, "%s: offset %d and group %s", l.key, at, of)
+	for _, w := range l.at[at] {
+		if w.Kind == history.Poll && group[history.ClientOf(w.process)] == of {
+			o := e.answer(w.call)
+			o.Records = slices.DeleteFunc(o.Records, func(r history.Record) bool { return r.Offset == at })
+		}
+	}
+	return e
 }

@@ -62,10 +62,14 @@ const (
 	// EpochEnd asks a leader where a leader epoch ended (OffsetForLeaderEpoch): Key, From = position of the reader, Generation = the epoch asked about,
 	// that of the batch before it, Seq = the leader's own epoch, Member = node; Offset, Batches = end and epoch in the answer, -1 unknown.
 	EpochEnd
+
+	CreatePartitions // Key = topic, Offset = how many it is to have: an operation
+	ReadTopic        // Key = topic, Offset = partitions (null: there is no such topic), Member = the broker that says so, Generation = the event number when it was asked, 0 unknown. Want = whole: the cluster was, and nothing has changed since
+	ReadConfig       // Key = topic, Meta = "name=value" (name alone: the topic has none of its own), Got = absent: there is no such topic. The rest as above
 )
 
 var kindNames = [...]string{"", "send", "poll", "commit", "fetch-offsets", "list-offsets", "delete-records", "init-producer-id", "join",
-	"create-topic", "delete-topic", "alter", "probe", "own", "disown", "caught-up", "caught", "unheard", "excuse", "phase", "fault", "config", "copy", "wiped", "weak", "txn", "seen", "txn-call", "epoch-end"}
+	"create-topic", "delete-topic", "alter", "probe", "own", "disown", "caught-up", "caught", "unheard", "excuse", "phase", "fault", "config", "copy", "wiped", "weak", "txn", "seen", "txn-call", "epoch-end", "create-partitions", "read-topic", "read-config"}
 
 // String gives the name as JSON has it.
 func (k Kind) String() string { return kindNames[k] }

@@ -16,9 +16,11 @@ type exercised struct {
 	idem map[int]bool       // clients that are idempotent producers
 	late map[ownership]bool // memberships that were answered across an excuse
 	heal bool
-	asks clock.Time // healing
-	txns int        // transactions under way
-	lost bool       // the end of one is not known
+	asks clock.Time      // healing
+	txns int             // transactions under way
+	lost bool            // the end of one is not known
+	made map[string]bool // topics that clients made
+	gone bool            // what the controller had committed may be
 }
 
 func newExercised(g *ghosts) *exercised {
@@ -50,6 +52,8 @@ func (x *exercised) event(e *history.Event) {
 			x.on("exact-errors", !x.g.facts.ProducersExpire || !strings.HasPrefix(o.Meta, "sequence "))
 		case o.Kind == history.Txn && i == 0:
 			x.wrote(e)
+		case o.Kind == history.Excuse || o.Kind == history.ReadTopic:
+			x.topic(o)
 		case o.Kind == history.Seen:
 			long := int64(o.Batches) >= longWait && x.heal && clock.Time(o.Timestamp) >= x.asks
 			x.on("txn:prompt", long && o.Meta != "" && o.Member == "" && x.txns == 0 && !x.lost)
@@ -59,6 +63,17 @@ func (x *exercised) event(e *history.Event) {
 	}
 	if x.heal && (e.Type == history.OK || e.Type == history.Fail) {
 		x.on("every-request-answered", true)
+	}
+}
+
+// topic sees whether brokers told of topics, and whether what the controller had committed may be gone.
+func (x *exercised) topic(o *history.Op) {
+	switch {
+	case o.Kind == history.Excuse && o.Key == "":
+		x.gone = true
+		delete(x.due, "history:M5")
+	case o.Kind == history.ReadTopic:
+		x.on("history:M5", !x.gone)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 func ofHistory() *Suite {
 	g := &ghosts{byKey: map[string]*ghost{}, open: map[int32][]mark{}}
 	x := &transactions{g: g}
-	return &Suite{ghosts: g, idempotent: &idempotent{}, exercised: newExercised(g), oracles: []Oracle{x, &exactlyOnce{g: g}, &cuts{g: g, x: x}, &transfers{x: x}}}
+	return &Suite{ghosts: g, idempotent: &idempotent{}, exercised: newExercised(g), oracles: []Oracle{x, &exactlyOnce{g: g}, &cuts{g: g, x: x}, &transfers{x: x}, &unread{g: g}}}
 }
 
 // CheckHistory judges a history that is whole: package anomaly's checkers and models, and the oracles of transactions under their own names.

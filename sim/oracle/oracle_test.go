@@ -218,7 +218,7 @@ func TestAnOracleThatDoesNotLookIsFoundDead(t *testing.T) {
 				st.s.oracles[i] = deaf{o}
 			}
 		}
-		st = st.step().send(0, 1, 2).part(0, 2, 2, 2).step().poll(0, 2, 1, 2).send(2, 3).part(0, 3, 3, 4).step().restart(0, 3, 3, 3).poll(2, 3, 3)
+		st = st.join().step().send(0, 1, 2).part(0, 2, 2, 2).step().poll(0, 2, 1, 2).send(2, 3).part(0, 3, 3, 4).step().restart(0, 3, 3, 3).poll(2, 3, 3)
 		rich(st)
 		require.NoError(t, st.e, name)
 		if i < 0 {
@@ -231,6 +231,10 @@ func TestAnOracleThatDoesNotLookIsFoundDead(t *testing.T) {
 
 // stories break one property each.
 var stories = map[string]func(*testing.T) *stage{
+	"group:unread": func(t *testing.T) *stage {
+		other := history.Op{Kind: history.Poll, Key: key, HW: 3, Batches: 1, Records: recs(0, 1, 2, 3)}
+		return newStage(t).join().send(0, 1, 2, 3).part(0, 3, 3, 3).poll(2, 3, 3).op(64, history.OK, "", other).commit(3, history.OK).end()
+	},
 	"I:I3 gone": func(t *testing.T) *stage { st := good(t); st.v.logs[key] = st.v.logs[key][:2]; return st.end() },
 	"I:I3 hole": func(t *testing.T) *stage {
 		st := good(t)
@@ -343,6 +347,10 @@ func (st *stage) gap(from int64, offsets ...int64) *stage {
 
 func (st *stage) deleteTo(o int64) *stage {
 	return st.op(33, history.OK, "", history.Op{Kind: history.DeleteRecords, Key: key, Offset: o})
+}
+
+func (st *stage) join() *stage {
+	return st.op(33, history.OK, "", history.Op{Kind: history.Join, Key: "g", Generation: 1, Member: "a"})
 }
 
 func (st *stage) own(member string) *stage {

@@ -71,7 +71,7 @@ func NewSuite() *Suite {
 		&commits{g: g}, &owners{g: g}, &producerIDs{}, &exactErrors{g: g}, &answered{}, &prompt{g: g}, &reachEnd{}, &whole{},
 		&candidates{r: r}, &epochs{r: r}, &images{r: r}, &matching{name: "I:I4", r: r}, &quorum{}, &fencing{}, &returns{},
 		newStrong(r), &leaderInISR{r: r}, &superset{r: r}, &fetchers{r: r}, &expansion{r: r}, x, &exactlyOnce{g: g},
-		&cuts{g: g, x: x}, &transfers{x: x}, &promptStable{g: g}, &epochEnds{g: g},
+		&cuts{g: g, x: x}, &transfers{x: x}, &promptStable{g: g}, &epochEnds{g: g}, &unread{g: g},
 	}}
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/seedlog/seedlog/sim/history"
 )
 
-// whole keeps the history and judges it at the end: porcupine's models M1 to M4, and the anomalies of package anomaly.
+// whole keeps the history and judges it at the end: porcupine's models M1 to M5, and the anomalies of package anomaly.
 type whole struct {
 	quiet
 	events  []*history.Event

@@ -47,6 +47,7 @@ var realClasses = []struct{ name, short, means string }{
 	{Real + "slow", "slow link", "what a node sends is late, lost in part, or goes through a narrow link"},
 	{Real + "disk", "full disk", "a node's file system has no byte left"},
 	{Real + "member", "member", "a node leaves the quorum, is perhaps replaced by an empty one, and comes back"},
+	{Real + "join", "join", "a further broker joins, takes over replicas and leads, dies or not, is drained and unregistered"},
 	{Real + "clock", "clock", "a node's wall clock jumps"},
 }
 

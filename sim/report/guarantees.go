@@ -66,10 +66,14 @@ var groups = []group{
 	{"Groups", []guarantee{
 		{"I:G2", "Within one generation of a group, a partition has one owner."},
 		{"I:G7", "A group is never told an offset below one whose commit was acknowledged before it asked."},
+		{"group:unread", "Whatever stands below an offset that a group's member has committed was given to one of its members."},
 		{"history:M3", "A group's committed offset behaves as one register guarded by the generation (porcupine)."},
 		{"history:double-owner", "No two members own one partition in one generation."},
 		{"history:commit-regression", "No committed offset goes back."},
 		{"history:expired-alive", "An offset that a member committed does not expire while the group has members."},
+	}},
+	{"Topics", []guarantee{
+		{"history:M5", "What brokers say of topics and their settings is what the controller made of them, in its order, though perhaps late (porcupine)."},
 	}},
 	{"Answers", []guarantee{
 		{"every-request-answered", "Once the faults are over, every request is answered in bounded virtual time."},
