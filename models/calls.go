@@ -99,3 +99,16 @@ func groupExcuses(events []*history.Event) []excuse {
 	}
 	return all
 }
+
+// Anew gives the events at which the group that a group key names began anew.
+func Anew(events []*history.Event, groupKey string) (at []int64) {
+	group, _, _ := strings.Cut(groupKey, "|")
+	for _, e := range events {
+		for i := range e.Ops {
+			if o := &e.Ops[i]; o.Kind == history.Anew && o.Key == group {
+				at = append(at, e.I)
+			}
+		}
+	}
+	return at
+}

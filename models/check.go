@@ -86,7 +86,7 @@ func Check(events []*history.Event, opt Options) []Result {
 		if opt.Copies {
 			continue // a commit repeated late makes the register go back, rightly
 		}
-		results = append(results, CheckOffsets(k, byGroup[k], joins(calls, k), groupExcuses(events), opt))
+		results = append(results, CheckOffsets(k, byGroup[k], joins(calls, k), groupExcuses(events), Anew(events, k), opt))
 	}
 	for _, k := range keys(byTxn) {
 		if opt.Copies || txnExcused(events) {

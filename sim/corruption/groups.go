@@ -3,6 +3,7 @@ package corruption
 import (
 	"strings"
 
+	"github.com/seedlog/seedlog/models"
 	"github.com/seedlog/seedlog/sim/history"
 )
 
@@ -161,7 +162,7 @@ func twoOwners(s *Story) (edits []*Edit) {
 	for i, ev := range s.Events {
 		for k := range ev.Ops {
 			o := &ev.Ops[k]
-			if o.Kind != history.Own {
+			if o.Kind != history.Own || len(models.Anew(s.Events, o.Key)) > 0 { // of another beginning a generation may be given again
 				continue
 			}
 			if was := last[o.Key]; was != nil && was.Member != o.Member && was.Generation < o.Generation {

@@ -92,6 +92,12 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 		w.Consume(s, names)
 		consumeSettings(prng.Keyed(seed, "settings/consumers"), p.Settings)
 	}
+	if s := prng.Keyed(seed, "both"); s.Permille(mixPermille) {
+		policy := migrations[max(0, s.Between(-7, int64(len(migrations))-1))]
+		w.Mix(s, names, policy != migrations[0])
+		consumeSettings(prng.Keyed(seed, "settings/consumers"), p.Settings)
+		p.Settings["group.consumer.migration.policy"] = policy
+	}
 	if s := prng.Keyed(seed, "compaction"); s.Permille(compactPermille) || h.Compaction {
 		w.Compact(s)
 		compactSettings(prng.Keyed(seed, "settings/compaction"), p)
@@ -125,6 +131,12 @@ const transferPermille = 150
 
 // consumePermille is how likely a run has a group of the consumer protocol.
 const consumePermille = 250
+
+// mixPermille is how likely a run has a group with members of both protocols.
+const mixPermille = 200
+
+// migrations are values of group.consumer.migration.policy; the first one keeps nobody out.
+var migrations = [...]string{"bidirectional", "upgrade", "downgrade", "disabled"}
 
 // consumeSettings lets such groups notice soon who is gone.
 func consumeSettings(s *prng.Source, m map[string]string) {
