@@ -42,8 +42,11 @@ func (r *renewals) stepped(node, shard int) {
 		var now standing
 		now.consumer, now.generation = c.Standing(name)
 		was := r.last[name]
-		again := now.consumer && now.generation <= was.generation || !now.consumer && now.generation < was.generation
-		if now.consumer != was.consumer && (again || now.generation <= 1) {
+		again := now.generation < was.generation || now.generation <= 1
+		if now.consumer { // which goes on with the next one; the first with members is 2
+			again = now.generation <= max(was.generation, 2)
+		}
+		if now.consumer != was.consumer && again {
 			r.j.note(history.Op{Kind: history.Anew, Key: name, Offset: history.NoOffset})
 		}
 		r.last[name] = now
