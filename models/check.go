@@ -86,13 +86,13 @@ func Check(events []*history.Event, opt Options) []Result {
 		if opt.Copies {
 			continue // a commit repeated late makes the register go back, rightly
 		}
-		results = append(results, CheckOffsets(k, byGroup[k], joins(calls, k), groupExcuses(events), Anew(events, k), opt))
+		results = append(results, CheckOffsets(k, byGroup[k], joins(calls, k), groupExcuses(events), Notes(events, history.Anew, groupOf(k)), opt))
 	}
 	for _, k := range keys(byTxn) {
 		if opt.Copies || txnExcused(events) {
 			continue // an InitProducerId that is repeated late fences, rightly
 		}
-		results = append(results, CheckTransactional(k, byTxn[k], opt))
+		results = append(results, CheckTransactional(k, byTxn[k], Notes(events, history.Forgot, k), opt))
 	}
 	return results
 }

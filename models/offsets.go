@@ -2,7 +2,6 @@ package models
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/anishathalye/porcupine"
 
@@ -74,7 +73,7 @@ func registerModel(expire bool) porcupine.Model {
 
 // joins gives the calls that prove a generation of the group that a group key names, and the excuses that concern it.
 func joins(calls []Call, groupKey string) []Call {
-	group, _, _ := strings.Cut(groupKey, "|")
+	group := groupOf(groupKey)
 	var js []Call
 	for _, c := range calls {
 		if c.Op.Kind == history.Join && c.Op.Key == group && c.Type == history.OK {

@@ -14,14 +14,19 @@ import (
 // was open for too long, and what a request without an answer asked for may happen late.
 //
 //	empty ─ write ─▶ open ─ commit, abort, time-out ─▶ decided ──▶ complete ─ write ─▶ open      init: empty, with another epoch
+//	empty, complete ─ it expires ─▶ unknown
 type txnState struct {
 	phase  txnPhase
 	commit bool  // what was decided
 	pid    int64 // newPID: one that nobody has been told of
 	epoch  int16 // of an unknown one: that with which it begins
 	prev   int64 // the producer id before, where that had no epoch left; none
+	last   int16 // the epoch before, by which an InitProducerId may be repeated that names it (KIP-360); noEpoch: none
+	first  int16 // the epoch with which an id begins
 	rotate bool  // decided: another producer id takes over once it is complete
 	inits  int8  // InitProducerId without an answer, which may still happen
+	stays  bool  // one of those may repeat another: it changes no epoch
+	gone   int8  // how often the id may still turn out to have been forgotten
 	late   uint8 // what else may still happen, in the present epoch: lateWrite, …
 }
 
@@ -36,8 +41,9 @@ const (
 )
 
 const (
-	noPID  = -1
-	newPID = -2
+	noPID   = -1
+	newPID  = -2
+	noEpoch = -1
 	// lastEpoch is the last one that a producer is given.
 	lastEpoch = math.MaxInt16 - 1
 )
@@ -52,9 +58,9 @@ var lates = map[string]uint8{"write": lateWrite, "commit": lateCommit, "abort": 
 
 // txnOp is one call. An unknown one stands at its invocation: from then on it may happen.
 type txnOp struct {
-	call    string // init, write, commit, abort
+	call    string // init, write, commit, abort; forget: from now on the id may be gone
 	old     bool   // of the first version of the protocol
-	pid     int64
+	pid     int64  // of init: that it names, or noPID
 	epoch   int16
 	toPID   int64 // in the answer; noPID: it has none
 	toEpoch int16
@@ -98,8 +104,16 @@ func (s txnState) moves() (next []txnState) {
 		if s.phase == txnOpen {
 			next = append(next, n.decide(false, false))
 		} else {
-			next = append(next, n.init())
+			n = n.init()
+			n.last = s.epoch
+			next = append(next, n)
 		}
+	}
+	if s.stays && s.idle() {
+		next = append(next, s.stay())
+	}
+	if s.gone > 0 && s.idle() {
+		next = append(next, txnState{pid: noPID, prev: noPID, last: noEpoch, epoch: s.first, first: s.first, inits: s.inits, stays: s.stays, gone: s.gone - 1})
 	}
 	for _, what := range [...]string{"write", "commit", "abort"} {
 		if s.late&lates[what] != 0 {
@@ -116,13 +130,15 @@ func (s txnState) at(pid int64, epoch int16) txnState {
 	return s
 }
 
+func (s *txnState) idle() bool { return s.phase == txnEmpty || s.phase == txnComplete }
+
 // decide ends what is open, or an empty transaction. The second version, and the coordinator by itself, bump the epoch.
 func (s txnState) decide(commit, old bool) txnState {
 	s.phase, s.commit, s.prev = txnDecided, commit, noPID
 	if old {
 		return s
 	}
-	s.rotate = s.epoch >= lastEpoch
+	s.rotate, s.last = s.epoch >= lastEpoch, noEpoch
 	return s.at(s.pid, s.epoch+1)
 }
 
@@ -147,8 +163,42 @@ func (s txnState) init() txnState {
 		s.prev = noPID
 		s = s.at(s.pid, s.epoch+1)
 	}
-	s.phase = txnEmpty
+	s.phase, s.last = txnEmpty, noEpoch
 	return s
+}
+
+// stay is an InitProducerId that repeats another.
+func (s txnState) stay() txnState {
+	s.phase, s.prev = txnEmpty, noPID
+	return s
+}
+
+// inited gives the states after an InitProducerId, which may name a producer: one that is the present one goes on, and may do so again as long as the
+// coordinator knows that it has (KIP-360).
+func (s txnState) inited(op *txnOp) (next []txnState) {
+	for _, d := range s.reach(nil) {
+		if d.phase == txnOpen || d.phase == txnDecided {
+			continue
+		}
+		var n txnState
+		switch before := d.epoch; {
+		case op.pid == noPID:
+			n = d.init()
+		case d.phase == txnUnknown:
+			n = d.init()
+		case d.is(op.pid) && op.epoch == d.epoch:
+			n = d.init()
+			n.last = before
+		case op.epoch == d.last && (d.is(op.pid) || d.prev == op.pid && op.epoch >= lastEpoch):
+			n = d.stay()
+		default:
+			continue
+		}
+		if n.is(op.toPID) && n.epoch == op.toEpoch {
+			next = append(next, n)
+		}
+	}
+	return next
 }
 
 // is says whether the state has a producer id, and knows it from then on.
@@ -161,11 +211,13 @@ func (s *txnState) is(pid int64) bool {
 
 // step gives the states after a call, none where its answer is wrong. What the state may become by itself afterwards is left to the next call.
 func (s txnState) step(op *txnOp) (next []txnState) {
-	if op.unknown && op.call == "init" {
-		s.inits = min(s.inits+1, 100)
-		return []txnState{s}
-	}
 	switch {
+	case op.call == "forget":
+		s.gone = min(s.gone+1, 100)
+		return []txnState{s}
+	case op.unknown && op.call == "init":
+		s.inits, s.stays = min(s.inits+1, 100), s.stays || op.pid != noPID
+		return []txnState{s}
 	case op.unknown:
 		next = s.reach(func(d *txnState) bool { return d.is(op.pid) && d.epoch == op.epoch })
 		for i := range next {
@@ -175,14 +227,7 @@ func (s txnState) step(op *txnOp) (next []txnState) {
 	case op.err != "":
 		next = s.reach(func(d *txnState) bool { return d.refuses(op) })
 	case op.call == "init":
-		for _, d := range s.reach(nil) {
-			if d.phase == txnOpen || d.phase == txnDecided {
-				continue
-			}
-			if n := d.init(); n.is(op.toPID) && n.epoch == op.toEpoch {
-				next = append(next, n)
-			}
-		}
+		next = s.inited(op)
 	default:
 		for _, d := range s.reach(nil) {
 			next = append(next, d.does(op)...)
@@ -197,14 +242,15 @@ func undominated(list []txnState) []txnState {
 	out := list[:0]
 	for _, s := range list {
 		key := s
-		key.inits = 0
+		key.inits, key.gone = 0, 0
 		i, known := most[key]
 		switch {
-		case !known:
+		case known && out[i].inits >= s.inits && out[i].gone >= s.gone:
+		case known && out[i].inits <= s.inits && out[i].gone <= s.gone:
+			out[i] = s
+		default:
 			most[key] = len(out)
 			out = append(out, s)
-		case out[i].inits < s.inits:
-			out[i] = s
 		}
 	}
 	return out
@@ -215,7 +261,7 @@ func (s txnState) does(op *txnOp) []txnState {
 	if s.phase == txnUnknown {
 		return nil
 	}
-	mine, idle := s.is(op.pid) && s.epoch == op.epoch, s.phase == txnEmpty || s.phase == txnComplete
+	mine, idle := s.is(op.pid) && s.epoch == op.epoch, s.idle()
 	commit := op.call == "commit"
 	switch {
 	case op.call == "write":
@@ -226,6 +272,9 @@ func (s txnState) does(op *txnOp) []txnState {
 		return []txnState{s}
 	case mine && s.phase == txnOpen, mine && idle && !op.old && !commit:
 		n := s.decide(commit, op.old)
+		if !op.old {
+			n.last = s.epoch
+		}
 		if pid, epoch := n.after(); !op.told(pid, epoch) {
 			return nil
 		}
@@ -302,7 +351,7 @@ func txnModel(first txnState) porcupine.Model {
 		Equal: func(a, b any) bool { return a.(txnState) == b.(txnState) },
 		Hash: func(a any) uint64 {
 			s := a.(txnState)
-			return uint64(s.pid)<<24 ^ uint64(uint16(s.epoch))<<8 ^ uint64(s.phase)<<4 ^ uint64(s.late) ^ uint64(s.inits)<<56
+			return uint64(s.pid)<<24 ^ uint64(uint16(s.epoch))<<8 ^ uint64(s.phase)<<4 ^ uint64(s.late) ^ uint64(s.inits)<<56 ^ uint64(s.gone)<<48
 		},
 		DescribeOperation: func(in, _ any) string { return in.(*txnOp).what },
 	}
@@ -310,12 +359,12 @@ func txnModel(first txnState) porcupine.Model {
 }
 
 // CheckTransactional checks the calls about one transactional id (M4). A coordinator that was deposed may answer by what is over: it refuses, tells who retries that
-// it is done, or that a partition is in the transaction. A producer id that it gives out is committed.
-func CheckTransactional(id string, calls []Call, opt Options) Result {
-	return checkTransactional(id, txnState{pid: noPID, prev: noPID, epoch: opt.FirstEpoch}, calls, opt)
+// it is done, or that a partition is in the transaction. A producer id that it gives out is committed. gone: the events at which it let the id expire.
+func CheckTransactional(id string, calls []Call, gone []int64, opt Options) Result {
+	return checkTransactional(id, txnState{pid: noPID, prev: noPID, last: noEpoch, epoch: opt.FirstEpoch, first: opt.FirstEpoch}, calls, gone, opt)
 }
 
-func checkTransactional(id string, first txnState, calls []Call, opt Options) Result {
+func checkTransactional(id string, first txnState, calls []Call, gone []int64, opt Options) Result {
 	r := Result{Model: "M4", Key: id}
 	var ops []porcupine.Operation
 	for i := range calls {
@@ -339,6 +388,9 @@ func checkTransactional(id string, first txnState, calls []Call, opt Options) Re
 		ops = append(ops, porcupine.Operation{ClientId: int(k.Process), Input: op, Call: k.Call, Return: ret})
 	}
 	r.Ops = len(ops)
+	for _, at := range gone {
+		ops = append(ops, porcupine.Operation{Input: &txnOp{call: "forget", what: "the id expires"}, Call: at, Return: at})
+	}
 	r.window(sorted(ops), opt.Timeout, txnModel(first))
 	return r
 }

@@ -140,7 +140,8 @@ func doubleOwner(x *index, r *Result) {
 // began is when the group of a group key last began anew before an event, -1: it did not.
 func (x *index) began(groupKey string, before int64) int64 {
 	began := int64(-1)
-	for _, at := range models.Anew(x.events, groupKey) {
+	group, _, _ := strings.Cut(groupKey, "|")
+	for _, at := range models.Notes(x.events, history.Anew, group) {
 		if at < before {
 			began = at
 		}
