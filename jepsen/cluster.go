@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"time"
 
@@ -111,22 +109,10 @@ func (c *Cluster) add(i int, dir, log string) (err error) {
 	if n.thread, err = process.NewThread(nil); err != nil {
 		return err
 	}
-	if n.addr, err = freePort(); err == nil {
-		n.inner, err = freePort()
+	if n.addr, err = process.FreeAddr(); err == nil {
+		n.inner, err = process.FreeAddr()
 	}
 	return err
-}
-
-// freePort gives one of loopback below the ephemeral range: a client that redials a dead broker's ephemeral port may connect to itself.
-func freePort() (string, error) {
-	for range 200 {
-		addr := "127.0.0.1:" + strconv.Itoa(20000+rand.IntN(12000))
-		if l, err := net.Listen("tcp", addr); err == nil {
-			l.Close()
-			return addr, nil
-		}
-	}
-	return "", errors.New("no free port between 20000 and 32000")
 }
 
 // founders are the controllers' addresses.

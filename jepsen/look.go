@@ -69,7 +69,7 @@ func (c *Cluster) settled(ctx context.Context, within time.Duration) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if time.Now().After(end) {
+		if time.Now().After(end) || errors.Is(err, errFallen) {
 			return fmt.Errorf("the cluster is not whole within %v: %w", within, err)
 		}
 		if err := pause(ctx, 200*time.Millisecond); err != nil {
@@ -78,9 +78,12 @@ func (c *Cluster) settled(ctx context.Context, within time.Duration) error {
 	}
 }
 
+// errFallen: nobody starts a node again that has ended by itself, so waiting does not help.
+var errFallen = errors.New("a node has ended by itself")
+
 func (c *Cluster) whole(ctx context.Context) error {
 	if fell := c.fallen(); len(fell) > 0 {
-		return fmt.Errorf("%s has ended", fell[0].name())
+		return fmt.Errorf("%w: %s", errFallen, fell[0].told())
 	}
 	var first *glance
 	want := 0

@@ -79,6 +79,16 @@ func (n *Node) term(c *Cluster, within time.Duration) error {
 	}
 }
 
+// told says how a node ended, in the last lines of its log.
+func (n *Node) told() string {
+	b, err := os.ReadFile(n.log)
+	if err != nil {
+		return fmt.Sprintf("%s, code %d: %v", n.name(), n.p.Code(), err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	return fmt.Sprintf("%s, code %d:\n%s", n.name(), n.p.Code(), strings.Join(lines[max(0, len(lines)-20):], "\n"))
+}
+
 // said says whether the last line of a node's log holds a text.
 func (n *Node) said(text string) bool {
 	b, err := os.ReadFile(n.log)

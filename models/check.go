@@ -41,9 +41,6 @@ type Options struct {
 	Timeout time.Duration
 	// ProducersExpire says that the run lets producer ids expire while they are in use (F:L2), so that M2 allows forgetting.
 	ProducersExpire bool
-	// Copies says that requests may be repeated on second connections (F:N4): a send that is not idempotent may leave copies, and an
-	// old commit may arrive once more.
-	Copies bool
 	// OffsetsExpire says the same of committed offsets, for M3.
 	OffsetsExpire bool
 	// TxnPartitions is how many partitions __transaction_state has; 0: Kafka's default.
@@ -83,14 +80,11 @@ func Check(events []*history.Event, opt Options) []Result {
 		results = append(results, CheckProducers(k, byLog[k], ex, opt)...)
 	}
 	for _, k := range keys(byGroup) {
-		if opt.Copies {
-			continue // a commit repeated late makes the register go back, rightly
-		}
 		results = append(results, CheckOffsets(k, byGroup[k], joins(calls, k), groupExcuses(events), Notes(events, history.Anew, groupOf(k)), opt))
 	}
 	for _, k := range keys(byTxn) {
-		if opt.Copies || txnExcused(events) {
-			continue // an InitProducerId that is repeated late fences, rightly
+		if txnExcused(events) {
+			continue
 		}
 		results = append(results, CheckTransactional(k, byTxn[k], Notes(events, history.Forgot, k), opt))
 	}

@@ -46,7 +46,7 @@ func (s sightings) add(v history.Value, at sighting) {
 // lateCopies are the appends that one send may have left besides its own: a try that its client gave up on, or that the network
 // repeated, reaches a partition which has let the producer expire in the meantime, and is taken as the producer's first batch (KIP-360).
 // A copy that was read is an operation like any other. One that nobody read is possible only where as many offsets are unknown.
-func lateCopies(k *Call, seen sightings, room int64, opt Options) (copies []porcupine.Operation) {
+func lateCopies(k *Call, seen sightings, room int64) (copies []porcupine.Operation) {
 	own := producerOperation(k, seen)
 	for _, at := range seen[k.Op.Records[0].Value] {
 		op := *own.Input.(*producerOp)
@@ -57,8 +57,7 @@ func lateCopies(k *Call, seen sightings, room int64, opt Options) (copies []porc
 		op.what = fmt.Sprintf("copy of the %s, at offset %d", op.what, at.offset)
 		copies = append(copies, porcupine.Operation{ClientId: own.ClientId, Input: &op, Call: own.Call, Return: max(at.ret, own.Call)})
 	}
-	again := k.Op.Attempts > 1 || opt.Copies
-	if len(copies) == 0 && again && room >= int64(len(k.Op.Records)) {
+	if len(copies) == 0 && k.Op.Attempts > 1 && room >= int64(len(k.Op.Records)) {
 		op := *own.Input.(*producerOp)
 		op.err, op.offset, op.maybe = "", history.NoOffset, true
 		op.what = "copy, if there is one, of the " + op.what
@@ -69,8 +68,8 @@ func lateCopies(k *Call, seen sightings, room int64, opt Options) (copies []porc
 
 // lostCopies are the appends of a send whose answer was lost, and then the batch too: it was sent again, and what is known of it is of the
 // last time. The batches that were taken behind the first one are in order because of it.
-func lostCopies(k *Call, seen sightings, ex []excuse, opt Options) (copies []porcupine.Operation) {
-	if k.Op.Attempts < 2 && !opt.Copies {
+func lostCopies(k *Call, seen sightings, ex []excuse) (copies []porcupine.Operation) {
+	if k.Op.Attempts < 2 {
 		return nil
 	}
 	own := producerOperation(k, seen)

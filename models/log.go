@@ -69,10 +69,10 @@ func CheckLog(key string, calls []Call, ex []excuse, opt Options) Result {
 			end = ex[i].At
 		}
 		seg := clip(calls, start, end)
-		c, why := fold(seg, kept, licence{opt.Copies, opt.ProducersExpire})
+		c, why := fold(seg, kept, opt.ProducersExpire)
 		c.limit = Never
 		if len(ex) == 0 {
-			c.limit = c.highest(calls, licence{opt.Copies, opt.ProducersExpire})
+			c.limit = c.highest(calls, opt.ProducersExpire)
 		}
 		if why == "" {
 			why = c.check(seg, opt, &r)
@@ -137,20 +137,13 @@ func (c *Call) certain() bool {
 	return c.Op.Kind == history.Send && c.Type == history.OK && c.Op.Acks == -1 && len(c.Op.Records) > 0 && c.Op.Records[0].Offset != history.NoOffset
 }
 
-// licence is what a run allows to leave copies: a network that repeats requests, and producer ids that expire while they are in use.
-type licence struct{ copies, expire bool }
-
-func (l licence) allows(c *Call) bool {
-	if c.Op.PID >= 0 {
-		return l.expire
-	}
-	return l.copies
-}
-
 // mayRepeat says that the send may have left several copies: it is not idempotent and it, or nobody knows, was tried again.
 func (c *Call) mayRepeat() bool {
 	return c.Op.PID < 0 && (c.Op.Attempts > 1 || c.Type == history.Info) || c.scattered()
 }
+
+// outlives says that the send may have left more of them since its producer id has expired while it was in use.
+func (c *Call) outlives(expire bool) bool { return expire && c.Op.PID >= 0 }
 
 // scattered says that the records of one acknowledged send do not stand side by side, as in histories of other programs.
 func (c *Call) scattered() bool {
@@ -159,7 +152,7 @@ func (c *Call) scattered() bool {
 }
 
 // fold joins all observations. It gives a reason where they contradict each other.
-func fold(calls []Call, kept map[int64]history.Value, copies licence) (*content, string) {
+func fold(calls []Call, kept map[int64]history.Value, expire bool) (*content, string) {
 	c := &content{at: map[int64]history.Value{}}
 	for o, v := range kept {
 		c.at[o] = v
@@ -176,13 +169,13 @@ func fold(calls []Call, kept map[int64]history.Value, copies licence) (*content,
 			c.at[r.Offset] = r.Value
 		}
 	}
-	return c, c.place(calls, kept, copies)
+	return c, c.place(calls, kept, expire)
 }
 
 type owner struct{ call, index int }
 
 // place finds, for each value of the content, the send that brought it, and makes instances of whole batches.
-func (c *content) place(calls []Call, kept map[int64]history.Value, copies licence) string {
+func (c *content) place(calls []Call, kept map[int64]history.Value, expire bool) string {
 	owners := map[history.Value]owner{}
 	for i := range calls {
 		if calls[i].Op.Kind != history.Send {
@@ -217,7 +210,7 @@ func (c *content) place(calls []Call, kept map[int64]history.Value, copies licen
 		if inst.base < end {
 			return fmt.Sprintf("batches overlap at offset %d", inst.base)
 		}
-		if placed[own.call]++; placed[own.call] > 1 && !calls[own.call].mayRepeat() && !copies.allows(&calls[own.call]) {
+		if placed[own.call]++; placed[own.call] > 1 && !calls[own.call].mayRepeat() && !calls[own.call].outlives(expire) {
 			return fmt.Sprintf("duplicate: %v stands at offset %d too", c.at[o], o)
 		}
 		end = inst.end
@@ -244,7 +237,7 @@ func (c *content) instance(k *Call, base int64, index int) (instance, string) {
 }
 
 // highest bounds where the log can end: behind what is known of it stands at most what was sent and nobody has seen, and what may stand there once more.
-func (c *content) highest(calls []Call, copies licence) int64 {
+func (c *content) highest(calls []Call, expire bool) int64 {
 	end, seen := int64(0), map[history.Value]bool{}
 	for o, v := range c.at {
 		end, seen[v] = max(end, o+1), true
@@ -254,7 +247,7 @@ func (c *content) highest(calls []Call, copies licence) int64 {
 		n := int64(len(k.Op.Records))
 		switch {
 		case k.Op.Kind != history.Send || n == 0 || k.Type == history.Fail && !k.mayRepeat():
-		case copies.allows(k):
+		case k.outlives(expire):
 			return Never
 		case k.mayRepeat():
 			end += n * int64(max(1, k.Op.Attempts))

@@ -203,9 +203,9 @@ func CheckProducers(key string, calls []Call, ex []excuse, opt Options) []Result
 		if op := own.Input.(*producerOp); op.err != "" && opt.Weak != nil && opt.Weak(key, k.Call, k.Return) {
 			op.err = staleRefusal
 		}
-		byPID[k.Op.PID] = append(append(byPID[k.Op.PID], own), lostCopies(k, seen, ex, opt)...)
+		byPID[k.Op.PID] = append(append(byPID[k.Op.PID], own), lostCopies(k, seen, ex)...)
 		if opt.ProducersExpire {
-			byPID[k.Op.PID] = append(byPID[k.Op.PID], lateCopies(k, seen, room, opt)...)
+			byPID[k.Op.PID] = append(byPID[k.Op.PID], lateCopies(k, seen, room)...)
 		}
 	}
 	pids := make([]int64, 0, len(byPID))

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +15,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/seedlog/seedlog/jepsen/process"
 )
 
 // cluster is three processes of our own broker.
@@ -34,7 +34,7 @@ func startCluster(ctx context.Context, dir string) (*cluster, error) {
 	c := &cluster{dir: dir, procs: make([]*exec.Cmd, nodes)}
 	for range nodes {
 		for _, list := range []*[]string{&c.clients, &c.inner} {
-			addr, err := freePort()
+			addr, err := process.FreeAddr()
 			if err != nil {
 				return c, err
 			}
@@ -60,17 +60,6 @@ func startCluster(ctx context.Context, dir string) (*cluster, error) {
 		c.admins = append(c.admins, cl)
 	}
 	return c, nil
-}
-
-// freePort gives a port below the range that the kernel gives to clients.
-func freePort() (string, error) {
-	for range 200 {
-		addr := "127.0.0.1:" + strconv.Itoa(20_000+rand.IntN(9_000))
-		if l, err := net.Listen("tcp", addr); err == nil {
-			return addr, l.Close()
-		}
-	}
-	return "", errors.New("no free port between 20000 and 29000")
 }
 
 // start starts node i; the channel tells when it is ready.

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -246,43 +244,15 @@ func (n *node) residentKiB() int {
 	return 0
 }
 
-// ports are those of this process's tests: a block whose first port it listens on for as long as it lives, so that the tests of two
-// processes never meet at a port that is free for the moment in which a broker starts again.
-var ports struct {
-	mu    sync.Mutex
-	block net.Listener
-	first int
-	given int // ports given so far
-}
-
-const portBlock = 300
-
-// freePort gives a port below the ephemeral range: a client that redials a dead broker's ephemeral port may connect to itself. None is given
-// twice before all others of the block were.
+// freePort gives an address that no other broker of the tests is given meanwhile.
 func freePort(t testing.TB) string {
 	t.Helper()
-	ports.mu.Lock()
-	defer ports.mu.Unlock()
-	for try := 0; ports.block == nil; try++ {
-		if try == 200 {
-			t.Fatal("no free block of ports between 20000 and 29000")
-		}
-		ports.first = 20000 + portBlock*rand.IntN(30)
-		ports.block, _ = net.Listen("tcp", loopback(ports.first)) // another process's if it fails
+	addr, err := process.FreeAddr()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for range portBlock {
-		ports.given++
-		addr := loopback(ports.first + 1 + ports.given%(portBlock-1))
-		if l, err := net.Listen("tcp", addr); err == nil {
-			l.Close()
-			return addr
-		}
-	}
-	t.Fatalf("no free port between %d and %d", ports.first, ports.first+portBlock)
-	return ""
+	return addr
 }
-
-func loopback(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
 // at is the setting for a fixed address.
 func at(addr string) string { return "listeners=PLAINTEXT://" + addr }

@@ -4,6 +4,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seedlog/seedlog/core/kerr"
+	"github.com/seedlog/seedlog/core/plant"
 )
 
 // OffsetForLeaderEpoch (key 23): where an epoch ends (KIP-101, KIP-279, KIP-320).
@@ -48,6 +49,9 @@ func (s *State) epochEnd(c *call) {
 			continue
 		}
 		it.REpoch, it.ROff = p.EpochEnd(int32(it.Arg))
+		if plant.On(plant.R20) && it.ROff > p.HighWatermark() {
+			it.ROff = p.HighWatermark()
+		}
 		if it.REpoch < 0 {
 			it.ROff = -1
 		}

@@ -38,6 +38,7 @@ const (
 	R17     // a new leader serves read_committed before it knows what is stable (Redpanda #5090)
 	R18     // data read before it is committed (Redpanda #14794)
 	R19     // offsets listed before the high watermark is known (KIP-207)
+	R20     // an epoch ends for consumers at the high watermark of a leader that is behind
 	I1      // no duplicate detection; OUT_OF_ORDER to a retry (Redpanda #3039)
 	I2      // the cached batches kept over an abort in the same epoch (Redpanda #5026)
 	I3      // a duplicate after segment eviction is an error (KAFKA-14034)
@@ -111,6 +112,7 @@ var Names = [Count]string{
 	R17: "R17",
 	R18: "R18",
 	R19: "R19",
+	R20: "R20",
 	I1:  "I1",
 	I2:  "I2",
 	I3:  "I3",

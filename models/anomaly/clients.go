@@ -201,7 +201,7 @@ func commitRegression(x *index, r *Result) {
 		}
 		floor, event := floorOf(commits[c.Op.Key], c, landed[c.Op.Key])
 		r.Checked++
-		if c.Op.Offset < floor && mayLand(commits[c.Op.Key], c, x.facts.Copies) {
+		if c.Op.Offset < floor && mayLand(commits[c.Op.Key], c) {
 			landed[c.Op.Key] = landing{c.Op.Offset, c.Return}
 			continue
 		}
@@ -279,9 +279,9 @@ func floorOf(commits []*models.Call, read *models.Call, since landing) (floor, e
 }
 
 // mayLand says whether a commit of unknown outcome, which may arrive late, explains what was read.
-func mayLand(commits []*models.Call, read *models.Call, copies bool) bool {
+func mayLand(commits []*models.Call, read *models.Call) bool {
 	return slices.ContainsFunc(commits, func(k *models.Call) bool {
-		return (k.Type == history.Info || copies) && k.Op.Offset == read.Op.Offset
+		return k.Type == history.Info && k.Op.Offset == read.Op.Offset
 	})
 }
 

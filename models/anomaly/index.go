@@ -13,7 +13,6 @@ import (
 // Facts are what a history says of its own run in config notes, "k=v,k=v".
 type Facts struct {
 	Flush           string // ack | os
-	Copies          bool   // a network that repeats requests on second connections (F:N4) was on
 	ProducersExpire bool   // F:L2 on producer ids
 	OffsetsExpire   bool   // F:L2 on committed offsets
 	TxnPartitions   int    // of __transaction_state; 0: not said
@@ -27,8 +26,6 @@ func (f *Facts) ReadFacts(meta string) {
 		switch k, v, _ := strings.Cut(kv, "="); k {
 		case "flush":
 			f.Flush = v
-		case "copies":
-			f.Copies = v == "1"
 		case "producers-expire":
 			f.ProducersExpire = v == "1"
 		case "txn-partitions":
@@ -198,7 +195,7 @@ func (x *index) mayRepeat(c *models.Call) bool {
 	if c.Op.PID >= 0 {
 		return x.facts.ProducersExpire
 	}
-	return x.facts.Copies || c.Op.Attempts > 1 || c.Type == history.Info
+	return c.Op.Attempts > 1 || c.Type == history.Info
 }
 
 func has(all []int64, o int64) bool {

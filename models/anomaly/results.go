@@ -123,7 +123,7 @@ func Check(events []*history.Event) *Results {
 
 // options are what models have to know of a run.
 func (f *Facts) options() models.Options {
-	return models.Options{ProducersExpire: f.ProducersExpire, OffsetsExpire: f.OffsetsExpire, Copies: f.Copies, TxnPartitions: f.TxnPartitions, FirstEpoch: int16(f.FirstEpoch)}
+	return models.Options{ProducersExpire: f.ProducersExpire, OffsetsExpire: f.OffsetsExpire, TxnPartitions: f.TxnPartitions, FirstEpoch: int16(f.FirstEpoch)}
 }
 
 // Unordered gives what the models say of the keys of which no order explains the history, as far as it goes: what is open may still take effect.

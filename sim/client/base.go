@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strconv"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/seedlog/seedlog/core/prng"
 	"github.com/seedlog/seedlog/io/clock"
 	"github.com/seedlog/seedlog/sim/coverage"
@@ -75,10 +77,14 @@ type base struct {
 	healed bool
 	// oldVersions makes the client pick any version that both sides know, not the newest.
 	oldVersions bool
-	retry       func() // asked for again at the next tick
-	onTick      func()
-	onWork      func()
-	onBeat      func()
+	// repeats: its requests may be repeated by the network, where that does no harm (F:N4).
+	repeats  bool
+	sending  kmsg.Request // while it is being sent
+	repeated bool         // and it will be sent once more
+	retry    func()       // asked for again at the next tick
+	onTick   func()
+	onWork   func()
+	onBeat   func()
 }
 
 func (b *base) start(n Net, kind string) {

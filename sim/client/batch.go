@@ -12,6 +12,7 @@ import (
 // Positions in a batch of magic 2 (KIP-98). Written down here once more: the clients must not share the broker's idea of them.
 const (
 	batchLength       = 8
+	batchLeaderEpoch  = 12
 	batchMagic        = 16
 	batchCRC          = 17
 	batchAttributes   = 21
@@ -60,7 +61,7 @@ func appendBatch(dst []byte, s *batchSpec) []byte {
 	dst = append(dst[:start+batchHeader], body...)
 	h, be := dst[start:], binary.BigEndian
 	be.PutUint32(h[batchLength:], uint32(len(h)-batchLogOverhead))
-	be.PutUint32(h[12:], 0xffffffff) // leader epoch: the broker's to fill
+	be.PutUint32(h[batchLeaderEpoch:], 0xffffffff) // leader epoch: the broker's to fill
 	h[batchMagic] = 2
 	attr := uint16(s.codec)
 	if s.transactional {
@@ -138,12 +139,15 @@ type served struct {
 	next    int64            // position after them
 	batches int32
 	bad     string // what no broker may send
-	sparse  bool   // of a compacted log: records may be gone from a batch, but no batch's offsets
+	epoch   int32  // leader epoch of the last batch
+	// recordEpoch is that of the last batch with records at and above the position: as the log has it, which the broker has filled in.
+	recordEpoch int32
+	sparse      bool // of a compacted log: records may be gone from a batch, but no batch's offsets
 }
 
 // readBatches walks a fetch answer from a position. A batch cut short at the end is legal if a whole one stands before it.
 func readBatches(b []byte, from int64) served {
-	s := served{next: from}
+	s := served{next: from, epoch: -1}
 	expect := int64(-1)
 	for len(b) > 0 {
 		if len(b) < batchLogOverhead {
@@ -157,6 +161,7 @@ func readBatches(b []byte, from int64) served {
 		if size > int64(len(b)) {
 			break
 		}
+		had := len(s.records)
 		base, last, why := s.batch(b[:size], from)
 		if why == "" && expect >= 0 && base != expect {
 			why = fmt.Sprintf("gap: batch at %d follows %d", base, expect-1)
@@ -165,7 +170,10 @@ func readBatches(b []byte, from int64) served {
 			s.bad = fmt.Sprintf("offset %d: %s", base, why)
 			return s
 		}
-		expect, s.next = last+1, max(s.next, last+1)
+		expect, s.next, s.epoch = last+1, max(s.next, last+1), int32(binary.BigEndian.Uint32(b[batchLeaderEpoch:]))
+		if len(s.records) > had {
+			s.recordEpoch = s.epoch
+		}
 		s.batches++
 		b = b[size:]
 	}

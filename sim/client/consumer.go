@@ -130,7 +130,7 @@ func (c *Consumer) turn() {
 func (c *Consumer) seek() {
 	for _, p := range c.f.pos {
 		if lo := max(p.start, 0); p.next > lo && c.rnd.Permille(500) {
-			p.next = lo + c.rnd.Int63n(p.next-lo)
+			p.move(lo + c.rnd.Int63n(p.next-lo))
 		}
 	}
 	c.reassigned()
@@ -149,7 +149,7 @@ func (c *Consumer) beginFinal() {
 	for _, p := range c.f.pos {
 		p.end = -1
 		if c.cfg.Final {
-			p.next = max(p.start, 0)
+			p.move(max(p.start, 0))
 		}
 	}
 	c.reassigned()

@@ -18,6 +18,8 @@ type FetchConfig struct {
 	MaxBytes  int32 `json:"max_bytes"`
 	PartBytes int32 `json:"part_bytes"`
 	PauseMS   int64 `json:"pause_ms"` // between an answer and the next request
+	// Validate: where a position stands is asked of each new leader before it is read from there (KIP-320), and the group stores it with its leader epoch.
+	Validate bool `json:"validate,omitempty"`
 }
 
 // position is one partition that a reader follows.
@@ -34,6 +36,10 @@ type position struct {
 	placed  bool  // where the group stands has been asked for, and next is the reader's own since
 	since   int32 // of a member of the consumer protocol: the epoch with which it got the partition
 	lost    bool  // out of range: ask for the bounds before the next fetch
+	read    bool  // the batch before next is of the leader epoch `epoch`; else that is not known
+	epoch   int32
+	proven  leaderAt   // the leader that was last asked whether it has what was read, or first read from
+	askAt   clock.Time // it is not asked before
 }
 
 // fetcher reads a set of partitions from their leaders: one lane a leader, each with one fetch in flight at most.
@@ -123,7 +129,13 @@ func (f *fetcher) fetchFrom(node int) {
 			return
 		}
 	}
-	l.fetch(pos)
+	sure, due := f.sort(pos)
+	switch {
+	case len(due) > 0:
+		l.validate(due)
+	case len(sure) > 0:
+		l.fetch(sure)
+	}
 }
 
 // begin and end keep count of what is under way.
@@ -190,7 +202,7 @@ func (f *fetcher) wait() int64 {
 func (f *fetcher) add(req *kmsg.FetchRequest, p *position) {
 	part := kmsg.NewFetchRequestTopicPartition()
 	part.Partition, part.CurrentLeaderEpoch, part.FetchOffset, part.LastFetchedEpoch, part.LogStartOffset, part.PartitionMaxBytes = p.part, f.b.epochOf(p), p.next, -1, -1, f.cfg.PartBytes
-	p.inForce, p.sent = true, p.next
+	p.inForce, p.sent, p.proven = true, p.next, p.leader()
 	for i := range req.Topics {
 		if req.Topics[i].Topic == p.topic.name {
 			req.Topics[i].Partitions = append(req.Topics[i].Partitions, part)
@@ -319,8 +331,8 @@ func (l *lane) records(p *position, part *kmsg.FetchResponseTopicPartition) (op 
 		f.noSession()
 		return op, false, true
 	}
-	op.Records, op.Batches = s.records, s.batches
-	p.next = s.next
+	op.Records, op.Batches, op.Generation = s.records, s.batches, s.recordEpoch
+	p.readAt(s.next, s.epoch, p.proven)
 	if f.take != nil {
 		f.take(p, s.records)
 	}
@@ -377,7 +389,7 @@ func (l *lane) reset(p *position) {
 		l.end()
 		if p.lost && found != nil && found[0] >= 0 { // else another leader has answered in the meantime
 			p.lost = false
-			p.next = found[0]
+			p.move(found[0])
 		}
 		if found == nil { // another may lead it
 			l.f.b.stale()

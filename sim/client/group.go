@@ -88,7 +88,7 @@ const (
 
 // NewGroup makes a member.
 func NewGroup(cfg GroupConfig, sh *Shared) *Group {
-	g := &Group{base: base{id: cfg.ID, sh: sh}, cfg: cfg, generation: -1, next: cfg.Next}
+	g := &Group{base: base{id: cfg.ID, sh: sh, repeats: true}, cfg: cfg, generation: -1, next: cfg.Next}
 	if b := cfg.Both; b != nil && b.Begins {
 		g.next = &b.Next
 	}

@@ -71,7 +71,8 @@ func (g *Group) place() {
 			return
 		}
 		for i, p := range todo {
-			p.next, p.lost = ops[i].Offset, ops[i].Offset < 0
+			p.readAt(ops[i].Offset, ops[i].Seq, nobody)
+			p.lost = ops[i].Offset < 0
 		}
 		g.settle()
 	})
@@ -101,13 +102,14 @@ func (g *Group) placed(resp *kmsg.OffsetFetchResponse, ops []history.Op) kerr.Co
 		id    [16]byte
 		part  int32
 		off   int64
+		epoch int32
 		meta  *string
 		code  int16
 	}
 	var all []found
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			all = append(all, found{t.Topic, [16]byte{}, p.Partition, p.Offset, p.Metadata, p.ErrorCode})
+			all = append(all, found{t.Topic, [16]byte{}, p.Partition, p.Offset, p.LeaderEpoch, p.Metadata, p.ErrorCode})
 		}
 	}
 	code := resp.ErrorCode
@@ -115,7 +117,7 @@ func (g *Group) placed(resp *kmsg.OffsetFetchResponse, ops []history.Op) kerr.Co
 		code = max(code, gr.ErrorCode)
 		for _, t := range gr.Topics {
 			for _, p := range t.Partitions {
-				all = append(all, found{t.Topic, t.TopicID, p.Partition, p.Offset, p.Metadata, p.ErrorCode})
+				all = append(all, found{t.Topic, t.TopicID, p.Partition, p.Offset, p.LeaderEpoch, p.Metadata, p.ErrorCode})
 			}
 		}
 	}
@@ -132,7 +134,7 @@ func (g *Group) placed(resp *kmsg.OffsetFetchResponse, ops []history.Op) kerr.Co
 			if f.code != 0 {
 				return kerr.Code(f.code)
 			}
-			ops[i].Offset, ok = f.off, true
+			ops[i].Offset, ops[i].Seq, ok = f.off, f.epoch, true
 			if f.meta != nil {
 				ops[i].Meta = *f.meta
 			}
@@ -229,7 +231,7 @@ func (g *Group) commit() {
 		t := kmsg.NewOffsetCommitRequestTopic()
 		t.Topic, t.TopicID = p.topic.name, p.topic.id
 		tp := kmsg.NewOffsetCommitRequestTopicPartition()
-		tp.Partition, tp.Offset, tp.LeaderEpoch, tp.Metadata = p.part, p.next, -1, kmsg.StringPtr(meta)
+		tp.Partition, tp.Offset, tp.LeaderEpoch, tp.Metadata = p.part, p.next, g.f.epochBefore(p), kmsg.StringPtr(meta)
 		t.Partitions = append(t.Partitions, tp)
 		req.Topics = append(req.Topics, t)
 		cap = min(cap, idCap(p.topic, 10))
@@ -244,7 +246,7 @@ func (g *Group) commit() {
 	}
 	g.committing = true
 	g.record(slotCommit, history.Invoke, "", ops...)
-	g.coord.ask(req, low, cap, 5*clock.Second, func(r kmsg.Response, err error) {
+	again := g.coord.ask(req, low, cap, 5*clock.Second, func(r kmsg.Response, err error) {
 		g.committing = false
 		if err != nil {
 			g.record(slotCommit, history.Info, err.Error(), ops...)
@@ -271,6 +273,9 @@ func (g *Group) commit() {
 			g.commitRefused(code)
 		}
 	})
+	if again {
+		g.twice(ops...)
+	}
 }
 
 func (g *Group) commitRefused(code kerr.Code) {

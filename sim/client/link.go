@@ -155,21 +155,22 @@ func (l *link) bound(d clock.Duration) clock.Duration {
 	return d
 }
 
-// ask sends a request at a version that both sides know; done hears of its answer or its end, exactly once.
-func (l *link) ask(req kmsg.Request, low, cap int16, timeout clock.Duration, done func(kmsg.Response, error)) {
+// ask sends a request at a version that both sides know; done hears of its answer or its end, exactly once. It says whether the network will send it
+// once more.
+func (l *link) ask(req kmsg.Request, low, cap int16, timeout clock.Duration, done func(kmsg.Response, error)) (repeated bool) {
 	if l.state != linkOpen {
 		done(nil, errClosed)
-		return
+		return false
 	}
 	if !l.version(req, low, cap) {
 		done(nil, errVersion)
-		return
+		return false
 	}
-	l.push(req, l.bound(timeout), done)
+	return l.push(req, l.bound(timeout), done)
 }
 
 // push sends at the version that the request has. done nil: no answer will come.
-func (l *link) push(req kmsg.Request, timeout clock.Duration, done func(kmsg.Response, error)) {
+func (l *link) push(req kmsg.Request, timeout clock.Duration, done func(kmsg.Response, error)) (repeated bool) {
 	l.corr++
 	l.buf = l.format.AppendRequest(l.buf[:0], req, l.corr)
 	l.b.sh.asked(req)
@@ -177,7 +178,10 @@ func (l *link) push(req kmsg.Request, timeout clock.Duration, done func(kmsg.Res
 	if done != nil {
 		l.pending = append(l.pending, pending{l.corr, req.Key(), now, now.Add(timeout), timeout, req.ResponseKind(), done})
 	}
+	l.b.sending, l.b.repeated = req, false
 	l.b.n.Send(l.conn, l.buf[4:])
+	l.b.sending = nil
+	return l.b.repeated
 }
 
 func (l *link) frame(f []byte) {

@@ -77,7 +77,7 @@ func NewProducer(cfg ProducerConfig, sh *Shared) *Producer {
 		cfg.Acks = -1
 	}
 	sh.Writers++
-	return &Producer{base: base{id: cfg.ID, sh: sh}, cfg: cfg, pid: noProducerID, writer: true}
+	return &Producer{base: base{id: cfg.ID, sh: sh, repeats: true}, cfg: cfg, pid: noProducerID, writer: true}
 }
 
 // Start implements Client.
@@ -202,21 +202,32 @@ func (p *Producer) send(l *link, b *sendBatch) {
 		low = 7 // KIP-110
 	}
 	b.inFlight = true
-	b.op.Attempts++
+	b.tried(false)
 	if p.cfg.Acks == 0 {
 		if l.version(req, low, idCap(&p.topic, 13)) {
-			l.push(req, 0, nil)
+			if l.push(req, 0, nil) {
+				b.tried(true)
+			}
 		}
 		p.settle(b, history.Info, "")
 		return
 	}
 	pid, epoch := p.pid, p.epoch
-	l.ask(req, low, idCap(&p.topic, 13), clock.MS(p.cfg.RequestMS), func(r kmsg.Response, err error) {
+	again := l.ask(req, low, idCap(&p.topic, 13), clock.MS(p.cfg.RequestMS), func(r kmsg.Response, err error) {
 		b.inFlight = false
 		if p.slots[b.slot] && p.isOpen(b) && (pid == p.pid && epoch == p.epoch || !p.cfg.Idempotent) {
 			p.answer(b, r, err)
 		}
 	})
+	if again {
+		b.tried(true)
+	}
+}
+
+// tried counts an attempt. One that the network makes by itself may be applied whatever is answered to the client.
+func (b *sendBatch) tried(unheard bool) {
+	b.op.Attempts++
+	b.ambiguous = b.ambiguous || unheard
 }
 
 // again asks for the topic once more: at once where one broker is all there is, else at the next tick.

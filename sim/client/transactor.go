@@ -71,7 +71,7 @@ func (p *pace) leave(open bool) {
 // NewTransactor makes a transactor.
 func NewTransactor(cfg TransactorConfig, sh *Shared) *Transactor {
 	sh.Writers++
-	return &Transactor{base: base{id: cfg.ID, sh: sh}, cfg: cfg, pace: pace{sh: sh, writer: true}}
+	return &Transactor{base: base{id: cfg.ID, sh: sh, repeats: true}, cfg: cfg, pace: pace{sh: sh, writer: true}}
 }
 
 // Start implements Client.

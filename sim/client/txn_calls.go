@@ -67,10 +67,10 @@ func (x *txnWriter) wroteUnknown() {
 }
 
 // ask sends a request about the transaction to its coordinator.
-func (x *txnWriter) ask(req kmsg.Request, low, cap int16, done func(kmsg.Response, error)) {
+func (x *txnWriter) ask(req kmsg.Request, low, cap int16, done func(kmsg.Response, error)) (repeated bool) {
 	x.asking = true
 	t := x.txn
-	x.coord.ask(req, low, cap, clock.MS(x.cfg.requestMS), func(r kmsg.Response, err error) {
+	return x.coord.ask(req, low, cap, clock.MS(x.cfg.requestMS), func(r kmsg.Response, err error) {
 		x.asking = false
 		if err != nil {
 			x.pause()
@@ -88,8 +88,9 @@ func (x *txnWriter) init() {
 	req.ProducerID, req.ProducerEpoch = -1, -1
 	op := x.op(callInit)
 	op.PID, op.Epoch = -1, -1
+	asked := op
 	x.b.record(slotTxnCalls, history.Invoke, "", op)
-	x.ask(req, 0, anyVersion, func(r kmsg.Response, err error) {
+	again := x.ask(req, 0, anyVersion, func(r kmsg.Response, err error) {
 		if err != nil {
 			x.called(op, 0, err)
 			x.find()
@@ -110,6 +111,9 @@ func (x *txnWriter) init() {
 			x.pause()
 		}
 	})
+	if again {
+		x.b.twice(asked)
+	}
 }
 
 // gets has the producer go on under an id and an epoch.
@@ -308,7 +312,8 @@ func (x *txnWriter) end() {
 		op.Meta = callAbort
 	}
 	x.b.record(slotTxnCalls, history.Invoke, "", op)
-	x.ask(req, low, cap, func(r kmsg.Response, err error) {
+	asked := op
+	again := x.ask(req, low, cap, func(r kmsg.Response, err error) {
 		if err != nil {
 			x.called(op, 0, err)
 			t.unclear = t.unclear || !t.abort && err != errVersion
@@ -325,6 +330,10 @@ func (x *txnWriter) end() {
 			x.end1(t, resp, c)
 		}
 	})
+	if again {
+		x.b.twice(asked)
+		t.unclear = t.unclear || !t.abort
+	}
 }
 
 func (x *txnWriter) end1(t *transaction, resp *kmsg.EndTxnResponse, c kerr.Code) {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/seedlog/seedlog/core/step"
@@ -247,7 +248,11 @@ func (s *shard) sendOut(x *network.Send) {
 		return
 	}
 	s.n.c.observeSent(c.h, s.out.Arena[x.A:x.B], int64(ext.Len))
-	s.n.c.net.SendBytes(c.h, s.out.Arena[x.A:x.B], ext, x.Token)
+	b := s.out.Arena[x.A:x.B]
+	s.n.c.net.SendBytes(c.h, b, ext, x.Token)
+	if c.h.Dial && len(b) > 4 && int(binary.BigEndian.Uint32(b)) == len(b)-4 {
+		s.n.c.net.Repeat(c.h, b[4:])
+	}
 }
 
 func (s *shard) dial(d *network.Dial) {

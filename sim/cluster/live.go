@@ -55,7 +55,7 @@ func (c *Cluster) Kill(node int, power bool) {
 }
 
 // Stop asks the process of a node to end in good order. It stays down until Start.
-func (c *Cluster) Stop(node int) { c.nodes[node].halt(never) }
+func (c *Cluster) Stop(node int) { c.nodes[node].halt(fault.P3, never) }
 
 // Pause lets no thread of a node run until Resume; its clock goes on. What peers send fills their windows.
 func (c *Cluster) Pause(node int) {

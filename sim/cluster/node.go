@@ -249,13 +249,13 @@ func (n *Node) resume(shard int, life int64) {
 	}
 }
 
-// halt asks for a graceful stop (F:P3).
-func (n *Node) halt(down clock.Duration) {
+// halt asks for a graceful stop (F:P3, F:P4).
+func (n *Node) halt(class fault.Class, down clock.Duration) {
 	if !n.up || n.stop {
 		return
 	}
 	n.stop, n.downFor = true, down
-	n.c.ledger.Note(n.c.eng.Now(), fault.P3, n.index, "stop")
+	n.c.ledger.Note(n.c.eng.Now(), class, n.index, "stop")
 	for _, s := range n.shards[:n.c.plan.Shards] {
 		s.push(input{kind: step.Stop})
 	}

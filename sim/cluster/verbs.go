@@ -16,6 +16,7 @@ import (
 //	F:P1, F:D1  ""        at once; down for For           "mid"  at the A-th effect from now on, between two effects
 //	F:P2        ""        pause of node or shard          "freeze"  the node's monotonic time stands as well
 //	F:P3        ""        graceful stop, down for For
+//	F:P4        ""        as F:P1                         "stop"  as F:P3
 //	F:N2        ""        every connection between the node and another is reset
 //	F:C1        "skew"    A ms, either way                "rate"  A/1024 for For
 //	F:D2        "lie"     for For                         "fail"  the next A syncs
@@ -117,7 +118,13 @@ func (c *Cluster) begin(i int) {
 			n.pause(f.Shard, span, f.Verb == "freeze")
 		}
 	case fault.P3:
-		n.halt(span)
+		n.halt(fault.P3, span)
+	case fault.P4:
+		if f.Verb == "stop" {
+			n.halt(fault.P4, span)
+		} else {
+			n.crash(false, fault.P4, span)
+		}
 	case fault.C1:
 		c.beginClock(i, f, n)
 	case fault.D2, fault.D3, fault.D4, fault.D5, fault.D6:

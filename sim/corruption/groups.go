@@ -30,7 +30,7 @@ func (s *Story) sameKey(kind history.Kind, key string) (all []*call) {
 // settled calls f for each read of a committed offset that must tell of one commit and no other, with the commits before that one, oldest first: all ended
 // well, one after the other, before the read began. A commit of unknown outcome may be carried out at any time.
 func (s *Story) settled(f func(read, last *call, before []*call)) {
-	if s.doubt[""] || s.doubt["__consumer_offsets"] || s.facts.Copies {
+	if s.doubt[""] || s.doubt["__consumer_offsets"] {
 		return
 	}
 	for i := range s.calls {
@@ -131,7 +131,7 @@ func otherMetadata(s *Story) (edits []*Edit) {
 
 // oldGeneration: a commit is taken although its generation is over, as somebody had been told before.
 func oldGeneration(s *Story) (edits []*Edit) {
-	if s.facts.OffsetsExpire || s.facts.Copies || s.doubt[""] || s.doubt["__consumer_offsets"] {
+	if s.facts.OffsetsExpire || s.doubt[""] || s.doubt["__consumer_offsets"] {
 		return nil // the group may have begun anew
 	}
 	for i := range s.calls {

@@ -35,6 +35,11 @@ var partitionOperators = []Operator{
 	{"silence", silence},
 	{"a client that has no success any more", starved},
 	{"an operation that reads what it sends itself", readsItsOwn},
+	{"an epoch that ended below what was read of it", epochEndsEarly},
+	{"an epoch that ended above where a later one begins", epochEndsLate},
+	{"an epoch of which nothing is known though it was read", epochUnknown},
+	{"the end of a later epoch than was asked about", laterEpoch},
+	{"the end of a leader's own epoch below what was acknowledged", ownEpochEndsEarly},
 }
 
 // polls calls f for polls of clean logs that brought something from where they asked, and that no excuse spans.
@@ -309,7 +314,7 @@ func highLatest(s *Story) (edits []*Edit) {
 				return
 			}
 		}
-		if beyond := l.next + 1; !s.facts.Copies && !s.facts.ProducersExpire {
+		if beyond := l.next + 1; !s.facts.ProducersExpire {
 			for _, k := range l.sends {
 				beyond += int64(len(k.Records)) * int64(max(1, k.Attempts))
 			}

@@ -94,9 +94,9 @@ func producerIDTwice(s *Story) (edits []*Edit) {
 	return edits
 }
 
-// ids calls f for the calls about each transactional id, in order, where its coordinator cannot have forgotten anything and no request came twice.
+// ids calls f for the calls about each transactional id, in order, where its coordinator cannot have forgotten anything.
 func (s *Story) ids(f func(calls []*call)) {
-	if s.doubt[""] || s.doubt["__transaction_state"] || s.facts.Copies {
+	if s.doubt[""] || s.doubt["__transaction_state"] {
 		return
 	}
 	byID := map[string][]*call{}

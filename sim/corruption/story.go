@@ -189,7 +189,7 @@ func (s *Story) once(c *call) bool {
 	if c.PID >= 0 {
 		return !s.facts.ProducersExpire
 	}
-	return !s.facts.Copies && c.Attempts <= 1 && c.typ != history.Info
+	return c.Attempts <= 1 && c.typ != history.Info
 }
 
 // calm says that no excuse stands between two places: answers that span one prove nothing.

@@ -26,7 +26,7 @@ const (
 	P1         // crash, kill -9
 	P2         // pause of a node or of a single shard
 	P3         // graceful stop and restart
-	P4         // crash loop
+	P4         // crash loop, rolling restart, storm of restarts, all killed at once
 	C1         // wall-clock jumps, drift
 	C2         // equal deadlines and simultaneous events permuted
 	L1         // retention and DeleteRecords with tiny segments

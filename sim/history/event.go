@@ -29,9 +29,9 @@ type Kind uint8
 // The kinds of micro-operation. The first group are operations, the second notes that stand alone as Info events.
 const (
 	Send           Kind = iota + 1 // Key, Records, Acks, PID, Epoch, Seq
-	Poll                           // Key, From, Records, HW, Start, Batches, Timestamp (ms that it may be kept waiting for any record; 0 unknown)
+	Poll                           // Key, From, Records, HW, Start, Batches, Timestamp (ms that it may be kept waiting for any record; 0 unknown), Generation = leader epoch of the last record
 	Commit                         // Key (GroupKey), Offset, Meta, Generation, Member
-	FetchOffsets                   // Key (GroupKey), Offset (-1: none), Meta
+	FetchOffsets                   // Key (GroupKey), Offset (-1: none), Meta, Seq = leader epoch that was committed with it, -1 none
 	ListOffsets                    // Key, Offset, Timestamp (-1 latest, -2 earliest)
 	DeleteRecords                  // Key, Offset: asked for, and the low watermark in the answer
 	InitProducerID                 // PID, Epoch
@@ -61,10 +61,13 @@ const (
 	Txn     // Key, Meta = values, PID, Epoch, Member = transactional id: what a transaction writes to a partition. OK: it was committed; Fail: it was not
 	Seen    // Key, From, Offset = next, Meta = values, HW = last stable offset, Start = high watermark: what a read_committed reader takes; Seq = node, Generation = event number and Timestamp = time (virtual ns) of the request, Batches = how long it might wait (ms). Member = final: of its last reading, Timestamp = when all was written (virtual ns), Want = end: that ends here, Got = open: at an open transaction
 	TxnCall // Key = transactional id, PID, Epoch as asked; Offset, Generation = producer id and epoch in the answer; Meta = init | write | commit | abort; a note with Meta = order: a batch was refused as out of order, of partition Want, asked at event Timestamp, and was not. Member = old: of the first version
+	// EpochEnd asks a leader where a leader epoch ended (OffsetForLeaderEpoch): Key, From = position of the reader, Generation = the epoch asked about,
+	// that of the batch before it, Seq = the leader's own epoch, Member = node; Offset, Batches = end and epoch in the answer, -1 unknown.
+	EpochEnd
 )
 
 var kindNames = [...]string{"", "send", "poll", "commit", "fetch-offsets", "list-offsets", "delete-records", "init-producer-id", "join",
-	"create-topic", "delete-topic", "alter", "probe", "own", "disown", "caught-up", "caught", "unheard", "excuse", "phase", "fault", "config", "copy", "wiped", "weak", "forgot", "anew", "txn", "seen", "txn-call"}
+	"create-topic", "delete-topic", "alter", "probe", "own", "disown", "caught-up", "caught", "unheard", "excuse", "phase", "fault", "config", "copy", "wiped", "weak", "forgot", "anew", "txn", "seen", "txn-call", "epoch-end"}
 
 // String gives the name as JSON has it.
 func (k Kind) String() string { return kindNames[k] }

@@ -117,6 +117,8 @@ func (o *Op) appendFields(b []byte) []byte {
 		f.PID = &o.PID
 	case Poll, Seen:
 		f.From, f.HW, f.Start = &o.From, &o.HW, &o.Start
+	case EpochEnd:
+		f.From = &o.From
 	case Excuse:
 		if o.HW > 0 {
 			f.HW = &o.HW

@@ -156,6 +156,8 @@ func ofReplication() []Mutant {
 			Hints: Hints{Nodes: 3, Storm: true}},
 		{ID: plant.R19, Bug: "KIP-207: offsets are listed before a new leader's high watermark is known", Oracles: append([]string{"history:M1"}, apart...),
 			Hints: Hints{Nodes: 3, Blackout: true, Workload: workload.Hints{Focus: "offsets"}, Settings: map[string]string{"log.flush.offset.checkpoint.interval.ms": "60000"}}},
+		{ID: plant.R20, Bug: "ours: a leader whose high watermark lags tells consumers that the epoch before ended there (KIP-320)", Oracles: []string{"epoch-end"},
+			Hints: Hints{Nodes: 3, Blackout: true, Settings: map[string]string{"log.flush.offset.checkpoint.interval.ms": "60000"}}},
 	}
 }
 

@@ -13,7 +13,7 @@ var broke = map[string][]string{
 	"P8": {"I:S3"}, "P9": {"liveness"}, "P10": {"exact-errors"}, "P11": {"dense-offsets"}, "R1": {"I:I3"}, "R2": {"liveness"}, "R3": {"I:I12"},
 	"R4": {"liveness"}, "R5": {"I:I12"}, "R6": {"I:I1"}, "R7": {"I:S1"}, "R8": {"I:I13"}, "R9": {"I:I13"}, "R10": {"unclean-return"},
 	"R11": {"unclean-return"}, "R12": {"I:I1"}, "R13": {"I:I8"}, "R14": {"I:I1"}, "R15": {"I:I1"}, "R16": {"exact-errors"}, "R17": {"txn:dirty-read"},
-	"R18": {"I:I13"}, "R19": {"I:I13"}, "I1": {"history:M2"}, "I2": {"txn:order-refused"}, "I3": {"exact-errors"}, "I4": {"txn:order-refused"},
+	"R18": {"I:I13"}, "R19": {"I:I13"}, "R20": {"epoch-end"}, "I1": {"history:M2"}, "I2": {"txn:order-refused"}, "I3": {"exact-errors"}, "I4": {"txn:order-refused"},
 	"I5": {"exact-errors"}, "I6": {"history:M2"}, "I7": {"assert"}, "K1": {"I:K2"}, "K2": {"I:K6"}, "K3": {"I:K1"}, "M1": {"quorum:term"},
 	"M2": {"fenced-in-vain"}, "S1": {"I:S2", "dense-offsets"}, "S2": {"leader-epochs"}, "S3": {"I:S1", "contract"}, "S4": {"txn:committed"},
 	"S5": {"txn:aborted-read"}, "S6": {"txn:committed"}, "S7": {"I:S1", "I:I3"}, "T1": {"txn:order-refused"}, "T2": {"txn:aborted-read"},

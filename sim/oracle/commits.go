@@ -61,7 +61,7 @@ func (c *commits) commit(e *history.Event, o *history.Op) {
 	case len(l) >= maxLate:
 	case e.Type == history.Invoke:
 		c.late[o.Key] = append(l, o.Offset)
-	case (e.Type == history.OK || e.Type == history.Fail) && !c.g.facts.Copies: // it is open no longer
+	case e.Type == history.OK || e.Type == history.Fail: // it is open no longer
 		for i := len(l) - 1; i >= 0; i-- {
 			if l[i] == o.Offset {
 				c.late[o.Key] = append(l[:i], l[i+1:]...)

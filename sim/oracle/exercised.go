@@ -84,7 +84,10 @@ func (x *exercised) answered(e *history.Event, o *history.Op, stale bool) {
 		x.on("history:phantom-offset", n && o.Acks == -1)
 	case history.FetchOffsets:
 		x.on("I:G7", !x.g.facts.OffsetsExpire && !stale)
-		x.on("history:M3", !x.g.facts.Copies)
+		x.on("history:M3", true)
+	case history.EpochEnd:
+		topic, _ := history.SplitKey(o.Key)
+		x.on("epoch-end", !stale && !x.g.deleted[topic])
 	case history.InitProducerID:
 		x.on("producer-id-unique", true)
 		x.on("history:producer-id-reuse", true)

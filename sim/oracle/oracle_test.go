@@ -313,9 +313,24 @@ var stories = map[string]func(*testing.T) *stage{
 		st.e = st.s.Unrecoverable("again", errors.New("nothing happens any more"))
 		return st
 	},
+	"epoch-end of a later epoch":      func(t *testing.T) *stage { return good(t).epochEnd(3, 4, 4, 3) },
+	"epoch-end below what was read":   func(t *testing.T) *stage { return good(t).epochEnd(3, 4, 3, 2) },
+	"epoch-end not known":             func(t *testing.T) *stage { return good(t).epochEnd(3, 4, -1, -1) },
+	"epoch-end above a later one":     func(t *testing.T) *stage { return good(t).send(3, 4).polled(4, 3, 4).epochEnd(3, 4, 3, 4) },
+	"epoch-end below what is written": func(t *testing.T) *stage { return good(t).send(3, 4).epochEnd(4, 4, 4, 3) },
 	"history:lost-write": func(t *testing.T) *stage { // the log has it, but no reader ever got it
 		return newStage(t).send(0, 1).send(1, 2).poll(1, 2, 2).end()
 	},
+}
+
+// epochEnd asks a leader where an epoch ended.
+func (st *stage) epochEnd(asked, leader, epoch int32, end int64) *stage {
+	return st.op(48, history.OK, "", history.Op{Kind: history.EpochEnd, Key: key, From: 3, Generation: asked, Seq: leader, Batches: epoch, Offset: end})
+}
+
+// polled reads what is of a leader epoch.
+func (st *stage) polled(epoch int32, from int64, values ...int64) *stage {
+	return st.op(32, history.OK, "", history.Op{Kind: history.Poll, Key: key, From: from, HW: from + int64(len(values)), Batches: 1, Generation: epoch, Records: recs(from, values...)})
 }
 
 func (st *stage) gap(from int64, offsets ...int64) *stage {
@@ -404,6 +419,16 @@ func TestWhatTheLedgerExcusesIsNoFailure(t *testing.T) {
 	st.note(-1, history.Op{Kind: history.Excuse, Key: key, Offset: 2})
 	st.v.logs[key] = st.v.logs[key][:2]
 	st.restart(0, 2, 2, 2).poll(2, 2).send(2, 9).part(0, 3, 3, 3).step().add(34, history.Info, "seek", "").poll(0, 3, 1, 2, 9).end()
+	require.NoError(t, st.e)
+}
+
+func TestWhereAnEpochEndsMayBeSaidInManyWays(t *testing.T) {
+	st := good(t).send(3, 4).polled(4, 3, 4)
+	st.epochEnd(3, 4, 3, 3).epochEnd(3, 4, 0, 3).epochEnd(4, 4, 4, 4).epochEnd(4, 4, 4, 9).epochEnd(5, 4, -1, -1)
+	st.deleteTo(4).epochEnd(3, 4, 3, 4)
+	st.note(-1, history.Op{Kind: history.Excuse, Key: key, Offset: 2}).epochEnd(4, 4, 4, 2)
+	st.note(-1, history.Op{Kind: history.Weak, Key: key, Meta: "begin"}).polled(2, 2, 9).epochEnd(1, 4, 1, 2).polled(4, 3, 4).epochEnd(3, 4, 3, 4)
+	st.op(33, history.OK, "", history.Op{Kind: history.DeleteTopic, Key: "t"}).epochEnd(4, 4, -1, -1)
 	require.NoError(t, st.e)
 }
 

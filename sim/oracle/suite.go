@@ -71,7 +71,7 @@ func NewSuite() *Suite {
 		&commits{g: g}, &owners{g: g}, &producerIDs{}, &exactErrors{g: g}, &answered{}, &prompt{g: g}, &reachEnd{}, &whole{},
 		&candidates{r: r}, &epochs{r: r}, &images{r: r}, &matching{name: "I:I4", r: r}, &quorum{}, &fencing{}, &returns{},
 		newStrong(r), &leaderInISR{r: r}, &superset{r: r}, &fetchers{r: r}, &expansion{r: r}, x, &exactlyOnce{g: g},
-		&cuts{g: g, x: x}, &transfers{x: x}, &promptStable{g: g},
+		&cuts{g: g, x: x}, &transfers{x: x}, &promptStable{g: g}, &epochEnds{g: g},
 	}}
 }
 
@@ -202,7 +202,7 @@ type facts = anomaly.Facts
 // OfClusters says whether a property is one of several brokers: a run of one gives it nothing to look at.
 func OfClusters(name string) bool {
 	switch name {
-	case "I:I1", "I:I4", "I:I6", "I:I7", "I:I8", "I:I9", "I:I11", "I:I12", "I:I14", "leader-epochs", "fenced-in-vain", "unclean-return":
+	case "I:I1", "I:I4", "I:I6", "I:I7", "I:I8", "I:I9", "I:I11", "I:I12", "I:I14", "leader-epochs", "fenced-in-vain", "unclean-return", "epoch-end":
 		return true
 	}
 	return strings.HasPrefix(name, "I:K") || strings.HasSuffix(name, " weak reads") // nobody deposes a broker alone

@@ -95,7 +95,7 @@ var draw = [fault.Count]func(*Plan, Source){
 	fault.N6: clog(fault.N6, 5000),
 	fault.N7: knob(fault.N7, func(s Source, k *fault.Knob) { k.A, k.B = s.Between(100, 10000)*1000, 1<<s.Between(8, 16) }),
 	fault.N8: knob(fault.N8, func(s Source, k *fault.Knob) { k.P = int(s.Between(10, 400)) }),
-	fault.D1: crash(fault.D1),
+	fault.D1: func(p *Plan, s Source) { crash(fault.D1)(p, s); blackout(p, prng.Keyed(p.Seed, "blackout")) },
 	fault.D2: func(p *Plan, s Source) {
 		for n := s.Between(1, 2); n > 0; n-- {
 			f := at(p, s, fault.D2)
@@ -154,15 +154,7 @@ var draw = [fault.Count]func(*Plan, Source){
 		}
 	},
 	fault.P3: crash(fault.P3),
-	fault.P4: func(p *Plan, s Source) {
-		first := at(p, s, fault.P1)
-		for n := s.Between(3, 10); n > 0; n-- {
-			f := first
-			f.For = s.Between(0, 50)
-			first.At += s.Between(5, 400)
-			p.Faults = append(p.Faults, f)
-		}
-	},
+	fault.P4: restarts,
 	fault.C1: func(p *Plan, s Source) {
 		for n := s.Between(1, 4); n > 0; n-- {
 			f := at(p, s, fault.C1)
@@ -211,6 +203,52 @@ func crash(c fault.Class) func(*Plan, Source) {
 				p.Faults = append(p.Faults, again)
 			}
 		}
+	}
+}
+
+// restarts draws a crash loop, and in a cluster, from a stream of its own, what an operator or a fleet does to all nodes: a rolling restart, a
+// storm of crashes, all killed at once.
+func restarts(p *Plan, s Source) {
+	first := at(p, s, fault.P4)
+	for n := s.Between(3, 10); n > 0; n-- {
+		f := first
+		f.For = s.Between(0, 50)
+		first.At += s.Between(5, 400)
+		p.Faults = append(p.Faults, f)
+	}
+	if p.Nodes == 1 {
+		return
+	}
+	own := prng.Keyed(p.Seed, "restarts")
+	begin := at(p, own, fault.P4).At
+	switch own.Between(0, 3) {
+	case 1: // each is back, more or less, before the next one goes
+		one, down, apart := own.Intn(p.Nodes), own.Between(1, 3000), own.Between(-500, 5000)
+		for i := range p.Nodes {
+			p.Faults = append(p.Faults, fault.Fault{At: begin + int64(i)*max(1, down+apart), Class: fault.P4, Verb: "stop", Node: (one + i) % p.Nodes, Shard: -1, B: -1, For: down})
+		}
+	case 2:
+		for n := own.Between(5, 15); n > 0; n-- {
+			p.Faults = append(p.Faults, fault.Fault{At: begin, Class: fault.P4, Node: own.Intn(p.Nodes), Shard: -1, B: -1, For: own.Between(0, 500)})
+			begin += own.Between(1, 300)
+		}
+	case 3:
+		together(p, own, fault.P4, begin)
+	}
+}
+
+// blackout now and then has all nodes of a cluster lose their power together.
+func blackout(p *Plan, own *prng.Source) {
+	if p.Nodes > 1 && own.Permille(200) {
+		together(p, own, fault.D1, at(p, own, fault.D1).At)
+	}
+}
+
+// together ends all nodes within a few milliseconds.
+func together(p *Plan, own *prng.Source, c fault.Class, begin int64) {
+	within, down := own.Between(0, 20), own.Between(1, 3000)
+	for n := range p.Nodes {
+		p.Faults = append(p.Faults, fault.Fault{At: begin + own.Between(0, within), Class: c, Node: n, Shard: -1, B: -1, For: own.Between(1, down)})
 	}
 }
 

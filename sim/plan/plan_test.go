@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/seedlog/seedlog/sim/fault"
@@ -94,4 +95,37 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("own encoding refused: %v", err)
 		}
 	})
+}
+
+func TestAClusterIsRestartedInEachWayAndNowAndThenLosesItsPowerAsAWhole(t *testing.T) {
+	drawn := map[string]int{}
+	for seed := range uint64(300) {
+		p := FromSeed(seed, Menu{Nodes: 3, Must: []fault.Class{fault.P4, fault.D1}})
+		kills := map[int]int{}
+		var dark [3]int64 // when each node's power fails for the last time
+		for _, f := range p.Faults {
+			switch {
+			case f.Class == fault.P4 && f.Verb == "stop":
+				drawn["rolling"]++
+			case f.Class == fault.P4:
+				kills[f.Node]++
+			case f.Class == fault.D1:
+				dark[f.Node] = f.At
+			}
+		}
+		if len(kills) == 3 {
+			drawn["all"]++
+		}
+		if len(kills) == 1 {
+			drawn["loop alone"]++
+		}
+		if a, b := slices.Min(dark[:]), slices.Max(dark[:]); a > 0 && b-a <= 20 {
+			drawn["dark"]++
+		}
+	}
+	for _, k := range []string{"rolling", "all", "loop alone", "dark"} {
+		if drawn[k] == 0 {
+			t.Errorf("%s is never drawn: %v", k, drawn)
+		}
+	}
 }

@@ -23,7 +23,7 @@ var classes = []struct{ name, short, means string }{
 	{"F:P1", "kill", "a process is killed"},
 	{"F:P2", "pause", "a process or a shard is paused"},
 	{"F:P3", "stop", "a process stops in good order and starts again"},
-	{"F:P4", "crash loop", "a process crashes again and again"},
+	{"F:P4", "restarts", "a process crashes again and again, or all do, or all are restarted in turn"},
 	{"F:C1", "clock", "a clock jumps or drifts"},
 	{"F:C2", "ties reordered", "what happens at one instant happens in another order"},
 	{"F:L1", "retention", "tiny segments, retention, DeleteRecords"},

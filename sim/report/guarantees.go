@@ -100,6 +100,7 @@ var groups = []group{
 		{"I:I12", "Who comes into the ISR fetches in the leader's epoch and has all that is committed."},
 		{"I:I14", "A replica's leader epoch only grows, and an epoch has one leader."},
 		{"leader-epochs", "What a log believes of an offset's leader epoch is what the batch there says."},
+		{"epoch-end", "No leader tells a reader that an epoch ended below what was read of it, so nobody takes what is there for lost and goes back."},
 		{"unclean-return", "A broker that comes back after an unclean end may not be elected until it has caught up."},
 	}},
 	{"The quorum", []guarantee{

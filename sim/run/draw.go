@@ -113,6 +113,7 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	if h.Linger {
 		w.Linger(prng.Keyed(seed, "linger"))
 	}
+	w.Validate(prng.Keyed(seed, "validate"))
 	for _, k := range sorted(h.Settings) {
 		p.Settings[k] = h.Settings[k]
 	}

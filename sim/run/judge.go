@@ -70,8 +70,8 @@ func (j *Judge) begin(c *cluster.Cluster) {
 		}
 		return on(fault.L2)
 	}
-	j.note(history.Op{Kind: history.Config, Meta: fmt.Sprintf("flush=%s,copies=%d,producers-expire=%d,offsets-expire=%d,offsets-partitions=%s,txn-partitions=%s,first-epoch=%s",
-		j.plan.Flush, on(fault.N4), set("producer.id.expiration.ms"), set("offsets.retention.minutes"), j.plan.Settings["offsets.topic.num.partitions"],
+	j.note(history.Op{Kind: history.Config, Meta: fmt.Sprintf("flush=%s,producers-expire=%d,offsets-expire=%d,offsets-partitions=%s,txn-partitions=%s,first-epoch=%s",
+		j.plan.Flush, set("producer.id.expiration.ms"), set("offsets.retention.minutes"), j.plan.Settings["offsets.topic.num.partitions"],
 		j.plan.Settings["transaction.state.log.num.partitions"], j.plan.Settings["internal.transactional.id.first.epoch"])})
 	if c.Nodes() > 1 {
 		j.weak, j.copies, j.rash = newTrouble(j), newCopies(j), newUnclean(j)

@@ -22,6 +22,13 @@ type ghost struct {
 // ghostLife is how long a ghost waits for its answer.
 const ghostLife = 20 * clock.Second
 
+// Repeat draws whether a frame that has been given to SendBytes is sent once more on a second connection (F:N4), where its host lets it.
+func (n *Net) Repeat(h *Half, frame []byte) {
+	if k, ok := n.knob(fault.N4); ok && !h.over && !h.closed && h.n4.Permille(k.P) {
+		n.repeat(h, frame)
+	}
+}
+
 func (n *Net) repeat(h *Half, frame []byte) {
 	r, ok := n.hosts[h.owner].(Repeater)
 	if !ok || !r.MayRepeat(frame) {

@@ -261,6 +261,30 @@ type Set struct {
 	Shared  *client.Shared
 }
 
+// validatePermille is how likely a reader is one that validates its positions; the others are as clients were before KIP-320.
+const validatePermille = 700
+
+// Validate draws which readers of several brokers ask each new leader whether it has what they have read.
+func (p *Plan) Validate(src Source) {
+	if p.Nodes <= 1 {
+		return
+	}
+	for i := range p.Programs {
+		var f *client.FetchConfig
+		switch x := &p.Programs[i]; {
+		case x.Consumer != nil:
+			f = &x.Consumer.Fetch
+		case x.Group != nil:
+			f = &x.Group.Fetch
+		case x.Processor != nil:
+			f = &x.Processor.Group.Fetch
+		default:
+			continue
+		}
+		f.Validate = src.Permille(validatePermille)
+	}
+}
+
 // Build makes the clients of a plan. Each records into rec.
 func (p *Plan) Build(rec *history.Recorder) (*Set, error) {
 	if p.Version != Version {
