@@ -99,3 +99,21 @@ func groupExcuses(events []*history.Event) []excuse {
 	}
 	return all
 }
+
+// Notes gives the events of the notes of one kind about a key.
+func Notes(events []*history.Event, kind history.Kind, key string) (at []int64) {
+	for _, e := range events {
+		for i := range e.Ops {
+			if o := &e.Ops[i]; o.Kind == kind && o.Key == key {
+				at = append(at, e.I)
+			}
+		}
+	}
+	return at
+}
+
+// groupOf gives the group of a group key.
+func groupOf(groupKey string) string {
+	group, _, _ := strings.Cut(groupKey, "|")
+	return group
+}

@@ -80,13 +80,13 @@ func Check(events []*history.Event, opt Options) []Result {
 		results = append(results, CheckProducers(k, byLog[k], ex, opt)...)
 	}
 	for _, k := range keys(byGroup) {
-		results = append(results, CheckOffsets(k, byGroup[k], joins(calls, k), groupExcuses(events), opt))
+		results = append(results, CheckOffsets(k, byGroup[k], joins(calls, k), groupExcuses(events), Notes(events, history.Anew, groupOf(k)), opt))
 	}
 	for _, k := range keys(byTxn) {
 		if txnExcused(events) {
 			continue
 		}
-		results = append(results, CheckTransactional(k, byTxn[k], opt))
+		results = append(results, CheckTransactional(k, byTxn[k], Notes(events, history.Forgot, k), opt))
 	}
 	if !metadataExcused(events) {
 		for _, k := range metadataKeys(events) {

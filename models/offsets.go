@@ -2,7 +2,6 @@ package models
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/anishathalye/porcupine"
 
@@ -32,7 +31,7 @@ const (
 	registerFetch
 	registerJoin   // the generation was reached
 	registerForget // an excuse passed
-	registerAnew   // the group may have begun anew: its generations do
+	registerAnew   // the group may have begun anew: its generations do so
 )
 
 func (s register) step(op *registerOp, expire bool) (bool, register) {
@@ -74,7 +73,7 @@ func registerModel(expire bool) porcupine.Model {
 
 // joins gives the calls that prove a generation of the group that a group key names, and the excuses that concern it.
 func joins(calls []Call, groupKey string) []Call {
-	group, _, _ := strings.Cut(groupKey, "|")
+	group := groupOf(groupKey)
 	var js []Call
 	for _, c := range calls {
 		if c.Op.Kind == history.Join && c.Op.Key == group && c.Type == history.OK {
@@ -85,7 +84,7 @@ func joins(calls []Call, groupKey string) []Call {
 }
 
 // CheckOffsets checks one group's offset of one partition as a register (M3).
-func CheckOffsets(key string, calls, joined []Call, ex []excuse, opt Options) Result {
+func CheckOffsets(key string, calls, joined []Call, ex []excuse, anew []int64, opt Options) Result {
 	var ops []porcupine.Operation
 	weak, strong := 0, 0
 	add := func(k *Call, ret int64, op registerOp) {
@@ -127,6 +126,9 @@ func CheckOffsets(key string, calls, joined []Call, ex []excuse, opt Options) Re
 	}
 	for _, x := range ex {
 		ops = append(ops, porcupine.Operation{Input: &registerOp{kind: registerForget, what: "a loss that the ledger excuses"}, Call: x.At, Return: x.At})
+	}
+	for _, at := range anew {
+		ops = append(ops, porcupine.Operation{Input: &registerOp{kind: registerAnew, what: "the group begins anew"}, Call: at, Return: at})
 	}
 	r := Result{Model: "M3", Key: key, Ops: len(ops), Strong: strong, Weak: weak}
 	r.window(sorted(ops), opt.Timeout, registerModel(opt.OffsetsExpire))

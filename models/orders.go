@@ -38,14 +38,14 @@ type orders[S comparable] struct {
 	ended []reached[S] // all that was met at the last completion
 }
 
-// chances are what may still happen: so many of one kind, and a set of others.
+// chances are what may still happen: so many of each of two kinds, and a set of others.
 type chances struct {
-	count int
-	set   uint8
+	counts [2]int
+	set    uint8
 }
 
 // include says whether these are all of the others, or more.
-func (c chances) include(d chances) bool { return c.count >= d.count && c.set&d.set == d.set }
+func (c chances) include(d chances) bool { return c.counts[0] >= d.counts[0] && c.counts[1] >= d.counts[1] && c.set&d.set == d.set }
 
 // tried is a state in which an operation was tried, among those that had been taken.
 type tried[S comparable] struct {

@@ -14,14 +14,19 @@ import (
 // was open for too long, and what a request without an answer asked for may happen late.
 //
 //	empty ─ write ─▶ open ─ commit, abort, time-out ─▶ decided ──▶ complete ─ write ─▶ open      init: empty, with another epoch
+//	empty, complete ─ it expires ─▶ unknown
 type txnState struct {
 	phase  txnPhase
 	commit bool  // what was decided
 	pid    int64 // newPID: one that nobody has been told of
 	epoch  int16 // of an unknown one: that with which it begins
 	prev   int64 // the producer id before, where that had no epoch left; none
+	last   int16 // the epoch before, by which an InitProducerId may be repeated that names it (KIP-360); noEpoch: none
+	first  int16 // the epoch with which an id begins
 	rotate bool  // decided: another producer id takes over once it is complete
 	inits  int8  // InitProducerId without an answer, which may still happen
+	stays  bool  // one of those may repeat another: it changes no epoch
+	gone   int8  // how often the id may still turn out to have been forgotten
 	late   uint8 // what else may still happen, in the present epoch: lateWrite, …
 }
 
@@ -36,8 +41,9 @@ const (
 )
 
 const (
-	noPID  = -1
-	newPID = -2
+	noPID   = -1
+	newPID  = -2
+	noEpoch = -1
 	// lastEpoch is the last one that a producer is given.
 	lastEpoch = math.MaxInt16 - 1
 )
@@ -46,15 +52,16 @@ const (
 	lateWrite uint8 = 1 << iota
 	lateCommit
 	lateAbort
+	lateStay // of txnState.stays
 )
 
 var lates = map[string]uint8{"write": lateWrite, "commit": lateCommit, "abort": lateAbort}
 
 // txnOp is one call. An unknown one stands at its invocation: from then on it may happen.
 type txnOp struct {
-	call    string // init, write, commit, abort
+	call    string // init, write, commit, abort; forget: from now on the id may be gone
 	old     bool   // of the first version of the protocol
-	pid     int64
+	pid     int64  // of init: that it names, or noPID
 	epoch   int16
 	toPID   int64 // in the answer; noPID: it has none
 	toEpoch int16
@@ -77,8 +84,16 @@ func (s txnState) moves() (next []txnState) {
 		if s.phase == txnOpen {
 			next = append(next, n.decide(false, false))
 		} else {
-			next = append(next, n.init())
+			n = n.init()
+			n.last = s.epoch
+			next = append(next, n)
 		}
+	}
+	if s.stays && s.idle() {
+		next = append(next, s.stay())
+	}
+	if s.gone > 0 && s.idle() {
+		next = append(next, txnState{pid: noPID, prev: noPID, last: noEpoch, epoch: s.first, first: s.first, inits: s.inits, stays: s.stays, gone: s.gone - 1})
 	}
 	for _, what := range [...]string{"write", "commit", "abort"} {
 		if s.late&lates[what] != 0 {
@@ -95,13 +110,15 @@ func (s txnState) at(pid int64, epoch int16) txnState {
 	return s
 }
 
+func (s *txnState) idle() bool { return s.phase == txnEmpty || s.phase == txnComplete }
+
 // decide ends what is open, or an empty transaction. The second version, and the coordinator by itself, bump the epoch.
 func (s txnState) decide(commit, old bool) txnState {
 	s.phase, s.commit, s.prev = txnDecided, commit, noPID
 	if old {
 		return s
 	}
-	s.rotate = s.epoch >= lastEpoch
+	s.rotate, s.last = s.epoch >= lastEpoch, s.epoch // also of one that has timed out (KAFKA-19367)
 	return s.at(s.pid, s.epoch+1)
 }
 
@@ -126,8 +143,38 @@ func (s txnState) init() txnState {
 		s.prev = noPID
 		s = s.at(s.pid, s.epoch+1)
 	}
-	s.phase = txnEmpty
+	s.phase, s.last = txnEmpty, noEpoch
 	return s
+}
+
+// stay is an InitProducerId that repeats another.
+func (s txnState) stay() txnState {
+	s.phase, s.prev = txnEmpty, noPID
+	return s
+}
+
+// inited gives the states after an InitProducerId, which may name a producer: one that is the present one goes on, and may do so again as long as the
+// coordinator knows that it has (KIP-360).
+func (s txnState) inited(op *txnOp) []txnState {
+	if s.phase == txnOpen || s.phase == txnDecided {
+		return nil
+	}
+	var n txnState
+	switch before := s.epoch; {
+	case op.pid == noPID, s.phase == txnUnknown:
+		n = s.init()
+	case s.is(op.pid) && op.epoch == s.epoch:
+		n = s.init()
+		n.last = before
+	case op.epoch == s.last && (s.is(op.pid) || s.prev == op.pid && op.epoch >= lastEpoch):
+		n = s.stay()
+	default:
+		return nil
+	}
+	if n.is(op.toPID) && n.epoch == op.toEpoch {
+		return []txnState{n}
+	}
+	return nil
 }
 
 // is says whether the state has a producer id, and knows it from then on.
@@ -141,10 +188,12 @@ func (s *txnState) is(pid int64) bool {
 // overdue gives the states after a call without an answer that has not happened yet: it may happen later, or come too late for any.
 func (s txnState) overdue(op *txnOp) []txnState {
 	switch {
+	case op.call == "forget":
+		s.gone = min(s.gone+1, 100)
 	case !op.unknown:
 		return nil
 	case op.call == "init":
-		s.inits = min(s.inits+1, 100)
+		s.inits, s.stays = min(s.inits+1, 100), s.stays || op.pid != noPID
 	}
 	return []txnState{s}
 }
@@ -153,7 +202,7 @@ func (s txnState) overdue(op *txnOp) []txnState {
 // call. enough says that what it may become before the call need not be looked at: that can still come later.
 func (s txnState) takes(op *txnOp) (next []txnState, enough bool) {
 	switch {
-	case op.unknown && op.call == "init":
+	case op.call == "forget", op.unknown && op.call == "init":
 		return nil, true
 	case op.unknown:
 		if !s.is(op.pid) || s.epoch != op.epoch {
@@ -166,21 +215,19 @@ func (s txnState) takes(op *txnOp) (next []txnState, enough bool) {
 			return nil, false
 		}
 		return []txnState{s}, true
-	case op.call != "init":
-		return s.does(op), false
-	case s.phase == txnOpen || s.phase == txnDecided:
-		return nil, false
+	case op.call == "init":
+		return s.inited(op), false
 	}
-	if n := s.init(); n.is(op.toPID) && n.epoch == op.toEpoch {
-		return []txnState{n}, false
-	}
-	return nil, false
+	return s.does(op), false
 }
 
-// pending parts the state into itself without calls that may still happen, and these: how many InitProducerIds, and what else.
+// pending parts the state into itself without calls that may still happen, and these: how many InitProducerIds and expiries, and what else.
 func (s txnState) pending() (txnState, chances) {
-	c := chances{int(s.inits), s.late}
-	s.inits, s.late = 0, 0
+	c := chances{counts: [2]int{int(s.inits), int(s.gone)}, set: s.late}
+	if s.stays {
+		c.set |= lateStay
+	}
+	s.inits, s.gone, s.stays, s.late = 0, 0, false, 0
 	return s, c
 }
 
@@ -198,7 +245,7 @@ func (s txnState) does(op *txnOp) []txnState {
 	if s.phase == txnUnknown {
 		return nil
 	}
-	mine, idle := s.is(op.pid) && s.epoch == op.epoch, s.phase == txnEmpty || s.phase == txnComplete
+	mine, idle := s.is(op.pid) && s.epoch == op.epoch, s.idle()
 	commit := op.call == "commit"
 	switch {
 	case op.call == "write":
@@ -273,12 +320,12 @@ func (s txnState) refuses(op *txnOp) bool {
 }
 
 // CheckTransactional checks the calls about one transactional id (M4). A coordinator that was deposed may answer by what is over: it refuses, tells who retries that
-// it is done, or that a partition is in the transaction. A producer id that it gives out is committed.
-func CheckTransactional(id string, calls []Call, opt Options) Result {
-	return checkTransactional(id, txnState{pid: noPID, prev: noPID, epoch: opt.FirstEpoch}, calls, opt)
+// it is done, or that a partition is in the transaction. A producer id that it gives out is committed. gone: the events at which it let the id expire.
+func CheckTransactional(id string, calls []Call, gone []int64, opt Options) Result {
+	return checkTransactional(id, txnState{pid: noPID, prev: noPID, last: noEpoch, epoch: opt.FirstEpoch, first: opt.FirstEpoch}, calls, gone, opt)
 }
 
-func checkTransactional(id string, first txnState, calls []Call, opt Options) Result {
+func checkTransactional(id string, first txnState, calls []Call, gone []int64, opt Options) Result {
 	r := Result{Model: "M4", Key: id}
 	var ops []porcupine.Operation
 	for i := range calls {
@@ -302,6 +349,9 @@ func checkTransactional(id string, first txnState, calls []Call, opt Options) Re
 		ops = append(ops, porcupine.Operation{ClientId: int(k.Process), Input: op, Call: k.Call, Return: ret})
 	}
 	r.Ops = len(ops)
+	for _, at := range gone {
+		ops = append(ops, porcupine.Operation{Input: &txnOp{call: "forget", what: "the id expires"}, Call: at, Return: at})
+	}
 	ops = sorted(ops)
 	verdict, at := txnOrders().search(first, ops)
 	if r.Verdict = verdict; verdict == OK {

@@ -125,8 +125,9 @@ func (c *Coordinator) consumerHeartbeat(req *kmsg.ConsumerGroupHeartbeatRequest,
 	if code := ch.Subscribe(&old, &m); code != kerr.None {
 		return code, false
 	}
-	// The epoch is bumped once for an expression that is not resolved yet, when it is.
-	ch.Bump(ch.NamesChanged || ch.RegexResolved)
+	// The epoch is bumped once for an expression that is not resolved yet, when it is. Epoch 0, of a classic group without a generation, is
+	// nobody's: who is told of it would be taken for one that joins.
+	ch.Bump(g.Epoch == consumer.JoinEpoch || ch.NamesChanged || ch.RegexResolved)
 	epoch, target := ch.Assign(&m)
 	has, said := owned(req)
 	m, moved, code := ch.Reconcile(m, epoch, target, ch.NamesChanged || ch.RegexChanged, has, said)

@@ -109,12 +109,21 @@ func doubleOwner(x *index, r *Result) {
 		key        string
 		generation int32
 	}
-	owner := map[held]string{}
+	owner, lastAnew := map[held]string{}, map[string]int64{}
 	lossy := x.lossyOffsets()
 	x.notes(history.Own, func(e *history.Event, o *history.Op) {
 		for len(lossy) > 0 && lossy[0] < e.I { // the group may begin again from generation 1, and a late answer may tell of the old one
 			clear(owner)
 			lossy = lossy[1:]
+		}
+		if began := x.began(o.Key, e.I); began >= 0 {
+			if began > lastAnew[o.Key] {
+				lastAnew[o.Key] = began
+				maps.DeleteFunc(owner, func(at held, _ string) bool { return at.key == o.Key })
+			}
+			if !x.toldSince(o, began, e.I) {
+				return
+			}
 		}
 		if x.late(o, e.I) {
 			return
@@ -125,6 +134,27 @@ func doubleOwner(x *index, r *Result) {
 			r.fault("%s in generation %d: %s owns it, and so does %s (event %d)", o.Key, o.Generation, was, o.Member, e.I)
 		}
 		owner[at] = o.Member
+	})
+}
+
+// began is when the group of a group key last began anew before an event, -1: it did not.
+func (x *index) began(groupKey string, before int64) int64 {
+	began := int64(-1)
+	group, _, _ := strings.Cut(groupKey, "|")
+	for _, at := range models.Notes(x.events, history.Anew, group) {
+		if at < before {
+			began = at
+		}
+	}
+	return began
+}
+
+// toldSince says that the membership behind an Own was asked for, and answered, between two events.
+func (x *index) toldSince(own *history.Op, from, to int64) bool {
+	group, _, _ := strings.Cut(own.Key, "|")
+	return slices.ContainsFunc(x.calls, func(c models.Call) bool {
+		return c.Op.Kind == history.Join && c.Type == history.OK && strings.TrimSuffix(c.Op.Key, "+") == group && c.Op.Generation == own.Generation &&
+			c.Op.Member == own.Member && c.Call > from && c.Return < to
 	})
 }
 

@@ -26,6 +26,7 @@ type GroupConfig struct {
 	AwayMS      int64       `json:"away_ms,omitempty"`
 	Vanish      bool        `json:"vanish,omitempty"` // it goes without LeaveGroup
 	Next        *NextConfig `json:"next,omitempty"`   // not nil: it speaks the consumer protocol
+	Both        *BothConfig `json:"both,omitempty"`   // not nil: its group has members of both protocols
 }
 
 // memberState is where a member stands.
@@ -66,7 +67,8 @@ type Group struct {
 	outgrown   bool // the topics have grown since it last joined as a member that the group knew
 	goAt       clock.Time
 	commitAt   clock.Time
-	proc       *processor // nil: it only reads, and commits by itself
+	proc       *processor  // nil: it only reads, and commits by itself
+	next       *NextConfig // not nil: it speaks the consumer protocol at present
 	// Of the consumer protocol, in which generation is the member's epoch:
 	told   []kmsg.ConsumerGroupHeartbeatResponseAssignmentTopic // the last assignment
 	missed bool                                                 // an answer: the next heartbeat says all, and is told all
@@ -86,13 +88,17 @@ const (
 
 // NewGroup makes a member.
 func NewGroup(cfg GroupConfig, sh *Shared) *Group {
-	return &Group{base: base{id: cfg.ID, sh: sh, repeats: true}, cfg: cfg, generation: -1}
+	g := &Group{base: base{id: cfg.ID, sh: sh, repeats: true}, cfg: cfg, generation: -1, next: cfg.Next}
+	if b := cfg.Both; b != nil && b.Begins {
+		g.next = &b.Next
+	}
+	return g
 }
 
 // Start implements Client.
 func (g *Group) Start(n Net) {
 	g.start(n, "member")
-	g.oldVersions = g.oldVersions && g.cfg.Next == nil // or it would not hear of the ids by which partitions are named
+	g.oldVersions = g.oldVersions && g.next == nil && g.cfg.Both == nil // or it would not hear of the ids by which partitions are named
 	g.onWork, g.onTick, g.onBeat = g.fetch, g.tick, g.beat
 	g.f = fetcher{b: &g.base, cfg: g.cfg.Fetch, low: 4, after: g.fetched}
 	if g.proc != nil {
@@ -125,7 +131,7 @@ func (g *Group) opened() {
 		if g.sh.Nodes > 1 { // what is in flight to a former leader must not move a position that a new one moves too
 			g.f.assign(g.f.pos)
 		}
-		if g.cfg.Next != nil {
+		if g.next != nil {
 			g.apply()
 		} else {
 			g.outgrown = g.outgrown || grown
@@ -158,7 +164,7 @@ func (g *Group) advance() {
 	}
 	switch g.state {
 	case memberUnjoined:
-		if g.cfg.Next != nil {
+		if g.next != nil {
 			g.enter()
 			return
 		}
@@ -233,7 +239,7 @@ func (g *Group) join() {
 	p.Name, p.Metadata = "range", meta.AppendTo(nil)
 	req.Protocols = append(req.Protocols, p)
 	g.state, g.asking = memberJoining, true
-	op := history.Op{Kind: history.Join, Key: g.cfg.Group, Offset: history.NoOffset, Member: g.member}
+	op := history.Op{Kind: history.Join, Key: g.joinKey(), Offset: history.NoOffset, Member: g.member}
 	g.record(slotJoin, history.Invoke, "", op)
 	timeout := clock.MS(int64(g.cfg.RebalanceMS)) + 10*clock.Second
 	g.coord.ask(req, g.low(0, 5), anyVersion, timeout, func(r kmsg.Response, err error) {
@@ -314,13 +320,17 @@ func (g *Group) own(topic string, part int32) {
 	for i := range g.topics {
 		if t := &g.topics[i]; t.name == topic && int(part) < t.parts {
 			g.owned = append(g.owned, &position{topic: t, part: part, key: t.keys[part], end: -1, hw: -1, start: -1})
+			return
 		}
+	}
+	if g.cfg.Both != nil {
+		g.stale() // it is younger than the metadata that the member has, and its coordinator assigns
 	}
 }
 
 // expelled ends the membership, or only the generation, as the error says.
 func (g *Group) expelled(code kerr.Code) {
-	if g.cfg.Next != nil {
+	if g.next != nil {
 		g.refusedNext(code)
 		return
 	}
@@ -330,6 +340,8 @@ func (g *Group) expelled(code kerr.Code) {
 	case kerr.UnknownMemberID, kerr.FencedInstanceID, kerr.GroupIDNotFound:
 		g.member, g.generation = "", -1
 	case kerr.RebalanceInProgress, kerr.IllegalGeneration, kerr.GroupMaxSizeReached:
+	case kerr.InconsistentGroupProtocol:
+		g.refusedTurn(code)
 	case kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress, kerr.RequestTimedOut:
 		g.state = memberLooking
 	default:
@@ -360,7 +372,7 @@ func (g *Group) revoke() {
 		g.proc.revoked()
 	}
 	for _, p := range g.owned {
-		if g.cfg.Next != nil {
+		if g.next != nil {
 			g.note(slotOwner, g.ownership(history.Disown, p))
 			continue
 		}
@@ -374,7 +386,7 @@ func (g *Group) revoke() {
 // beat sends a heartbeat.
 func (g *Group) beat() {
 	g.after(g.jitter(clock.MS(g.cfg.HeartbeatMS)), timerBeat)
-	if g.cfg.Next != nil {
+	if g.next != nil {
 		g.beatNext()
 		return
 	}
@@ -435,7 +447,7 @@ func (g *Group) tick() {
 
 // leave goes away: with LeaveGroup, or as a crash would. A static member never says that it leaves.
 func (g *Group) leave() {
-	if g.cfg.Next != nil {
+	if g.next != nil {
 		g.leaveNext()
 	} else if !g.cfg.Vanish && g.cfg.Instance == "" && g.coord.open() {
 		req := kmsg.NewPtrLeaveGroupRequest()
@@ -452,6 +464,9 @@ func (g *Group) leave() {
 }
 
 func (g *Group) comeBack() {
+	if b := g.cfg.Both; b != nil && b.Turns {
+		g.turn()
+	}
 	g.state = memberLooking
 	g.goAt = g.n.Now().Add(g.jitter(clock.MS(g.cfg.StayMS)))
 }

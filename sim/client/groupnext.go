@@ -17,8 +17,14 @@ type NextConfig struct {
 	Assignor string `json:"assignor,omitempty"` // that it asks for, "": any
 }
 
-// joinKey is the key of joins of the consumer protocol: an epoch is a member's, and proves nothing of the group as a generation does.
-func (g *Group) joinKey() string { return g.cfg.Group + "+" }
+// joinKey is the key of joins. Where a group may be one of the consumer protocol it is another: an epoch is a member's, and proves nothing of the
+// group as a generation does.
+func (g *Group) joinKey() string {
+	if g.next == nil && g.cfg.Both == nil {
+		return g.cfg.Group
+	}
+	return g.cfg.Group + "+"
+}
 
 // heartbeat says how the member stands: all of it, or what it owns alone. Epoch 0 joins.
 func (g *Group) heartbeat(full bool) {
@@ -28,12 +34,12 @@ func (g *Group) heartbeat(full bool) {
 	low := int16(0)
 	if full {
 		req.RebalanceTimeoutMillis = g.cfg.RebalanceMS
-		if g.cfg.Next.Assignor != "" {
-			req.ServerAssignor = kmsg.StringPtr(g.cfg.Next.Assignor)
+		if g.next.Assignor != "" {
+			req.ServerAssignor = kmsg.StringPtr(g.next.Assignor)
 		}
 		req.SubscribedTopicNames = g.cfg.Topics
-		if g.cfg.Next.Regex != "" {
-			req.SubscribedTopicNames, req.SubscribedTopicRegex, low = []string{}, kmsg.StringPtr(g.cfg.Next.Regex), 1
+		if g.next.Regex != "" {
+			req.SubscribedTopicNames, req.SubscribedTopicRegex, low = []string{}, kmsg.StringPtr(g.next.Regex), 1
 		}
 	}
 	op := history.Op{Kind: history.Join, Key: g.joinKey(), Offset: history.NoOffset, Generation: req.MemberEpoch, Member: g.identity()}
@@ -44,6 +50,9 @@ func (g *Group) heartbeat(full bool) {
 		g.beating = false
 		if err != nil {
 			g.record(slotJoin, history.Info, err.Error(), op)
+			if member != g.member {
+				return
+			}
 			g.missed = true
 			if g.state == memberJoining {
 				g.state = memberLooking
@@ -175,8 +184,12 @@ func (g *Group) at(id [16]byte, part int32) *position {
 func (g *Group) refusedNext(code kerr.Code) {
 	switch code {
 	case kerr.UnknownMemberID, kerr.FencedMemberEpoch, kerr.GroupIDNotFound, kerr.UnreleasedInstanceID:
+		joins := g.generation <= 0
 		g.revoke()
 		g.generation, g.state = 0, memberUnjoined
+		if joins && code == kerr.GroupIDNotFound {
+			g.refusedTurn(code)
+		}
 	case kerr.FencedInstanceID:
 		g.revoke()
 		g.member, g.state = "", memberUnjoined

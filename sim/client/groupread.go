@@ -24,7 +24,7 @@ func (g *Group) place() {
 	group.Group, group.MemberEpoch = g.cfg.Group, -1
 	cap := int16(anyVersion)
 	low := int16(1)
-	if g.cfg.Next != nil {
+	if g.next != nil {
 		low, group.MemberID, group.MemberEpoch = 9, kmsg.StringPtr(g.member), g.generation
 	}
 	if g.proc != nil { // what an open transaction may commit is waited for (KIP-447)
@@ -67,7 +67,7 @@ func (g *Group) place() {
 			return
 		}
 		g.offsetsAsked(history.OK, "", ops)
-		if g.state != memberPlacing || generation != g.generation && g.cfg.Next == nil || era != g.era {
+		if g.state != memberPlacing || generation != g.generation && g.next == nil || era != g.era {
 			return
 		}
 		for i, p := range todo {
@@ -173,7 +173,7 @@ func (g *Group) settle() {
 		if p.placed {
 			g.committed[p.key] = was[p.key]
 		}
-		p.placed = g.cfg.Next != nil
+		p.placed = g.next != nil
 	}
 	g.f.assign(g.owned)
 	if g.proc != nil { // what was read and not committed is read again
@@ -207,7 +207,7 @@ func (g *Group) fetched() {
 // proven is the generation that a commit is of. In the consumer protocol that is the epoch in which the member got the partition: whoever gets it
 // later has a greater one.
 func (g *Group) proven(p *position) int32 {
-	if g.cfg.Next != nil {
+	if g.next != nil {
 		return p.since
 	}
 	return g.generation
@@ -241,7 +241,7 @@ func (g *Group) commit() {
 		return
 	}
 	generation, member, low := g.generation, g.member, g.low(2, 7)
-	if g.cfg.Next != nil {
+	if g.next != nil {
 		low = 9
 	}
 	g.committing = true

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seedlog/seedlog/models"
 	"github.com/seedlog/seedlog/sim/history"
 )
 
@@ -163,7 +164,8 @@ func twoOwners(s *Story) (edits []*Edit) {
 	for i, ev := range s.Events {
 		for k := range ev.Ops {
 			o := &ev.Ops[k]
-			if o.Kind != history.Own {
+			group, _, _ := strings.Cut(o.Key, "|")
+			if o.Kind != history.Own || len(models.Notes(s.Events, history.Anew, group)) > 0 { // of another beginning a generation may be given again
 				continue
 			}
 			if was := last[o.Key]; was != nil && was.Member != o.Member && was.Generation < o.Generation {

@@ -55,6 +55,8 @@ const (
 	Wiped  // Member = node: its disk was wiped or rolled back. The ledger's
 	Weak   // Key, Meta = begin | end: meanwhile a node that takes itself for the key's leader may be deposed, so reads may lag. Member = fetch:
 	//          a new leader's high watermark lags, so a fetch may bring less than was shown. The simulator's
+	Forgot // Key = transactional id: its coordinator lets it expire, which counts once that is committed. The simulator's
+	Anew   // Key = group: nobody is left in it, and under another protocol its generations may begin again. The simulator's
 
 	Txn     // Key, Meta = values, PID, Epoch, Member = transactional id: what a transaction writes to a partition. OK: it was committed; Fail: it was not
 	Seen    // Key, From, Offset = next, Meta = values, HW = last stable offset, Start = high watermark: what a read_committed reader takes; Seq = node, Generation = event number and Timestamp = time (virtual ns) of the request, Batches = how long it might wait (ms). Member = final: of its last reading, Timestamp = when all was written (virtual ns), Want = end: that ends here, Got = open: at an open transaction
@@ -69,7 +71,7 @@ const (
 )
 
 var kindNames = [...]string{"", "send", "poll", "commit", "fetch-offsets", "list-offsets", "delete-records", "init-producer-id", "join",
-	"create-topic", "delete-topic", "alter", "probe", "own", "disown", "caught-up", "caught", "unheard", "excuse", "phase", "fault", "config", "copy", "wiped", "weak", "txn", "seen", "txn-call", "epoch-end", "create-partitions", "read-topic", "read-config"}
+	"create-topic", "delete-topic", "alter", "probe", "own", "disown", "caught-up", "caught", "unheard", "excuse", "phase", "fault", "config", "copy", "wiped", "weak", "forgot", "anew", "txn", "seen", "txn-call", "epoch-end", "create-partitions", "read-topic", "read-config"}
 
 // String gives the name as JSON has it.
 func (k Kind) String() string { return kindNames[k] }

@@ -45,7 +45,7 @@ func (x *exercised) event(e *history.Event) {
 		case o.Kind == history.Join && e.Type == history.OK && stale:
 			x.late[ownership{o.Generation, o.Member}] = true
 		case o.Kind == history.Own:
-			late := stale || x.late[ownership{o.Generation, o.Member}]
+			late := stale || x.late[ownership{o.Generation, o.Member}] || x.g.outlived(o)
 			x.on("history:double-owner", !late)
 			x.on("I:G2", !x.g.facts.OffsetsExpire && !late)
 		case o.Kind == history.Probe && (e.Type == history.OK || e.Type == history.Fail):

@@ -20,7 +20,8 @@ type ghosts struct {
 	deleted map[string]bool // topics that somebody asked to delete
 	// retained are topics that retention may shorten at any time.
 	retained map[string]bool
-	nameless bool // the checkpoint that says of which topics log starts are has rotted
+	nameless bool                // the checkpoint that says of which topics log starts are has rotted
+	renewed  map[string]*renewed // by group
 }
 
 // mark is what a partition had shown when an operation began.
@@ -128,6 +129,12 @@ func (g *ghosts) before(e *history.Event) {
 			g.facts.ReadFacts(o.Meta)
 		case history.Excuse:
 			g.excuse(o)
+		case history.Anew:
+			g.renew(e, o.Key)
+		case history.Join:
+			if e.Type == history.OK {
+				g.joined(e, o)
+			}
 		case history.Copy:
 			g.forgetStarts() // the checkpoint of log starts was on the same disk
 		case history.Fault:

@@ -2,6 +2,8 @@ package oracle
 
 import (
 	"fmt"
+	"maps"
+	"strings"
 
 	"github.com/seedlog/seedlog/sim/history"
 )
@@ -28,6 +30,8 @@ func (w *owners) Event(e *history.Event) error {
 		switch topic, _ := history.SplitKey(o.Key); {
 		case o.Kind == history.Excuse && (o.Key == "" || topic == "__consumer_offsets"):
 			w.owner = nil // the group may begin again from generation 1
+		case o.Kind == history.Anew:
+			maps.DeleteFunc(w.owner, func(key string, _ ownership) bool { return strings.HasPrefix(key, o.Key+"|") })
 		case o.Kind == history.Join && e.Type == history.OK && w.g.stale[e.Process]:
 			w.late = ownership{o.Generation, o.Member}
 		}
@@ -39,6 +43,9 @@ func (w *owners) Event(e *history.Event) error {
 		}
 		if w.late == (ownership{o.Generation, o.Member}) {
 			continue // it was told of a generation that is gone
+		}
+		if w.g.outlived(o) {
+			continue
 		}
 		w.checks++
 		was, ok := w.owner[o.Key]

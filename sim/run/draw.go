@@ -92,6 +92,12 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 		w.Consume(s, names)
 		consumeSettings(prng.Keyed(seed, "settings/consumers"), p.Settings)
 	}
+	if s := prng.Keyed(seed, "both"); s.Permille(mixPermille) {
+		policy := migrations[max(0, s.Between(-7, int64(len(migrations))-1))]
+		w.Mix(s, names, policy != migrations[0])
+		consumeSettings(prng.Keyed(seed, "settings/consumers"), p.Settings)
+		p.Settings["group.consumer.migration.policy"] = policy
+	}
 	if s := prng.Keyed(seed, "compaction"); s.Permille(compactPermille) || h.Compaction {
 		w.Compact(s)
 		compactSettings(prng.Keyed(seed, "settings/compaction"), p)
@@ -103,6 +109,12 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	if h.Chorus {
 		w.Chorus(prng.Keyed(seed, "chorus"))
 		transactSettings(prng.Keyed(seed, "settings/transactions"), p.Settings)
+	}
+	if s := prng.Keyed(seed, "renew"); s.Permille(renewPermille) {
+		w.Renew(s)
+	}
+	if s := prng.Keyed(seed, "forget"); len(w.TxnIDs()) > 0 && s.Permille(forgetPermille) {
+		w.Rest(s, forgetSettings(s, p.Settings))
 	}
 	if h.Linger {
 		w.Linger(prng.Keyed(seed, "linger"))
@@ -128,6 +140,12 @@ const transferPermille = 150
 // consumePermille is how likely a run has a group of the consumer protocol.
 const consumePermille = 250
 
+// mixPermille is how likely a run has a group with members of both protocols.
+const mixPermille = 200
+
+// migrations are values of group.consumer.migration.policy; the first one keeps nobody out.
+var migrations = [...]string{"bidirectional", "upgrade", "downgrade", "disabled"}
+
 // consumeSettings lets such groups notice soon who is gone.
 func consumeSettings(s *prng.Source, m map[string]string) {
 	m["group.consumer.min.session.timeout.ms"], m["group.consumer.min.heartbeat.interval.ms"] = "1000", "100"
@@ -144,6 +162,20 @@ func transactSettings(s *prng.Source, m map[string]string) {
 	if s.Permille(250) {
 		put("internal.transactional.id.first.epoch", 32730, 32766) // so that epochs run out
 	}
+}
+
+// renewPermille is how likely a run has producers that go on under the ids that they have.
+const renewPermille = 500
+
+// forgetPermille is how likely a run with transactions has ids expire.
+const forgetPermille = 250
+
+// forgetSettings lets transactional ids expire that are not used for some seconds.
+func forgetSettings(s *prng.Source, m map[string]string) (ms int64) {
+	ms = s.Between(1500, 8000)
+	m["transactional.id.expiration.ms"] = fmt.Sprint(ms)
+	m["transaction.remove.expired.transaction.cleanup.interval.ms"] = fmt.Sprint(s.Between(100, 2000))
+	return ms
 }
 
 // compactPermille is how likely a run compacts logs.

@@ -42,6 +42,7 @@ type Judge struct {
 	whole   *metadata.Image    // one that owes nothing
 	account *account           // nil: no report is wanted
 	phases  *phases
+	renewed renewals
 }
 
 func newJudge(p *plan.Plan) *Judge {
@@ -144,6 +145,9 @@ func (j *Judge) Stepped(node, shard int) error {
 	}
 	if j.copies != nil && shard < j.plan.Shards {
 		j.copies.stepped(node)
+	}
+	if shard < j.plan.Shards {
+		j.renewed.stepped(node, shard)
 	}
 	if j.account != nil {
 		j.account.stepped(node, shard)

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/seedlog/seedlog/sim/client"
@@ -173,6 +174,93 @@ func (p *Plan) Consume(src Source, topics []string) {
 		}
 		p.Programs = append(p.Programs, Program{Group: &g})
 	}
+}
+
+// Mix adds members of both protocols to one group, which reads the plan's topics, with a stream of draws of its own. refused: the policy of migration
+// may keep some out.
+func (p *Plan) Mix(src Source, topics []string, refused bool) {
+	id := p.newIDs()
+	nodes := max(1, p.Nodes)
+	session, static, turning := int32(src.Between(6000, 10000)), src.Permille(250), int(src.Between(0, 1000))
+	for m := range src.Between(2, 4) {
+		g := client.GroupConfig{ID: id(), Node: src.Intn(nodes), Group: "both", Topics: topics, SessionMS: session, RebalanceMS: int32(src.Between(3000, 8000)),
+			HeartbeatMS: src.Between(200, 1500), CommitMS: src.Between(300, 2000), Both: &client.BothConfig{Begins: src.Permille(500), Turns: src.Permille(turning), Refused: refused},
+			Fetch: client.FetchConfig{Sessions: src.Permille(600), MinBytes: 1, MaxBytes: 1 << 20, PartBytes: int32(src.Between(1, 1<<18)), PauseMS: src.Between(5, 200)}}
+		g.Fetch.MaxWaitMS = int32(src.Between(50, int64(min(2000, g.RebalanceMS/2))))
+		if static {
+			g.Instance = fmt.Sprintf("i%d", m)
+		}
+		if src.Permille(200) {
+			g.Both.Next.Regex = "t[0-9]+"
+		}
+		if src.Permille(300) {
+			g.Both.Next.Assignor = []string{"range", "uniform"}[src.Intn(2)]
+		}
+		if src.Permille(800) {
+			g.StayMS, g.AwayMS, g.Vanish = src.Between(2000, 15000), src.Between(100, 8000), src.Permille(300)
+		}
+		p.Programs = append(p.Programs, Program{Group: &g})
+	}
+}
+
+// Rest has those that write transactions rest now and then for about so long, with a stream of draws of its own.
+func (p *Plan) Rest(src Source, ms int64) {
+	for i := range p.Programs {
+		pr := &p.Programs[i]
+		x := pr.Transactor
+		if pr.Mover != nil {
+			x = &pr.Mover.Writer
+		}
+		if x != nil {
+			x.RestPermille, x.RestMS = int(src.Between(10, 200)), src.Between(ms/2, 3*ms)
+		}
+	}
+}
+
+// Renew has some producers go on under the ids that they have, with a stream of draws of its own (KIP-360).
+func (p *Plan) Renew(src Source) {
+	for i := range p.Programs {
+		pr, renews := &p.Programs[i], src.Permille(400)
+		switch {
+		case pr.Producer != nil:
+			pr.Producer.Renews = renews && pr.Producer.Idempotent
+		case pr.Transactor != nil:
+			pr.Transactor.Renews = renews
+		case pr.Mover != nil:
+			pr.Mover.Writer.Renews = renews
+		case pr.Processor != nil:
+			pr.Processor.Renews = renews
+		}
+	}
+}
+
+// TxnIDs names the transactional ids.
+func (p *Plan) TxnIDs() (ids []string) {
+	for i := range p.Programs {
+		id := ""
+		switch pr := &p.Programs[i]; {
+		case pr.Transactor != nil:
+			id = pr.Transactor.TxnID
+		case pr.Mover != nil:
+			id = pr.Mover.Writer.TxnID
+		case pr.Processor != nil:
+			id = pr.Processor.TxnID
+		}
+		if id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// Mixed names the groups with members of both protocols.
+func (p *Plan) Mixed() (groups []string) {
+	for i := range p.Programs {
+		if g := p.Programs[i].Group; g != nil && g.Both != nil && !slices.Contains(groups, g.Group) {
+			groups = append(groups, g.Group)
+		}
+	}
+	return groups
 }
 
 // Copy adds a topic, who writes to it, and members of a group that copy it exactly once, with a stream of draws of its own.
