@@ -77,6 +77,9 @@ func options(cfg *Config) coordinator.Options {
 	return coordinator.Options{MaxBatchBytes: cfg.MaxBatchBytes, StallMS: cfg.StallMS}
 }
 
+// Knows says whether there is a transactional id.
+func (c *Coordinator) Knows(id string) bool { return c.ids[id] != nil }
+
 // Load replays one batch of the log; they come in order, from its start to its end. After an error the instance is of no use.
 func (c *Coordinator) Load(batch records.View) error { return c.shard.Load(batch) }
 

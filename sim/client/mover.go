@@ -75,7 +75,7 @@ func (m *Mover) idle() {
 	if m.stopped || now < m.next {
 		return
 	}
-	m.next = now.Add(m.jitter(clock.MS(c.EveryMS)))
+	m.next = now.Add(c.until(&m.base))
 	t := &transaction{began: now, rolls: m.rnd.Permille(c.AbortPermille)}
 	if m.rnd.Permille(c.StallPermille) && !m.healed {
 		t.stall = now.Add(clock.MS(c.TimeoutMS) + m.jitter(2*clock.Second))

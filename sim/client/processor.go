@@ -22,7 +22,8 @@ type ProcessorConfig struct {
 	Loyal         bool        `json:"loyal,omitempty"` // it gives a transaction up with its partitions; else it tries to commit as if nothing were
 	// Old: it speaks the first version, AddPartitionsToTxn and AddOffsetsToTxn, one epoch for all. Since a request that comes late may then be taken for
 	// one of the next transaction, it goes on with a new epoch after each that was not answered, and after an abort.
-	Old bool `json:"old,omitempty"`
+	Old    bool `json:"old,omitempty"`
+	Renews bool `json:"renews,omitempty"` // it names the producer that it was when it asks for another epoch (KIP-360)
 }
 
 // processor is what makes of a Group a member that copies: what a poll brings is one transaction. After anything but a commit it asks the group
@@ -59,7 +60,7 @@ func NewProcessor(cfg ProcessorConfig, sh *Shared) *Group {
 // opens makes the transactional side, once the member has its connection.
 func (p *processor) opens() {
 	p.txnWriter = newTxnWriter(&p.g.base, p.g.f.link, txnConfig{out: p.cfg.Out, id: p.cfg.TxnID, requestMS: p.cfg.RequestMS, timeoutMS: p.cfg.TimeoutMS,
-		sleepPermille: p.cfg.SleepPermille, sleepMS: p.cfg.SleepMS, old: p.cfg.Old, group: p.g.cfg.Group}, p)
+		sleepPermille: p.cfg.SleepPermille, sleepMS: p.cfg.SleepMS, old: p.cfg.Old, renews: p.cfg.Renews, group: p.g.cfg.Group}, p)
 }
 
 func (p *processor) busy() bool { return p.read != nil }

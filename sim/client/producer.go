@@ -2,6 +2,7 @@ package client
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -27,6 +28,8 @@ type ProducerConfig struct {
 	DeliverMS  int64  `json:"deliver_ms"` // after that a batch is given up
 	FirstSeq   int32  `json:"first_seq,omitempty"`
 	Narrow     bool   `json:"narrow,omitempty"` // partition 0 only
+	// Renews: where it must begin anew it goes on with the next epoch of its producer id (KIP-360), or names that id when it asks for one.
+	Renews bool `json:"renews,omitempty"`
 }
 
 // Producer sends batches of unique values, several in flight, and repeats them with the same sequence until they are settled.
@@ -41,6 +44,8 @@ type Producer struct {
 	known   bool
 	pid     int64
 	epoch   int16
+	was     int64 // the producer id that it names when it asks for one, or noProducerID, and its epoch
+	wasOf   int16
 	asking  bool
 	seqs    []int32
 	open    []*sendBatch // unsettled, oldest first
@@ -77,7 +82,7 @@ func NewProducer(cfg ProducerConfig, sh *Shared) *Producer {
 		cfg.Acks = -1
 	}
 	sh.Writers++
-	return &Producer{base: base{id: cfg.ID, sh: sh, repeats: true}, cfg: cfg, pid: noProducerID, writer: true}
+	return &Producer{base: base{id: cfg.ID, sh: sh, repeats: true}, cfg: cfg, pid: noProducerID, was: noProducerID, writer: true}
 }
 
 // Start implements Client.
@@ -317,10 +322,27 @@ func (p *Producer) restart() {
 	for len(p.open) > 0 {
 		p.settle(p.open[0], history.Info, "")
 	}
+	if p.renewed() {
+		return
+	}
 	p.pid, p.epoch = noProducerID, 0
 	for i := range p.seqs {
 		p.seqs[i] = p.cfg.FirstSeq
 	}
+}
+
+// renewed goes on with the next epoch, in which sequences begin with 0. Else the producer may name what it was.
+func (p *Producer) renewed() bool {
+	if !p.cfg.Renews || p.pid < 0 || p.epoch == math.MaxInt16 {
+		return false
+	}
+	if p.rnd.Permille(300) {
+		p.was, p.wasOf = p.pid, p.epoch
+		return false
+	}
+	p.epoch++
+	clear(p.seqs)
+	return true
 }
 
 // oldest says that no older batch of the same partition is open.
@@ -356,9 +378,13 @@ func (p *Producer) initProducer() {
 	req := kmsg.NewPtrInitProducerIDRequest()
 	req.TransactionTimeoutMillis = 60000
 	req.ProducerID, req.ProducerEpoch = -1, -1
+	low := int16(0)
+	if p.was >= 0 {
+		req.ProducerID, req.ProducerEpoch, low = p.was, p.wasOf, initNames
+	}
 	op := history.Op{Kind: history.InitProducerID, PID: noProducerID, Offset: history.NoOffset}
 	p.record(15, history.Invoke, "", op)
-	p.link.ask(req, 0, anyVersion, clock.MS(p.cfg.RequestMS), func(r kmsg.Response, err error) {
+	p.link.ask(req, low, anyVersion, clock.MS(p.cfg.RequestMS), func(r kmsg.Response, err error) {
 		p.asking = false
 		if err != nil {
 			p.record(15, history.Info, err.Error(), op)
@@ -371,7 +397,7 @@ func (p *Producer) initProducer() {
 		}
 		op.PID, op.Epoch = resp.ProducerID, resp.ProducerEpoch
 		p.record(15, history.OK, "", op)
-		p.pid, p.epoch = resp.ProducerID, resp.ProducerEpoch
+		p.pid, p.epoch, p.was = resp.ProducerID, resp.ProducerEpoch, noProducerID
 		p.pump()
 	})
 }

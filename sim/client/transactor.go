@@ -25,11 +25,14 @@ type TransactorConfig struct {
 	SleepPermille int       `json:"sleep_permille,omitempty"` // steps before which it sleeps, and wakes as what may be a zombie
 	SleepMS       int64     `json:"sleep_ms,omitempty"`       // most of that
 	InFlight      int       `json:"in_flight,omitempty"`      // batches of one partition that are sent at a time; 0: one
+	RestPermille  int       `json:"rest_permille,omitempty"`  // transactions after which it rests, so that its id may expire
+	RestMS        int64     `json:"rest_ms,omitempty"`        // mean of that
+	Renews        bool      `json:"renews,omitempty"`         // it names the producer that it was when it asks for another epoch (KIP-360)
 	Old           bool      `json:"old,omitempty"`            // it speaks the first version: see ProcessorConfig
 }
 
 func (c *TransactorConfig) txn() txnConfig {
-	return txnConfig{out: c.Topic, id: c.TxnID, requestMS: c.RequestMS, timeoutMS: c.TimeoutMS, sleepPermille: c.SleepPermille, sleepMS: c.SleepMS, old: c.Old, inFlight: c.InFlight, keyed: c.Keyed}
+	return txnConfig{out: c.Topic, id: c.TxnID, requestMS: c.RequestMS, timeoutMS: c.TimeoutMS, sleepPermille: c.SleepPermille, sleepMS: c.SleepMS, old: c.Old, inFlight: c.InFlight, keyed: c.Keyed, renews: c.Renews}
 }
 
 // Transactor writes transactions of unique values into the partitions of one topic, and commits or aborts them. Two with one transactional id fence each other.
@@ -51,6 +54,14 @@ type pace struct {
 
 // committedAfterHealing is how many transactions a writer must still get committed once the faults are over.
 const committedAfterHealing = 3
+
+// until is how long after the begin of a transaction the next one begins.
+func (c *TransactorConfig) until(b *base) clock.Duration {
+	if c.RestPermille > 0 && !b.healed && b.rnd.Permille(c.RestPermille) {
+		return b.jitter(clock.MS(c.RestMS))
+	}
+	return b.jitter(clock.MS(c.EveryMS))
+}
 
 // ended counts a transaction. What was lost is not begun again at once.
 func (p *pace) ended(healed bool, how history.Type) {
@@ -105,7 +116,7 @@ func (t *Transactor) idle() {
 	if t.stopped || now < t.next {
 		return
 	}
-	t.next = now.Add(t.jitter(clock.MS(t.cfg.EveryMS)))
+	t.next = now.Add(t.cfg.until(&t.base))
 	t.after(t.next.Sub(now), timerWork)
 	x := &transaction{began: now, rolls: t.rnd.Permille(t.cfg.AbortPermille)}
 	if t.rnd.Permille(t.cfg.StallPermille) && !t.healed {

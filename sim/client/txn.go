@@ -21,6 +21,7 @@ type txnConfig struct {
 	inFlight      int    // batches of a partition that are sent without waiting for those before; 0: one
 	old           bool   // it speaks the first version: see ProcessorConfig.Old
 	keyed         bool   // records have keys
+	renews        bool   // it names the producer that it was when it asks for another epoch (KIP-360)
 	group         string // whose offsets it commits, if it does
 }
 
@@ -55,6 +56,8 @@ type txnWriter struct {
 	wakes   clock.Time // until then the client does nothing at all
 	pid     int64
 	epoch   int16
+	was     int64 // of one that renews: the producer that it names when it asks for another epoch, or noProducerID
+	wasOf   int16
 	seqs    []int32
 	txn     *transaction
 	made    int64
@@ -109,12 +112,13 @@ const (
 	// What a client of transaction.version 2 speaks at least, and one of the first version at most.
 	produceAdds    = 12
 	endTxnBumps    = 5
+	initNames      = 3
 	offsetsAdd     = 5
 	transactionKey = 1 // FindCoordinator's key type
 )
 
 func newTxnWriter(b *base, own *link, cfg txnConfig, user txnUser) *txnWriter {
-	return &txnWriter{b: b, own: own, cfg: cfg, user: user, pid: noProducerID}
+	return &txnWriter{b: b, own: own, cfg: cfg, user: user, pid: noProducerID, was: noProducerID}
 }
 
 // apart gives the writer connections of its own to leaders.
@@ -164,6 +168,14 @@ func (x *txnWriter) advance() {
 }
 
 func (x *txnWriter) pause() { x.waitFor = x.b.n.Now().Add(txnPause) }
+
+// leave has the producer ask for another epoch.
+func (x *txnWriter) leave() {
+	if x.cfg.renews {
+		x.was, x.wasOf = x.pid, x.epoch
+	}
+	x.pid = noProducerID
+}
 
 // fenced waits before the next try, longer each time: two of one transactional id that try again at once would fence each other for ever.
 func (x *txnWriter) fenced() {
@@ -359,7 +371,7 @@ func (x *txnWriter) lost(how history.Type, why string) {
 	} else {
 		x.fenced()
 	}
-	x.pid = noProducerID
+	x.leave()
 	x.conclude(how, why)
 	x.advance()
 }

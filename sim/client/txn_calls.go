@@ -86,11 +86,15 @@ func (x *txnWriter) init() {
 	req := kmsg.NewPtrInitProducerIDRequest()
 	req.TransactionalID, req.TransactionTimeoutMillis = &x.cfg.id, int32(x.cfg.timeoutMS)
 	req.ProducerID, req.ProducerEpoch = -1, -1
+	low := int16(0)
+	if x.was >= 0 {
+		req.ProducerID, req.ProducerEpoch, low = x.was, x.wasOf, initNames
+	}
 	op := x.op(callInit)
-	op.PID, op.Epoch = -1, -1
+	op.PID, op.Epoch = req.ProducerID, req.ProducerEpoch
 	asked := op
 	x.b.record(slotTxnCalls, history.Invoke, "", op)
-	again := x.ask(req, 0, anyVersion, func(r kmsg.Response, err error) {
+	again := x.ask(req, low, anyVersion, func(r kmsg.Response, err error) {
 		if err != nil {
 			x.called(op, 0, err)
 			x.find()
@@ -105,6 +109,7 @@ func (x *txnWriter) init() {
 			x.gets(resp.ProducerID, resp.ProducerEpoch)
 			x.user.begun()
 		case c == kerr.ProducerFenced || c == kerr.InvalidProducerEpoch: // another with the same id is quicker
+			x.was = noProducerID
 			x.fenced()
 		case !x.again(c):
 			x.b.caught(slotTxn, "", "InitProducerId answers an error of no use", c.String())
@@ -118,7 +123,7 @@ func (x *txnWriter) init() {
 
 // gets has the producer go on under an id and an epoch.
 func (x *txnWriter) gets(pid int64, epoch int16) {
-	x.pid, x.epoch, x.seqs = pid, epoch, make([]int32, x.out.parts)
+	x.pid, x.epoch, x.was, x.seqs = pid, epoch, noProducerID, make([]int32, x.out.parts)
 }
 
 func (x *txnWriter) addPartitions() {
@@ -344,7 +349,7 @@ func (x *txnWriter) end1(t *transaction, resp *kmsg.EndTxnResponse, c kerr.Code)
 		}
 		if t.abort {
 			if x.cfg.old {
-				x.pid = noProducerID
+				x.leave()
 			}
 			x.conclude(history.Fail, "aborted")
 		} else {

@@ -110,6 +110,12 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 		w.Chorus(prng.Keyed(seed, "chorus"))
 		transactSettings(prng.Keyed(seed, "settings/transactions"), p.Settings)
 	}
+	if s := prng.Keyed(seed, "renew"); s.Permille(renewPermille) {
+		w.Renew(s)
+	}
+	if s := prng.Keyed(seed, "forget"); len(w.TxnIDs()) > 0 && s.Permille(forgetPermille) {
+		w.Rest(s, forgetSettings(s, p.Settings))
+	}
 	if h.Linger {
 		w.Linger(prng.Keyed(seed, "linger"))
 	}
@@ -155,6 +161,20 @@ func transactSettings(s *prng.Source, m map[string]string) {
 	if s.Permille(250) {
 		put("internal.transactional.id.first.epoch", 32730, 32766) // so that epochs run out
 	}
+}
+
+// renewPermille is how likely a run has producers that go on under the ids that they have.
+const renewPermille = 500
+
+// forgetPermille is how likely a run with transactions has ids expire.
+const forgetPermille = 250
+
+// forgetSettings lets transactional ids expire that are not used for some seconds.
+func forgetSettings(s *prng.Source, m map[string]string) (ms int64) {
+	ms = s.Between(1500, 8000)
+	m["transactional.id.expiration.ms"] = fmt.Sprint(ms)
+	m["transaction.remove.expired.transaction.cleanup.interval.ms"] = fmt.Sprint(s.Between(100, 2000))
+	return ms
 }
 
 // compactPermille is how likely a run compacts logs.

@@ -203,6 +203,56 @@ func (p *Plan) Mix(src Source, topics []string, refused bool) {
 	}
 }
 
+// Rest has those that write transactions rest now and then for about so long, with a stream of draws of its own.
+func (p *Plan) Rest(src Source, ms int64) {
+	for i := range p.Programs {
+		pr := &p.Programs[i]
+		x := pr.Transactor
+		if pr.Mover != nil {
+			x = &pr.Mover.Writer
+		}
+		if x != nil {
+			x.RestPermille, x.RestMS = int(src.Between(10, 200)), src.Between(ms/2, 3*ms)
+		}
+	}
+}
+
+// Renew has some producers go on under the ids that they have, with a stream of draws of its own (KIP-360).
+func (p *Plan) Renew(src Source) {
+	for i := range p.Programs {
+		pr, renews := &p.Programs[i], src.Permille(400)
+		switch {
+		case pr.Producer != nil:
+			pr.Producer.Renews = renews && pr.Producer.Idempotent
+		case pr.Transactor != nil:
+			pr.Transactor.Renews = renews
+		case pr.Mover != nil:
+			pr.Mover.Writer.Renews = renews
+		case pr.Processor != nil:
+			pr.Processor.Renews = renews
+		}
+	}
+}
+
+// TxnIDs names the transactional ids.
+func (p *Plan) TxnIDs() (ids []string) {
+	for i := range p.Programs {
+		id := ""
+		switch pr := &p.Programs[i]; {
+		case pr.Transactor != nil:
+			id = pr.Transactor.TxnID
+		case pr.Mover != nil:
+			id = pr.Mover.Writer.TxnID
+		case pr.Processor != nil:
+			id = pr.Processor.TxnID
+		}
+		if id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // Mixed names the groups with members of both protocols.
 func (p *Plan) Mixed() (groups []string) {
 	for i := range p.Programs {
