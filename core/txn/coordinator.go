@@ -77,8 +77,14 @@ func options(cfg *Config) coordinator.Options {
 	return coordinator.Options{MaxBatchBytes: cfg.MaxBatchBytes, StallMS: cfg.StallMS}
 }
 
-// Knows says whether there is a transactional id.
-func (c *Coordinator) Knows(id string) bool { return c.ids[id] != nil }
+// Updated gives the wall clock of a transactional id's last record, in milliseconds; false: the id is not known.
+func (c *Coordinator) Updated(id string) (int64, bool) {
+	e := c.ids[id]
+	if e == nil {
+		return 0, false
+	}
+	return e.UpdatedMS, true
+}
 
 // Load replays one batch of the log; they come in order, from its start to its end. After an error the instance is of no use.
 func (c *Coordinator) Load(batch records.View) error { return c.shard.Load(batch) }

@@ -249,10 +249,11 @@ func (s *shard) sendOut(x *network.Send) {
 	}
 	s.n.c.observeSent(c.h, s.out.Arena[x.A:x.B], int64(ext.Len))
 	b := s.out.Arena[x.A:x.B]
-	s.n.c.net.SendBytes(c.h, b, ext, x.Token)
-	if c.h.Dial && len(b) > 4 && int(binary.BigEndian.Uint32(b)) == len(b)-4 {
-		s.n.c.net.Repeat(c.h, b[4:])
+	if c.h.Dial && ext.Len == 0 && len(b) > 4 && int(binary.BigEndian.Uint32(b)) == len(b)-4 {
+		s.n.c.net.SendRequest(c.h, b, x.Token)
+		return
 	}
+	s.n.c.net.SendBytes(c.h, b, ext, x.Token)
 }
 
 func (s *shard) dial(d *network.Dial) {

@@ -10,7 +10,8 @@ import (
 // (KIP-890, KIP-1228).
 const markersFence = 2
 
-// MayRepeat says which requests to another broker may arrive once more, late, on a second connection (F:N4): those that are fenced by an epoch.
+// MayRepeat says which requests to another broker may arrive once more, late, on a second connection (F:N4), or late alone (F:N3): those that are fenced
+// by an epoch.
 //
 //	AlterPartition        partition epoch        AddPartitionsToTxn of a leader    producer epoch
 //	AllocateProducerIds   takes a block more     WriteTxnMarkers                   producer epoch, where the transaction has one of its own

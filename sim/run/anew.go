@@ -1,11 +1,17 @@
 package run
 
 import (
+	"slices"
+	"strconv"
+
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/coordinator"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/txn"
+	"github.com/seedlog/seedlog/io/clock"
+	"github.com/seedlog/seedlog/sim/fault"
 	"github.com/seedlog/seedlog/sim/history"
+	"github.com/seedlog/seedlog/sim/workload"
 )
 
 // The topics where coordinators keep what they know.
@@ -26,8 +32,30 @@ type renewals struct {
 	groups []string // with members of both protocols
 	ids    []string // transactional
 	last   map[string]standing
-	knew   map[knower]bool
+	expiry clock.Duration // of transactional ids
+	loose  bool           // clocks are not to be relied on
+	knew   map[knower]update
+	since  map[update]clock.Time // when it was first seen
 }
+
+// update is a change of what is known of a transactional id.
+type update struct {
+	id string
+	ms int64 // by the wall clock of its coordinator
+}
+
+// newRenewals makes it for a plan.
+func newRenewals(j *Judge, w *workload.Plan) renewals {
+	r := renewals{j: j, groups: w.Mixed(), ids: w.TxnIDs(), expiry: never, last: map[string]standing{}, knew: map[knower]update{}, since: map[update]clock.Time{}}
+	if ms, err := strconv.ParseInt(j.plan.Settings["transactional.id.expiration.ms"], 10, 64); err == nil {
+		r.expiry = clock.MS(ms) - 2*clock.Millisecond // clocks count whole ones
+	}
+	r.loose = slices.ContainsFunc(j.plan.Faults, func(f fault.Fault) bool { return f.Class == fault.C1 })
+	return r
+}
+
+// never is longer than a run.
+const never = 1000 * 3600 * clock.Second
 
 // knower is a coordinator that knew a transactional id when it was last looked at.
 type knower struct {
@@ -75,15 +103,26 @@ func (r *renewals) group(node int, st *api.State, t *metadata.Topic, name string
 	r.last[name] = now
 }
 
-// id looks at a transactional id, which the coordinator that knew it may have let expire. One that does not know what another has known has lost it.
+// id looks at a transactional id, which the coordinator that knew it may have let expire, if nothing was heard of it for long enough. One that does not
+// know what another has known has lost it.
 func (r *renewals) id(st *api.State, t *metadata.Topic, id string) {
 	c := st.Txns[coordinator.PartitionFor(id, int32(len(t.Partitions)))]
-	switch k := (knower{c, id}); {
-	case c == nil || !c.Active():
-	case c.Knows(id):
-		r.knew[k] = true
-	case r.knew[k]:
+	if c == nil || !c.Active() {
+		return
+	}
+	k := knower{c, id}
+	if ms, ok := c.Updated(id); ok {
+		u := update{id, ms}
+		if _, seen := r.since[u]; !seen {
+			r.since[u] = r.j.now()
+		}
+		r.knew[k] = u
+		return
+	}
+	if u, knew := r.knew[k]; knew {
 		delete(r.knew, k)
-		r.j.note(history.Op{Kind: history.Forgot, Key: id, Offset: history.NoOffset})
+		if r.loose || r.j.now().Sub(r.since[u]) >= r.expiry {
+			r.j.note(history.Op{Kind: history.Forgot, Key: id, Offset: history.NoOffset})
+		}
 	}
 }

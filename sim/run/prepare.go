@@ -36,7 +36,7 @@ func Prepare(p *plan.Plan) (*Run, error) {
 		return nil, fmt.Errorf("read the plan's workload: %w", err)
 	}
 	j := newJudge(p)
-	j.renewed = renewals{j: j, groups: w.Mixed(), ids: w.TxnIDs(), last: map[string]standing{}, knew: map[knower]bool{}}
+	j.renewed = newRenewals(j, &w)
 	set, err := w.Build(j.rec)
 	if err != nil {
 		return nil, err

@@ -22,16 +22,36 @@ type ghost struct {
 // ghostLife is how long a ghost waits for its answer.
 const ghostLife = 20 * clock.Second
 
-// Repeat draws whether a frame that has been given to SendBytes is sent once more on a second connection (F:N4), where its host lets it.
-func (n *Net) Repeat(h *Half, frame []byte) {
-	if k, ok := n.knob(fault.N4); ok && !h.over && !h.closed && h.n4.Permille(k.P) {
-		n.repeat(h, frame)
+// nodesLateMore is how much more often a request of a node is late than one of a client: few may be.
+const nodesLateMore = 10
+
+// SendRequest is SendBytes of one whole request with its length before it, where the host says what the network may do to it: it may arrive late (F:N3),
+// with all that is sent behind it, or once more on a second connection (F:N4).
+func (n *Net) SendRequest(h *Half, b []byte, tok disk.Token) {
+	if h.over || h.closed {
+		n.done(h, &item{tok: tok})
+		return
+	}
+	c := n.buffer(len(b))
+	copy(c, b)
+	it := item{b: c, tok: tok}
+	if k, ok := n.knob(fault.N3); ok && h.n3.Permille(k.P*nodesLateMore) && n.mayRepeat(h, b[4:]) {
+		n.ledger.Note(n.eng.Now(), fault.N3, -1, "a late request of a node")
+		it.late = clock.Duration(h.n3.Between(k.A, k.B)) * clock.Second
+	}
+	n.enqueue(h, it)
+	if k, ok := n.knob(fault.N4); ok && !h.over && h.n4.Permille(k.P) {
+		n.repeat(h, b[4:])
 	}
 }
 
-func (n *Net) repeat(h *Half, frame []byte) {
+func (n *Net) mayRepeat(h *Half, frame []byte) bool {
 	r, ok := n.hosts[h.owner].(Repeater)
-	if !ok || !r.MayRepeat(frame) {
+	return ok && r.MayRepeat(frame)
+}
+
+func (n *Net) repeat(h *Half, frame []byte) {
+	if !n.mayRepeat(h, frame) {
 		return
 	}
 	n.ledger.Note(n.eng.Now(), fault.N4, -1, "a repeated request")

@@ -48,7 +48,8 @@ type Host interface {
 	Unpin(x disk.Extent)
 }
 
-// Repeater is a host that says which of its requests may be sent once more on a second connection (F:N4).
+// Repeater is a host that says which of its requests may be sent once more on a second connection (F:N4). A node's may arrive late too (F:N3), those
+// of clients may all.
 type Repeater interface{ MayRepeat(frame []byte) bool }
 
 // Net is the network of one run.

@@ -19,6 +19,7 @@ type host struct {
 	n      *Net
 	refuse bool
 	slow   bool // does not read
+	strict bool // none of its requests may be late or twice
 	opened []*Half
 	frames [][]byte
 	times  []clock.Time
@@ -46,7 +47,7 @@ func (h *host) ReadExtent(x disk.Extent, p []byte, off int64) disk.Err {
 	return disk.OK
 }
 func (h *host) Unpin(disk.Extent)     { h.pins-- }
-func (h *host) MayRepeat([]byte) bool { return true }
+func (h *host) MayRepeat([]byte) bool { return !h.strict }
 func (h *host) Readable(x *Half) {
 	for !h.slow {
 		b, ok, _ := x.Next()
@@ -260,6 +261,22 @@ func TestALateRequestArrivesAlthoughItsClientHasHungUp(t *testing.T) {
 	w.run()
 	if len(b.frames) != 1 || b.times[0] < clock.Time(5*clock.Second) || b.times[0] > clock.Time(121*clock.Second) {
 		t.Fatalf("frames %q at %v", b.frames, b.times)
+	}
+}
+
+func TestALateRequestOfANodeArrivesAlthoughItHasHungUpIfItsHostLetsIt(t *testing.T) {
+	for _, may := range []bool{true, false} {
+		w := newWorld(1, 2, fault.Knob{Class: fault.N3, Node: -1, P: 1000, A: 5, B: 120})
+		a, b := w.hs[0], w.hs[1]
+		a.strict = !may
+		h := w.n.Connect(w.ends[0], w.ends[1], 0, 0)
+		w.n.SendRequest(h, framed([]byte("late")), 0)
+		w.until(clock.Time(2 * clock.Second))
+		w.n.Close(h)
+		w.run()
+		if late := len(b.times) == 1 && b.times[0] >= clock.Time(5*clock.Second); len(b.frames) != 1 || late != may {
+			t.Fatalf("may %v: frames %q at %v", may, b.frames, b.times)
+		}
 	}
 }
 
