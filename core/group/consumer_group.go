@@ -129,8 +129,10 @@ func (c *Coordinator) groupFor(id string, join bool) (g *consumer.Group, recs []
 	case old == nil && len(c.groups)+len(c.consumers) >= c.cfg.MaxGroups:
 		return nil, nil, kerr.CoordinatorNotAvailable
 	case old == nil:
+		c.Begun++
 		return consumer.New(c.env, c, id), nil, kerr.None
 	case old.State == classic.Empty:
+		c.Begun++
 		return consumer.New(c.env, c, id), c.deleteClassic(id), kerr.None
 	}
 	return c.upgrade(old)

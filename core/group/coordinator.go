@@ -28,6 +28,7 @@ type Coordinator struct {
 	producers Producers    // of the log, nil if it has none
 
 	Expired int64 // committed offsets that this instance has let expire (Kafka's offset-expiration-count)
+	Begun   int64 // groups that this instance has begun, where none or one without members was
 
 	// Durable: a fold over the log. Replay alone changes it.
 	offsets offsets.Store

@@ -109,6 +109,7 @@ func (c *Coordinator) joinNewGroup(j *join) {
 		return
 	}
 	c.groups[g.ID] = g
+	c.Begun++
 	c.joinNew(g, j)
 }
 

@@ -30,17 +30,6 @@ type CommittedOffset struct {
 	CommitMS  int64
 }
 
-// Standing says by which protocol a group goes, and which is its generation, of a consumer group its epoch. None is a classic one in generation 0.
-func (c *Coordinator) Standing(id string) (consumer bool, generation int32) {
-	if g := c.consumers[id]; g != nil {
-		return true, g.Epoch
-	}
-	if g := c.groups[id]; g != nil {
-		return false, g.Generation
-	}
-	return false, 0
-}
-
 // Snapshot gives the groups by id, and the committed offsets by group, topic and partition. It does not wait for the high
 // watermark: figures may be ahead of what a client is told.
 func (c *Coordinator) Snapshot() Snapshot {

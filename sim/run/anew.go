@@ -1,11 +1,13 @@
 package run
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 
 	"github.com/seedlog/seedlog/core/api"
 	"github.com/seedlog/seedlog/core/coordinator"
+	"github.com/seedlog/seedlog/core/group"
 	"github.com/seedlog/seedlog/core/metadata"
 	"github.com/seedlog/seedlog/core/txn"
 	"github.com/seedlog/seedlog/io/clock"
@@ -20,18 +22,12 @@ const (
 	stateTopic   = "__transaction_state"
 )
 
-// standing is what the coordinator of a group had made of it.
-type standing struct {
-	consumer   bool // by the consumer protocol
-	generation int32
-}
-
 // renewals tells of what begins again although nothing was lost, which no answer tells from what goes on.
 type renewals struct {
 	j      *Judge
 	groups []string // with members of both protocols
 	ids    []string // transactional
-	last   map[string]standing
+	begun  map[*group.Coordinator]int64
 	expiry clock.Duration // of transactional ids
 	loose  bool           // clocks are not to be relied on
 	knew   map[knower]update
@@ -46,7 +42,7 @@ type update struct {
 
 // newRenewals makes it for a plan.
 func newRenewals(j *Judge, w *workload.Plan) renewals {
-	r := renewals{j: j, groups: w.Mixed(), ids: w.TxnIDs(), expiry: never, last: map[string]standing{}, knew: map[knower]update{}, since: map[update]clock.Time{}}
+	r := renewals{j: j, groups: w.Mixed(), ids: w.TxnIDs(), expiry: never, begun: map[*group.Coordinator]int64{}, knew: map[knower]update{}, since: map[update]clock.Time{}}
 	if ms, err := strconv.ParseInt(j.plan.Settings["transactional.id.expiration.ms"], 10, 64); err == nil {
 		r.expiry = clock.MS(ms) - 2*clock.Millisecond // clocks count whole ones
 	}
@@ -66,13 +62,11 @@ type knower struct {
 // stepped looks at what a shard coordinates.
 func (r *renewals) stepped(node, shard int) {
 	img, st := r.j.view.image, r.j.view.state(node, shard)
-	if img == nil || st == nil || len(r.groups)+len(r.ids) == 0 {
+	if img == nil || st == nil {
 		return
 	}
-	if t := img.TopicByName(offsetsTopic); t != nil {
-		for _, name := range r.groups {
-			r.group(node, st, t, name)
-		}
+	if t := img.TopicByName(offsetsTopic); t != nil && len(r.groups) > 0 {
+		r.ofGroups(st, t)
 	}
 	if t := img.TopicByName(stateTopic); t != nil {
 		for _, id := range r.ids {
@@ -81,26 +75,18 @@ func (r *renewals) stepped(node, shard int) {
 	}
 }
 
-// group looks at a group with members of both protocols. One that changes its protocol while members live goes on with its generation; one that was
-// empty begins with the first. Where the two cannot be told apart here either, it counts as begun anew. What a coordinator that was deposed makes
-// of it is of no account.
-func (r *renewals) group(node int, st *api.State, t *metadata.Topic, name string) {
-	n := coordinator.PartitionFor(name, int32(len(t.Partitions)))
-	c := st.Groups[n]
-	if c == nil || !c.Active() || int(t.Partitions[n].Leader)-1 != node {
-		return
+// ofGroups tells of groups whose coordinator has begun one: with the first generation, where one that changes its protocol while members live goes on
+// with its own. It may have been another group.
+func (r *renewals) ofGroups(st *api.State, t *metadata.Topic) {
+	more := map[*group.Coordinator]int64{}
+	for _, name := range r.groups {
+		c := st.Groups[coordinator.PartitionFor(name, int32(len(t.Partitions)))]
+		if c != nil && c.Begun > r.begun[c] {
+			more[c] = c.Begun
+			r.j.note(history.Op{Kind: history.Anew, Key: name, Offset: history.NoOffset})
+		}
 	}
-	var now standing
-	now.consumer, now.generation = c.Standing(name)
-	was := r.last[name]
-	again := now.generation < was.generation || now.generation <= 1
-	if now.consumer { // which goes on with the next one; the first with members is 2
-		again = now.generation <= max(was.generation, 2)
-	}
-	if now.consumer != was.consumer && again {
-		r.j.note(history.Op{Kind: history.Anew, Key: name, Offset: history.NoOffset})
-	}
-	r.last[name] = now
+	maps.Copy(r.begun, more)
 }
 
 // id looks at a transactional id, which the coordinator that knew it may have let expire, if nothing was heard of it for long enough. One that does not
