@@ -138,7 +138,7 @@ func (s txnState) decide(commit, old bool) txnState {
 	if old {
 		return s
 	}
-	s.rotate, s.last = s.epoch >= lastEpoch, noEpoch
+	s.rotate, s.last = s.epoch >= lastEpoch, s.epoch // also of one that has timed out (KAFKA-19367)
 	return s.at(s.pid, s.epoch+1)
 }
 
@@ -272,9 +272,6 @@ func (s txnState) does(op *txnOp) []txnState {
 		return []txnState{s}
 	case mine && s.phase == txnOpen, mine && idle && !op.old && !commit:
 		n := s.decide(commit, op.old)
-		if !op.old {
-			n.last = s.epoch
-		}
 		if pid, epoch := n.after(); !op.told(pid, epoch) {
 			return nil
 		}
