@@ -59,6 +59,7 @@ type txnWriter struct {
 	was     int64 // of one that renews: the producer that it names when it asks for another epoch, or noProducerID
 	wasOf   int16
 	seqs    []int32
+	copied  bool // the network sends a batch of this epoch once more (F:N4)
 	txn     *transaction
 	made    int64
 	fences  int   // how often another with the same id was quicker, since the last commit

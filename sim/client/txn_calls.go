@@ -123,7 +123,7 @@ func (x *txnWriter) init() {
 
 // gets has the producer go on under an id and an epoch.
 func (x *txnWriter) gets(pid int64, epoch int16) {
-	x.pid, x.epoch, x.was, x.seqs = pid, epoch, noProducerID, make([]int32, x.out.parts)
+	x.pid, x.epoch, x.was, x.seqs, x.copied = pid, epoch, noProducerID, make([]int32, x.out.parts), false
 }
 
 func (x *txnWriter) addPartitions() {
@@ -238,7 +238,7 @@ func (x *txnWriter) send(l *link, t *transaction, b *txnBatch) {
 	}
 	b.inFlight = true
 	asked := x.b.sh.Rec.Len()
-	l.ask(req, low, cap, clock.MS(x.cfg.requestMS), func(r kmsg.Response, err error) {
+	repeated := l.ask(req, low, cap, clock.MS(x.cfg.requestMS), func(r kmsg.Response, err error) {
 		b.inFlight, b.notBefore = false, x.b.n.Now().Add(retryPause)
 		if err != nil {
 			x.unheard(t)
@@ -258,9 +258,13 @@ func (x *txnWriter) send(l *link, t *transaction, b *txnBatch) {
 		case c == kerr.ConcurrentTransactions:
 		case c == kerr.OutOfOrderSequenceNumber && t.waits(b):
 		case c == kerr.OutOfOrderSequenceNumber:
-			op := x.op(callOrder)
-			op.Want, op.Timestamp, op.Got = x.out.keys[b.part], asked, c.String()
-			x.b.note(slotTxn, op)
+			// In the first version the next transaction has the same epoch, and a copy of an earlier batch that comes while it is being verified is
+			// taken for its first, as in Kafka (KAFKA-14920).
+			if !x.copied || !x.cfg.old {
+				op := x.op(callOrder)
+				op.Want, op.Timestamp, op.Got = x.out.keys[b.part], asked, c.String()
+				x.b.note(slotTxn, op)
+			}
 			t.abort = true
 		case retriable(c):
 			x.relearn()
@@ -269,6 +273,7 @@ func (x *txnWriter) send(l *link, t *transaction, b *txnBatch) {
 		}
 		x.advance()
 	})
+	x.copied = x.copied || repeated
 }
 
 func (x *txnWriter) addOffsets() {
