@@ -66,8 +66,11 @@ func (r *Request) producePart(i int, txn *producing) (kerr.Code, string) {
 		return kerr.InvalidTopicException, "this topic is the broker's own; clients cannot write to it"
 	}
 	set := s.Settings(t)
+	held := kerr.None // what refuses it for the moment; its owner is to know of a batch of a transaction all the same
 	if x := &t.Partitions[part.Partition]; q.Acks == replica.AcksAll && x.Leader == s.Node.NodeID && len(x.ISR) < x.RequiredISR(set.MinInsyncReplicas) {
-		return kerr.NotEnoughReplicas, ""
+		if held = kerr.NotEnoughReplicas; txn == nil {
+			return held, ""
+		}
 	}
 	lim := s.limits(set)
 	if c, text, record := records.Check(part.Records, lim); c != kerr.None {
@@ -89,35 +92,51 @@ func (r *Request) producePart(i int, txn *producing) (kerr.Code, string) {
 	if int32(len(v)) > set.MaxMessageBytes {
 		return kerr.MessageTooLarge, ""
 	}
-	if d := s.dirOf(&t.Partitions[part.Partition]); d != nil {
-		if d.full(s.Node.DiskReserveBytes) {
-			return kerr.KafkaStorageError, "the broker's disk is full: free space in " + d.Path
-		}
-		d.SinceFree += int64(len(v))
-	}
 	it := &r.items[i]
+	if d := s.dirOf(&t.Partitions[part.Partition]); d != nil && held == kerr.None {
+		if d.full(s.Node.DiskReserveBytes) {
+			held, it.text = kerr.KafkaStorageError, "the broker's disk is full: free space in "+d.Path
+			if txn == nil {
+				return held, it.text
+			}
+		} else {
+			d.SinceFree += int64(len(v))
+		}
+	}
 	it.ID, it.Number = t.ID, part.Partition
 	r.remain++
-	owner := Owner(t.Name, part.Partition, s.Shards)
-	if owner == s.Shard {
-		s.appendTo(t.ID, part.Partition, v, lease, q.Acks, r, int32(i), txn)
-		return kerr.None, ""
-	}
-	acks := q.Acks
-	if acks == replica.AcksNone {
-		acks = replica.AcksLeader // the answer says when the frame may be used again
-	}
-	s.mail(step.Mail{Kind: MailAppend, To: int32(owner), Token: s.flights.Put(r), Slot: int32(i),
-		Body: &remoteAppend{acks: acks, id: t.ID, num: part.Partition, batch: v, txn: txn}})
+	r.handOver(Owner(t.Name, part.Partition, s.Shards), int32(i), v, lease, txn, held)
 	return kerr.None, ""
 }
 
-// appendTo appends on the owner, what begins a transaction there once its coordinator has been asked.
-func (s *State) appendTo(id [16]byte, n int32, v records.View, lease *buf.Lease, acks int16, w replica.Waiter, slot int32, txn *producing) {
+// handOver gives an item's batch to the shard that owns its partition.
+func (r *Request) handOver(owner int, i int32, v records.View, lease *buf.Lease, txn *producing, held kerr.Code) {
+	s, it, acks := r.s, &r.items[i], r.produce.Acks
+	if owner == s.Shard {
+		s.appendTo(it.ID, it.Number, v, lease, acks, r, i, txn, held)
+		return
+	}
+	if acks == replica.AcksNone {
+		acks = replica.AcksLeader // the answer says when the frame may be used again
+	}
+	s.mail(step.Mail{Kind: MailAppend, To: int32(owner), Token: s.flights.Put(r), Slot: i,
+		Body: &remoteAppend{acks: acks, id: it.ID, num: it.Number, batch: v, txn: txn, held: held}})
+}
+
+// appendTo appends on the owner, what begins a transaction there once its coordinator has been asked. What is held is refused; a producer that has
+// more batches on their way has been heard of then, and none of them takes the place of the first.
+func (s *State) appendTo(id [16]byte, n int32, v records.View, lease *buf.Lease, acks int16, w replica.Waiter, slot int32, txn *producing, held kerr.Code) {
 	it := Item{ID: id, Number: n, Epoch: -1}
 	p := s.leaderOf(&it)
 	if p == nil {
 		w.Appended(slot, replica.Result{Code: it.Code, Base: -1, Time: -1})
+		return
+	}
+	if held != kerr.None {
+		if v.IsTransactional() {
+			_, _ = p.Verify(v, txn.adds())
+		}
+		w.Appended(slot, replica.Result{Code: held, Base: -1, Time: -1})
 		return
 	}
 	if txn != nil && v.IsTransactional() && s.verify(p, unverified{v: v, lease: lease, acks: acks, w: w, slot: slot}, txn) {

@@ -281,6 +281,7 @@ type remoteAppend struct {
 	num   int32
 	batch records.View
 	txn   *producing // its transaction, nil none
+	held  kerr.Code  // what it is refused with, once the owner knows of it
 	start int64      // of the log, in the answer
 	taken bool       // the log has the batch: an answer with a code does not say that its bytes are free
 }
@@ -304,7 +305,7 @@ func (s *State) Mail(m *step.Mail) {
 	case MailAppend:
 		w := m.Body.(*remoteAppend)
 		w.s, w.to, w.token = s, m.From, m.Token
-		s.appendTo(w.id, w.num, w.batch, nil, w.acks, w, m.Slot, w.txn)
+		s.appendTo(w.id, w.num, w.batch, nil, w.acks, w, m.Slot, w.txn, w.held)
 		w.taken = true
 	case MailAppended:
 		r := s.flights.Take(m.Token)
