@@ -176,11 +176,18 @@ func (c *Coordinator) heartbeatClassic(g *consumer.Group, req *kmsg.HeartbeatReq
 		return code
 	}
 	c.keepAlive(g, m)
-	if m.Epoch < g.TargetEpoch || m.State == consumer.UnrevokedPartitions || m.State == consumer.UnreleasedPartitions && !g.AwaitsPartitions(m) {
+	if m.Epoch < g.TargetEpoch || c.orphaned(g) || m.State == consumer.UnrevokedPartitions || m.State == consumer.UnreleasedPartitions && !g.AwaitsPartitions(m) {
 		g.ArmIfIdle(m.ID, consumer.Join, m.RebalanceTimeoutMS)
 		return kerr.RebalanceInProgress
 	}
 	return kerr.None
+}
+
+// orphaned says that the group's next target is due and that only the join of a classic member can have it computed: there is no other member, as when
+// the last one has left a group that must not be a classic one. Kafka waits for the next join, whoever it is of, and what the one that has left owned
+// nobody reads until then.
+func (c *Coordinator) orphaned(g *consumer.Group) bool {
+	return g.Classics() == g.Len() && g.TargetEpoch < g.Epoch && g.MayAssign(int64(c.env.Now.Wall), c.cfg.Consumer.Of(g.ID).AssignmentIntervalMS)
 }
 
 // leaveConsumer handles LeaveGroup: members of either protocol, once for all of them.

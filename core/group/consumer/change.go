@@ -208,7 +208,7 @@ func (c *Change) target(id string) Assignment {
 
 // Assign computes the target anew, if the group has a newer epoch and the last one is old enough. It gives what m is to own.
 func (c *Change) Assign(m *Member) (epoch int32, target Assignment) {
-	if c.g.TargetEpoch >= c.epoch || !c.mayAssign() {
+	if c.g.TargetEpoch >= c.epoch || !c.g.MayAssign(c.nowMS, c.cfg.Of(c.g.ID).AssignmentIntervalMS) {
 		return c.g.TargetEpoch, c.target(m.ID)
 	}
 	names := c.names()
@@ -236,10 +236,10 @@ func (c *Change) Assign(m *Member) (epoch int32, target Assignment) {
 	return c.epoch, target
 }
 
-// mayAssign: the last target is unknown, or as old as the interval asks for. One of the future was computed under a clock that has been put back
+// MayAssign: the last target is unknown, or as old as the interval asks for. One of the future was computed under a clock that has been put back
 // since, or another broker's, and must not hold the group up until then, as it does in Kafka.
-func (c *Change) mayAssign() bool {
-	return c.g.TargetMS == 0 || elapsed(c.nowMS, c.g.TargetMS, int64(c.cfg.Of(c.g.ID).AssignmentIntervalMS))
+func (g *Group) MayAssign(nowMS int64, intervalMS int32) bool {
+	return g.TargetMS == 0 || elapsed(nowMS, g.TargetMS, int64(intervalMS))
 }
 
 // elapsed says whether an interval has passed since a time of the wall clock, which may have been put back.
