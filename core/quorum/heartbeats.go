@@ -33,6 +33,7 @@ func (t *transport) relay() {
 		select {
 		case rpc := <-t.NetworkTransport.Consumer():
 			t.vacate(rpc)
+			t.introduce(rpc)
 			t.hand(rpc)
 		case <-t.closed:
 			return

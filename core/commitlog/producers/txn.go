@@ -229,10 +229,14 @@ func (t *Table) unverified(id int64, epoch int16, g Guard) bool {
 func (t *Table) Verified(id int64, epoch int16, g Guard) bool { return !t.unverified(id, epoch, g) }
 
 // misplaced says whether the batch of a producer that is being verified cannot be its first: one with a lower sequence number was asked for
-// (KAFKA-14920), or its epoch begins here, and so at sequence 0.
+// (KAFKA-14920), or its epoch begins here, and so at sequence 0. Where the last sequence number of the epoch is known, the next one is too: a lower
+// one was a late copy of what has ended.
 func (t *Table) misplaced(v records.View, e *Entry) bool {
 	x := t.verifying[v.ProducerID()]
 	if x == nil || plant.On(plant.T12) {
+		return false
+	}
+	if e != nil && e.Epoch == v.ProducerEpoch() && e.N > 0 {
 		return false
 	}
 	seq := v.BaseSequence()

@@ -301,3 +301,25 @@ func BenchmarkATransactionOfOneBatch(b *testing.B) {
 		table.Replicated(i + 2)
 	}
 }
+
+// A copy of a batch that comes after its transaction has ended begins a verification too. It says nothing of where the next transaction begins.
+func TestALateCopyOfAnEndedTransactionsBatchDoesNotHoldUpTheNext(t *testing.T) {
+	for _, last := range []int32{3, 1<<31 - 1} { // sequence numbers wrap
+		var table Table
+		table.Update(data(9, 0, last-1, 1, 0), 0)
+		table.Update(data(9, 0, last, 1, 1), 0)
+		table.Update(marker(9, 0, 0, true, 2), 0)
+		table.Verify(data(9, 0, last-1, 1, 0), false, 0)
+		next := data(9, 0, (last+1)&(1<<31-1), 1, 3)
+		g, c := table.Verify(next, false, 0)
+		if c != kerr.None {
+			t.Fatal(c)
+		}
+		if c := table.CheckVerified(next, g).Code; c != kerr.None {
+			t.Errorf("the batch after sequence number %d: %v", last, c)
+		}
+		if c := table.CheckVerified(data(9, 0, (last+2)&(1<<31-1), 1, 3), g).Code; c != kerr.OutOfOrderSequenceNumber {
+			t.Errorf("the batch after that: %v", c)
+		}
+	}
+}
