@@ -51,12 +51,12 @@ func classes(ids []string) (cs []fault.Class) {
 func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	p := plan.FromSeed(seed, menu)
 	p.Shards = max(p.Shards, h.Shards)
-	scenes(seed, p, &h)
+	stories(seed, p, &h)
 	hints := h.Workload
 	hints.Nodes, hints.L1, hints.L3 = p.Nodes, hints.L1 || p.Swarm.On(fault.L1), hints.L3 || p.Swarm.On(fault.L3)
 	w := workload.Draw(prng.Keyed(seed, "workload"), hints)
 	p.Settings = settings(prng.Keyed(seed, "settings"), p)
-	programs(seed, p, &w, &h)
+	clients(seed, p, &w, &h)
 	w.Validate(prng.Keyed(seed, "validate"))
 	environment(p, &menu, &w)
 	for _, k := range sorted(h.Settings) {
@@ -66,8 +66,8 @@ func draw(seed uint64, menu plan.Menu, h mutant.Hints) *plan.Plan {
 	return p
 }
 
-// scenes draws faults that belong together.
-func scenes(seed uint64, p *plan.Plan, h *mutant.Hints) {
+// stories draws faults that belong together.
+func stories(seed uint64, p *plan.Plan, h *mutant.Hints) {
 	if h.Storm {
 		storm(prng.Keyed(seed, "storm"), p, slices.Contains(h.Classes, "F:D1"))
 	}
@@ -89,8 +89,8 @@ func scenes(seed uint64, p *plan.Plan, h *mutant.Hints) {
 	follow(prng.Keyed(seed, "follow"), p, h.Follow)
 }
 
-// programs draws the clients that only some runs have, with settings in which they matter.
-func programs(seed uint64, p *plan.Plan, w *workload.Workload, h *mutant.Hints) {
+// clients draws those programs that only some runs have, with settings in which they matter.
+func clients(seed uint64, p *plan.Plan, w *workload.Plan, h *mutant.Hints) {
 	var names []string
 	for _, t := range w.Topics {
 		if strings.HasPrefix(t.Name, "t") {
