@@ -45,7 +45,9 @@ type chances struct {
 }
 
 // include says whether these are all of the others, or more.
-func (c chances) include(d chances) bool { return c.counts[0] >= d.counts[0] && c.counts[1] >= d.counts[1] && c.set&d.set == d.set }
+func (c chances) include(d chances) bool {
+	return c.counts[0] >= d.counts[0] && c.counts[1] >= d.counts[1] && c.set&d.set == d.set
+}
 
 // tried is a state in which an operation was tried, among those that had been taken.
 type tried[S comparable] struct {
