@@ -47,6 +47,9 @@ func (c *Consumer) Start(n Net) {
 
 func (c *Consumer) opened() {
 	c.askTopics(c.f.link, c.cfg.Topics, func(ts []topicInfo) {
+		if c.done { // what was added since nobody reads
+			return
+		}
 		c.adopt(ts)
 		c.work()
 	})

@@ -88,11 +88,22 @@ func (c *copies) elects(node int) bool {
 // and is not excused.
 //
 //	ISR [1 3], 3 loses power: excuse ─▶ 1 goes on and shows it ─▶ 1 stops; 3, which nobody has missed, leads: excuse again
+//	                                    or 2 does, which was not in sync, since 3 is back and has less
 func (c *copies) leads(node int, key string) {
 	x := c.last[key]
-	if _, ok := c.nodes[node][key]; ok && c.p.Epoch > c.leaders[key].epoch && x.at < x.top && c.top[key] <= x.top {
+	if _, ok := c.nodes[node][key]; (ok || c.rash()) && c.p.Epoch > c.leaders[key].epoch && x.at < x.top && c.top[key] <= x.top {
 		c.j.note(history.Op{Kind: history.Excuse, Key: key, Generation: c.p.Epoch, Offset: x.at, HW: x.top})
 	}
+}
+
+// rash says whether the leader was not in sync when it was elected.
+func (c *copies) rash() bool {
+	t := c.image.TopicByID(c.p.TopicID)
+	if t == nil || t.Partition(c.p.Partition) == nil {
+		return false
+	}
+	p := t.Partition(c.p.Partition)
+	return p.Recovering && p.LeaderEpoch == c.p.Epoch
 }
 
 // known says whether every node that runs goes by an image at least: nobody takes itself for the leader that was before.
