@@ -10,16 +10,16 @@ import (
 // compares it. It is what a resemblance goes by first.
 var broke = map[string][]string{
 	"P1": {"I:I3"}, "P2": {"I:S3"}, "P3": {"I:I13"}, "P4": {"contract"}, "P5": {"liveness"}, "P6": {"I:G7", "history:M3"}, "P7": {"txn:prompt"},
-	"P8": {"I:S3"}, "P9": {"liveness"}, "P10": {"exact-errors"}, "P11": {"dense-offsets"}, "R1": {"I:I3"}, "R2": {"liveness"}, "R3": {"I:I12"},
+	"P8": {"I:S3"}, "P9": {"liveness"}, "P10": {"exact-errors"}, "P11": {"dense-offsets"}, "R1": {"I:I3"}, "R2": {"I:I1"}, "R3": {"I:I12"},
 	"R4": {"liveness"}, "R5": {"I:I12"}, "R6": {"I:I1"}, "R7": {"I:S1"}, "R8": {"I:I13"}, "R9": {"I:I13"}, "R10": {"unclean-return"},
 	"R11": {"unclean-return"}, "R12": {"I:I1"}, "R13": {"I:I8"}, "R14": {"I:I1"}, "R15": {"I:I1"}, "R16": {"exact-errors"}, "R17": {"txn:dirty-read"},
-	"R18": {"I:I13"}, "R19": {"I:I13"}, "R20": {"epoch-end"}, "I1": {"history:M2"}, "I2": {"txn:order-refused"}, "I3": {"exact-errors"}, "I4": {"txn:order-refused"},
-	"I5": {"exact-errors"}, "I6": {"history:M2"}, "I7": {"assert"}, "K1": {"I:K2"}, "K2": {"I:K6"}, "K3": {"I:K1"}, "M1": {"quorum:term"},
-	"M2": {"fenced-in-vain"}, "S1": {"I:S2", "dense-offsets"}, "S2": {"leader-epochs"}, "S3": {"I:S1", "contract"}, "S4": {"txn:committed"},
-	"S5": {"txn:aborted-read"}, "S6": {"txn:committed"}, "S7": {"I:S1", "I:I3"}, "T1": {"txn:order-refused"}, "T2": {"txn:aborted-read"},
-	"T3": {"txn:hanging"}, "T4": {"liveness"}, "T5": {"liveness"}, "T6": {"txn:cut"}, "T7": {"txn:aborted-read"}, "T9": {"history:M4"},
-	"T10": {"I:T10"}, "G1": {"I:G7"}, "G2": {"liveness"}, "G4": {"I:S1"}, "G5": {"history:expired-alive"}, "B1": {"prompt-fetch"}, "B2": {"I:I5"},
-	"B3": {"I:I13"},
+	"R18": {"I:I13"}, "R19": {"I:I13"}, "R20": {"epoch-end"}, "I1": {"history:M2"}, "I2": {"txn:order-refused", "txn:cut"}, "I3": {"exact-errors"},
+	"I4": {"txn:order-refused"}, "I5": {"exact-errors"}, "I6": {"history:M2"}, "I7": {"assert"}, "K1": {"I:K2"}, "K2": {"I:K6"}, "K3": {"I:K1"},
+	"M1": {"quorum:term"}, "M2": {"fenced-in-vain"}, "S1": {"I:S2", "dense-offsets"}, "S2": {"leader-epochs"}, "S3": {"I:S1", "I:I4"},
+	"S4": {"txn:committed"}, "S5": {"txn:aborted-read"}, "S6": {"txn:committed"}, "S7": {"I:S1", "I:I3"}, "T1": {"txn:order-refused", "history:M4"},
+	"T2": {"txn:aborted-read", "txn:dirty-read"}, "T3": {"txn:hanging", "txn:order-refused"}, "T4": {"liveness"}, "T5": {"txn:hanging"},
+	"T6": {"txn:aborted-read"}, "T7": {"txn:aborted-read", "history:M4"}, "T9": {"history:M4"}, "T10": {"I:T10"}, "G1": {"I:G7", "I:G2"},
+	"G2": {"liveness"}, "G4": {"I:S1"}, "G5": {"history:expired-alive"}, "B1": {"prompt-fetch"}, "B2": {"I:I5"}, "B3": {"I:I13", "I:I3"},
 }
 
 // Signs are what is known of a run that broke a property, as far as bugs can be told apart by it.
