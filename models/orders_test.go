@@ -156,33 +156,42 @@ func ordersOf(ops []porcupine.Operation) (Verdict, *porcupine.Operation) {
 }
 
 func TestOrdersAreFoundWherePorcupineFindsThem(t *testing.T) {
-	model, found := txnModel(txnState{pid: noPID, prev: noPID}), map[Verdict]int{}
+	found := map[Verdict]int{}
+	for seed := range uint64(200) {
+		found[asPorcupine(t, prng.New(seed).Between)]++
+	}
+	require.Greater(t, found[OK], 50)
+	require.Greater(t, found[Illegal], 20)
 	rapid.Check(t, func(t *rapid.T) {
-		draw := func(lo, hi int64) int64 { return rapid.Int64Range(lo, hi).Draw(t, "n") }
-		ops := coordinated(draw, int(draw(1, 14)), draw(0, 1) == 1)
-		verdict, at := ordersOf(ops)
-		want := map[porcupine.CheckResult]Verdict{porcupine.Ok: OK, porcupine.Illegal: Illegal, porcupine.Unknown: Unchecked}[porcupine.CheckOperationsTimeout(model, ops, time.Minute)]
-		require.Equal(t, want, verdict)
-		if found[verdict]++; verdict == OK {
-			return
-		}
-		// Up to there none explains it, and before there one does.
-		byReturn := slices.SortedStableFunc(slices.Values(ops), func(a, b porcupine.Operation) int { return int(a.Return - b.Return) })
-		n := slices.IndexFunc(byReturn, func(o porcupine.Operation) bool { return o.Input == at.Input })
-		require.Equal(t, porcupine.Illegal, porcupine.CheckOperationsTimeout(model, prefix(byReturn, n+1), time.Minute))
-		what := func(x porcupine.Operation) string { return x.Input.(*txnOp).what }
-		w := txnOrders().window(txnState{pid: noPID, prev: noPID}, ops, at, what)
-		require.Equal(t, what(*at), w.Ops[w.Unplaced].What)
-		require.NotContains(t, w.Order, w.Unplaced)
-		require.Equal(t, w, txnOrders().window(txnState{pid: noPID, prev: noPID}, ops, at, what), "the same each time")
-		for k, i := range w.Order {
-			for _, j := range w.Order[k+1:] {
-				require.True(t, i != j && w.Ops[i].Call <= w.Ops[j].Return, "nothing stands before what had ended before it began")
-			}
-		}
+		asPorcupine(t, func(lo, hi int64) int64 { return rapid.Int64Range(lo, hi).Draw(t, "n") })
 	})
-	require.Greater(t, found[OK], 10)
-	require.Greater(t, found[Illegal], 10)
+}
+
+// asPorcupine has both search for an order of a short history, and looks at the window of one that has none.
+func asPorcupine(t require.TestingT, draw between) Verdict {
+	model := txnModel(txnState{pid: noPID, prev: noPID})
+	ops := coordinated(draw, int(draw(1, 14)), draw(0, 1) == 1)
+	verdict, at := ordersOf(ops)
+	want := map[porcupine.CheckResult]Verdict{porcupine.Ok: OK, porcupine.Illegal: Illegal, porcupine.Unknown: Unchecked}[porcupine.CheckOperationsTimeout(model, ops, time.Minute)]
+	require.Equal(t, want, verdict)
+	if verdict == OK {
+		return OK
+	}
+	// Up to there none explains it, and before there one does.
+	byReturn := slices.SortedStableFunc(slices.Values(ops), func(a, b porcupine.Operation) int { return int(a.Return - b.Return) })
+	n := slices.IndexFunc(byReturn, func(o porcupine.Operation) bool { return o.Input == at.Input })
+	require.Equal(t, porcupine.Illegal, porcupine.CheckOperationsTimeout(model, prefix(byReturn, n+1), time.Minute))
+	what := func(x porcupine.Operation) string { return x.Input.(*txnOp).what }
+	w := txnOrders().window(txnState{pid: noPID, prev: noPID}, ops, at, what)
+	require.Equal(t, what(*at), w.Ops[w.Unplaced].What)
+	require.NotContains(t, w.Order, w.Unplaced)
+	require.Equal(t, w, txnOrders().window(txnState{pid: noPID, prev: noPID}, ops, at, what), "the same each time")
+	for k, i := range w.Order {
+		for _, j := range w.Order[k+1:] {
+			require.True(t, i != j && w.Ops[i].Call <= w.Ops[j].Return, "nothing stands before what had ended before it began")
+		}
+	}
+	return verdict
 }
 
 func TestALongHistoryOfManyClientsAndLostAnswersIsDecided(t *testing.T) {
