@@ -205,10 +205,13 @@ func (g *Group) fetched() {
 }
 
 // proven is the generation that a commit is of. In the consumer protocol that is the epoch in which the member got the partition: whoever gets it
-// later has a greater one.
+// later has a greater one. In a group of both protocols that holds for classic members too, who are not told that epoch: theirs proves nothing.
 func (g *Group) proven(p *position) int32 {
-	if g.next != nil {
+	switch {
+	case g.next != nil:
 		return p.since
+	case g.cfg.Both != nil:
+		return -1
 	}
 	return g.generation
 }

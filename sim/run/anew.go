@@ -102,13 +102,23 @@ func (r *renewals) id(st *api.State, t *metadata.Topic, id string) {
 		if _, seen := r.since[u]; !seen {
 			r.since[u] = r.j.now()
 		}
+		if was, knew := r.knew[k]; knew && was != u && r.due(was) { // in one round with what began it anew, perhaps: a shard that goes on after a pause
+			r.forgot(id)
+		}
 		r.knew[k] = u
 		return
 	}
 	if u, knew := r.knew[k]; knew {
 		delete(r.knew, k)
-		if r.loose || r.j.now().Sub(r.since[u]) >= r.expiry {
-			r.j.note(history.Op{Kind: history.Forgot, Key: id, Offset: history.NoOffset})
+		if r.loose || r.due(u) {
+			r.forgot(id)
 		}
 	}
+}
+
+// due says whether nothing has been heard of an id for so long that it may expire.
+func (r *renewals) due(u update) bool { return r.j.now().Sub(r.since[u]) >= r.expiry }
+
+func (r *renewals) forgot(id string) {
+	r.j.note(history.Op{Kind: history.Forgot, Key: id, Offset: history.NoOffset})
 }
