@@ -3,6 +3,8 @@ package commitlog
 import (
 	"bytes"
 	"testing"
+
+	"github.com/seedlog/seedlog/core/prng"
 )
 
 // A loss of power leaves records that were never synced, and of the topic id, which is synced before them, nothing. The topic may have been deleted and made
@@ -50,4 +52,37 @@ func (m *twin) reopenAs(point int64, change func(d *memDisk)) error {
 	change(d)
 	m.w = newWorld(d)
 	return m.open(Options{RecoveryPoint: point})
+}
+
+// A log that does not begin at 0 has lost its topic id with the power, before any record was synced. What is synced from then on stays at the next loss.
+func TestTheTopicIDIsDurableBeforeTheFirstSyncedRecordWhereverTheLogBegins(t *testing.T) {
+	for _, start := range []int64{0, 15} {
+		for seed := range uint64(20) {
+			m := fixed(t, smallConfig())
+			m.w.disk.rnd = prng.New(seed)
+			again := func(power bool) {
+				t.Helper()
+				m.w = newWorld(m.w.disk.crash(power))
+				if err := m.open(Options{StartOffset: start}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			again(false)
+			for _, names := range []map[string]*inode{m.w.disk.names, m.w.disk.durable} {
+				delete(names, "data/t-0/partition.metadata")
+			}
+			again(false)
+			for range 3 {
+				m.add(1, 100)
+			}
+			m.w.settle()
+			if end := start + 3; m.l.SyncedEnd() != end {
+				t.Fatalf("synced to %d, want %d", m.l.SyncedEnd(), end)
+			}
+			again(true)
+			if end := start + 3; m.l.End() != end {
+				t.Fatalf("from %d, seed %d: synced to %d, and to %d after a loss of power", start, seed, end, m.l.End())
+			}
+		}
+	}
 }

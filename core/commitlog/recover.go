@@ -628,7 +628,7 @@ func (r *recovery) makeDurable() error {
 			return wrap("sync "+s.name(r.Log), &c)
 		}
 	}
-	if r.topicID != ([16]byte{}) && r.opt.RecoveryPoint == 0 {
+	if r.topicID != ([16]byte{}) && r.opt.RecoveryPoint <= r.segs[0].base { // else it was, before the first record that is synced
 		if err := r.syncFile(r.t, r.dir+"/"+nameMetadata); err != disk.OK {
 			return fmt.Errorf("sync %s/%s: %w", r.dir, nameMetadata, err)
 		}
