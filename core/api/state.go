@@ -48,18 +48,19 @@ type State struct {
 	pids         pidBlock
 	Usage        [maxKeys]Usage // by key
 
-	Throttle quota.Bucket // what leaders here send to replicas that are not in sync, see replica.Partition.Slows
-	Scratch  *records.Scratch
-	parts    map[PartKey]*replica.Partition
-	Parts    []*replica.Partition         // in the order in which they were opened
-	Groups   map[int32]*group.Coordinator // by partition of __consumer_offsets
-	Txns     map[int32]*txn.Coordinator   // by partition of __transaction_state
-	configs  map[[16]byte]*config.Topic   // of the present image
-	flights  flight.Table[*Request]       // mail that this shard waits for
-	watching map[watchKey]*call           // other shards' watches here
-	verifies map[verifyKey]*verification  // batches here that wait for their coordinators
-	hidden   []commitlog.Aborted          // reused by each look
-	sessions sessions
+	Throttle   quota.Bucket // what leaders here send to replicas that are not in sync, see replica.Partition.Slows
+	Scratch    *records.Scratch
+	parts      map[PartKey]*replica.Partition
+	Parts      []*replica.Partition         // in the order in which they were opened
+	Groups     map[int32]*group.Coordinator // by partition of __consumer_offsets
+	Txns       map[int32]*txn.Coordinator   // by partition of __transaction_state
+	configs    map[[16]byte]*config.Topic   // of the present image
+	flights    flight.Table[*Request]       // mail that this shard waits for
+	watching   map[watchKey]*call           // other shards' watches here
+	verifies   map[verifyKey]*verification  // batches here that wait for their coordinators
+	unverified uint64                       // so many have waited so far
+	hidden     []commitlog.Aborted          // reused by each look
+	sessions   sessions
 
 	produceResp  wire.ProduceResponse // reused by each encode
 	nodes        []wire.NodeEndpoint  // reused by each encode

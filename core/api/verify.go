@@ -1,6 +1,9 @@
 package api
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/seedlog/seedlog/core/kerr"
 	"github.com/seedlog/seedlog/core/plant"
 	"github.com/seedlog/seedlog/core/records"
@@ -62,7 +65,8 @@ type unverified struct {
 	acks  int16
 	w     replica.Waiter
 	slot  int32
-	tries int8 // how often a marker came between
+	tries int8   // how often a marker came between
+	place uint64 // in the order in which they came
 }
 
 // maxVerifies bounds how often the coordinator is asked for one batch.
@@ -96,6 +100,8 @@ func (s *State) verify(p *replica.Partition, u unverified, txn *producing) bool 
 	if g == 0 {
 		return false
 	}
+	s.unverified++
+	u.place = s.unverified
 	x, asks := s.verification(p, g, u.v.ProducerEpoch(), txn)
 	x.waiting = append(x.waiting, u)
 	if asks {
@@ -150,7 +156,8 @@ func (x *verification) Verified(codes []kerr.Code) {
 	}
 }
 
-// again has batches verified once more. They go before those that have come since the marker, and wait with them: a producer's batches stay in order.
+// again has batches verified once more. They wait with those that have come since the marker, or have lost theirs before: a producer's batches stay in
+// the order in which they came.
 func (x *verification) again(lost []unverified) {
 	s, k := x.s, x.key
 	g, c := replica.Guard(0), kerr.None
@@ -161,7 +168,8 @@ func (x *verification) again(lost []unverified) {
 	}
 	if c == kerr.None && g != 0 {
 		next, asks := s.verification(k.p, g, k.epoch, &k.txn)
-		next.waiting = append(lost, next.waiting...)
+		next.waiting = append(next.waiting, lost...)
+		slices.SortFunc(next.waiting, func(a, b unverified) int { return cmp.Compare(a.place, b.place) })
 		if asks {
 			next.ask()
 		}
