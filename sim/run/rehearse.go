@@ -76,12 +76,9 @@ func (j *Judge) Starting(node int) error {
 func rehearsalPlan(p *plan.Plan, seed uint64) *plan.Plan {
 	q := p.Clone()
 	q.Seed, q.Swarm, q.Faults, q.Workload, q.Clients = seed, nil, nil, nil, 0
-	q.Settings = maps.Clone(rehearsalSettings)
-	for k, v := range p.Settings {
-		if _, ours := rehearsalSettings[k]; !ours {
-			q.Settings[k] = v
-		}
-	}
+	q.Settings = map[string]string{}
+	maps.Copy(q.Settings, p.Settings)
+	maps.Copy(q.Settings, rehearsalSettings)
 	return q
 }
 
